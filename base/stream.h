@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file stream.h
+ *  Where bytes come from and where they go, so that files, RPC streams, decompressors and hashes
+ *  can be put behind one another. A source or sink belongs to one thread at a time. */
+#ifndef WCOW_BASE_STREAM_H
+#define WCOW_BASE_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/** Gives chunks. `next` sets *ret_data and *ret_len; a length of 0 is the end, and stays so.
+ *  The chunk stays valid until the following call. Nothing is copied on the way. */
+struct wcow_source {
+    int (*next)(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err);
+    void *ctx;
+};
+
+/** Takes chunks; a failed write is final. */
+struct wcow_sink {
+    int (*write)(void *ctx, const void *data, size_t len, struct wcow_error *err);
+    void *ctx;
+};
+
+WCOW_NODISCARD static inline int wcow_source_next(const struct wcow_source *s,
+                                                  const uint8_t **ret_data, size_t *ret_len,
+                                                  struct wcow_error *err)
+{
+    return s->next(s->ctx, ret_data, ret_len, err);
+}
+
+WCOW_NODISCARD static inline int wcow_sink_write(const struct wcow_sink *s, const void *data,
+                                                 size_t len, struct wcow_error *err)
+{
+    return s->write(s->ctx, data, len, err);
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file content.h
+ *  containerd's content store: blobs by digest, read and written.
+ *  Source: containerd api/services/content/v1. */
+#ifndef WCOW_CONTAINERD_CONTENT_H
+#define WCOW_CONTAINERD_CONTENT_H
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/stream.h"
+#include "containerd/client.h"
+
+struct wcow_content_info {
+    struct wcow_digest digest;
+    uint64_t size_bytes;
+    struct wcow_labels labels;
+};
+void wcow_content_info_done(struct wcow_content_info *info);
+
+WCOW_NODISCARD int wcow_content_info(const struct wcow_containerd_ctx *ctx, const char *digest,
+                                     struct wcow_content_info *ret, struct wcow_error *err);
+/** Set labels (an empty value removes one). */
+WCOW_NODISCARD int wcow_content_label(const struct wcow_containerd_ctx *ctx, const char *digest,
+                                      const struct wcow_labels *labels, struct wcow_error *err);
+
+/* ---- reading ---- */
+struct wcow_content_reader;
+/** Reads the blob's file straight from @p content_root (may be NULL) where it can be opened, else
+ * over gRPC. The whole must match @p digest and @p size_bytes (UINT64_MAX: unknown): the last chunk
+ * is given only after the check; WCOW_E_DATA_LOSS otherwise. @p ctx must outlive the reader.
+ *  WCOW_E_NOT_FOUND where containerd has no such blob. */
+WCOW_NODISCARD int wcow_content_reader_open(const struct wcow_containerd_ctx *ctx,
+                                            const char *content_root, const char *digest,
+                                            uint64_t size_bytes, struct wcow_content_reader **ret,
+                                            struct wcow_error *err);
+struct wcow_source wcow_content_reader_source(struct wcow_content_reader *reader);
+void wcow_content_reader_free(struct wcow_content_reader *reader);
+WCOW_DEFINE_CLEANUP(struct wcow_content_reader, wcow_content_reader_free)
+
+/** A whole small blob (manifest, config), checked; WCOW_E_LIMIT over @p max_bytes. */
+WCOW_NODISCARD int wcow_content_read_all(const struct wcow_containerd_ctx *ctx, const char *digest,
+                                         size_t max_bytes, struct wcow_buf *out,
+                                         struct wcow_error *err);
+
+/* ---- writing ---- */
+struct wcow_content_writer;
+/** Begin (or truncate) ingest @p ref. @p expected digest or NULL, @p total_bytes or 0: unknown.
+ *  @return WCOW_OK, or WCOW_E_EXISTS where a blob @p expected is there already.
+ *  Messages of up to 1 MiB, several in flight. @p ctx must outlive the writer. */
+WCOW_NODISCARD int wcow_content_writer_open(const struct wcow_containerd_ctx *ctx, const char *ref,
+                                            const char *expected, uint64_t total_bytes,
+                                            struct wcow_content_writer **ret,
+                                            struct wcow_error *err);
+struct wcow_sink wcow_content_writer_sink(struct wcow_content_writer *writer);
+/** Commit with these labels. A blob that is there already is fine (its labels are then updated).
+ *  @p digest is checked by containerd; it is what the caller hashed. */
+WCOW_NODISCARD int wcow_content_writer_commit(struct wcow_content_writer *writer,
+                                              const char *digest, const struct wcow_labels *labels,
+                                              struct wcow_error *err);
+/** Without a commit before: aborts the ingest, so that nothing dangles. */
+void wcow_content_writer_free(struct wcow_content_writer *writer);
+WCOW_DEFINE_CLEANUP(struct wcow_content_writer, wcow_content_writer_free)
+
+/** One small blob in one go; fine where it exists. */
+WCOW_NODISCARD int wcow_content_write_all(const struct wcow_containerd_ctx *ctx, const char *ref,
+                                          const void *data, size_t len,
+                                          const struct wcow_labels *labels,
+                                          struct wcow_digest *ret_digest, struct wcow_error *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file server.h
+ *  gRPC services on a local socket. Callers see requests, replies and calls, never the transport.
+ *
+ *  One thread takes calls from the completion queue. A method marked WCOW_RPC_INLINE is handled on
+ *  that thread and must not block; one marked WCOW_RPC_WORKER is handled on the worker pool. Either
+ *  may finish its call later, from any thread. */
+#ifndef WCOW_RPC_SERVER_H
+#define WCOW_RPC_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct wcow_rpc_server;
+struct wcow_rpc_call;
+
+enum wcow_rpc_where { WCOW_RPC_INLINE, WCOW_RPC_WORKER };
+
+/** Must see to it that wcow_rpc_call_finish() is called exactly once. */
+typedef void (*wcow_rpc_handler)(struct wcow_rpc_call *call, void *ctx);
+
+struct wcow_rpc_method {
+    const char *path; /**< "/containerd.services.snapshots.v1.Snapshots/Prepare" */
+    const ProtobufCMessageDescriptor *request; /**< unpacked before the handler runs */
+    enum wcow_rpc_where where;
+    wcow_rpc_handler handle;
+    void *ctx;
+};
+
+/* ---- a call, valid until it is finished ---- */
+
+/** The request, unpacked into the call's memory. */
+const ProtobufCMessage *wcow_rpc_call_request(const struct wcow_rpc_call *call);
+/** Memory that lives as long as the call; NULL when out of memory. One thread at a time. */
+void *wcow_rpc_call_alloc(struct wcow_rpc_call *call, size_t size);
+char *wcow_rpc_call_strdup(struct wcow_rpc_call *call, const char *s);
+/** A request header ("containerd-namespace", "containerd-lease"), or NULL. */
+const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *key);
+/** Short id for logs, unique in this process. */
+const char *wcow_rpc_call_id(const struct wcow_rpc_call *call);
+const char *wcow_rpc_call_method(const struct wcow_rpc_call *call);
+/** True from the moment the caller went away or its deadline passed. To poll or hand on. */
+const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
+
+/** Add a message to a server-streaming reply (queued, sent in order). */
+WCOW_NODISCARD int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
+                                      struct wcow_error *err);
+/** End the call and free it. @param code WCOW_OK with @p reply (NULL for a streaming method), or an
+ *  error whose class becomes the gRPC status and whose err->msg becomes its text (made valid
+ * UTF-8). */
+void wcow_rpc_call_finish(struct wcow_rpc_call *call, const ProtobufCMessage *reply, int code,
+                          const struct wcow_error *err);
+
+/* ---- the server ---- */
+
+/** Called after each finished call, on any thread: for logs and metrics. */
+typedef void (*wcow_rpc_observer)(void *ctx, const char *method, const char *call_id, int code,
+                                  const char *message, uint64_t duration_ns);
+
+struct wcow_rpc_server_options {
+    const char *address;        /**< socket path, at most 107 bytes; NULL: only systemd's */
+    unsigned n_workers;         /**< 0: the number of processors, at least 2 */
+    uint32_t stop_grace_ms;     /**< how long running calls may go on after stop; 0: 10 s */
+    wcow_rpc_observer observer; /**< may be NULL */
+    void *observer_ctx;
+};
+
+/** Own the socket: takes a lock beside it ("ADDRESS.lock", flock), so that a second server on the
+ *  path gets WCOW_E_EXISTS and the first keeps its socket; a stale socket is replaced; mode 0600.
+ *  With LISTEN_FDS (systemd socket activation) the passed descriptor is taken instead. Peer
+ *  credentials of each connection are logged at debug level. grpc.health.v1 is served for each
+ *  service named in the methods and for "". */
+WCOW_NODISCARD int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
+                                       const struct wcow_rpc_method *methods, size_t n_methods,
+                                       struct wcow_rpc_server **ret, struct wcow_error *err);
+/** Begin to serve; returns at once. */
+WCOW_NODISCARD int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err);
+/** Take no new calls, let running ones end within the grace time, cancel the rest, wait for all. */
+void wcow_rpc_server_stop(struct wcow_rpc_server *server);
+/** Stops first if need be. */
+void wcow_rpc_server_free(struct wcow_rpc_server *server);
+WCOW_DEFINE_CLEANUP(struct wcow_rpc_server, wcow_rpc_server_free)
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WCOW_TEST_H
+#define WCOW_TEST_H
+/* cmocka 1.1 wants these four first, in this order. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+
+#define assert_ok(expr)                                                                            \
+    do {                                                                                           \
+        struct wcow_error err = {0};                                                               \
+        int r_ = (expr);                                                                           \
+        if (r_ != WCOW_OK)                                                                         \
+            fail_msg("%s: %d: %s", #expr, r_, err.msg);                                            \
+    } while (0)
+/* The return value, the code in err and a non-empty message must agree. */
+#define assert_fails(expr, want)                                                                   \
+    do {                                                                                           \
+        struct wcow_error err = {0};                                                               \
+        assert_int_equal((expr), (want));                                                          \
+        assert_int_equal(err.code, (want));                                                        \
+        assert_true(err.msg[0] != '\0');                                                           \
+    } while (0)
+#endif
