@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Short options of all commands together fit easily; getopt's codes of long-only options start
+ * above every character. */
+enum { MAX_OPTIONS = 64, FIRST_CODE = 256, CODE_HELP = 255 };
+
+static size_t count(const struct wcow_option *options)
+{
+    size_t n = 0;
+    while (options[n].name)
+        n++;
+    return n;
+}
+
+void wcow_option_list_done(struct wcow_option_list *list)
+{
+    free(list->items);
+    *list = (struct wcow_option_list){0};
+}
+
+static int set_flag(const struct wcow_option *o, const char *value, struct wcow_error *err)
+{
+    bool on = !value || strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+    if (!on && strcmp(value, "false") != 0 && strcmp(value, "0") != 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "--%s takes true or false, not \"%s\"", o->name,
+                         value);
+    *(bool *)o->target = on;
+    return WCOW_OK;
+}
+
+static int set_option(const struct wcow_option *o, const char *value, struct wcow_error *err)
+{
+    switch (o->kind) {
+    case WCOW_OPTION_FLAG:
+        return set_flag(o, value, err);
+    case WCOW_OPTION_STRING:
+        *(const char **)o->target = value;
+        return WCOW_OK;
+    case WCOW_OPTION_LIST:
+        break;
+    }
+    struct wcow_option_list *list = o->target;
+    const char **items = realloc(list->items, (list->n + 1) * sizeof(*items));
+    if (!items)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --%s", o->name);
+    list->items = items;
+    list->items[list->n++] = value;
+    return WCOW_OK;
+}
+
+int wcow_options_set(const struct wcow_option *options, const char *name, const char *value,
+                     struct wcow_error *err)
+{
+    for (const struct wcow_option *o = options; o->name; o++) {
+        if (strcmp(o->name, name) == 0)
+            return set_option(o, value, err);
+    }
+    return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "unknown setting \"%s\"", name);
+}
+
+static void print_option(const struct wcow_option *o)
+{
+    char left[64];
+    char letter[8] = "    ";
+    if (o->letter)
+        (void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+    (void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
+                   o->arg ? o->arg : "");
+    (void)printf("  %-36s %s\n", left, o->help);
+}
+
+static void print_help(const struct wcow_command *c)
+{
+    (void)printf("Usage: %s %s\n\n%s\n\nOptions:\n", c->name, c->usage, c->summary);
+    for (const struct wcow_option *o = c->options; o->name; o++) {
+        if (o->help)
+            print_option(o);
+    }
+    print_option(&(struct wcow_option){.letter = 'h', .name = "help", .help = "Show this help"});
+    if (c->epilogue)
+        (void)printf("\n%s\n", c->epilogue);
+}
+
+static enum wcow_parse usage_error(const struct wcow_command *c, const char *what)
+{
+    if (what)
+        (void)fprintf(stderr, "%s: %s\n", c->name, what);
+    (void)fprintf(stderr, "Usage: %s %s\nSee \"%s --help\".\n", c->name, c->usage, c->name);
+    return WCOW_PARSE_USAGE;
+}
+
+/* getopt's two tables from ours. */
+static size_t fill_tables(const struct wcow_command *c, struct option *longs, char *shorts)
+{
+    size_t n = count(c->options);
+    if (n > MAX_OPTIONS)
+        abort();
+    char *s = shorts;
+    for (size_t i = 0; i < n; i++) {
+        const struct wcow_option *o = &c->options[i];
+        bool flag = o->kind == WCOW_OPTION_FLAG;
+        longs[i] = (struct option){.name = o->name,
+                                   .has_arg = flag ? optional_argument : required_argument,
+                                   .val = FIRST_CODE + (int)i};
+        if (o->letter) {
+            *s++ = o->letter;
+            if (!flag)
+                *s++ = ':';
+        }
+    }
+    longs[n] = (struct option){.name = "help", .val = CODE_HELP};
+    longs[n + 1] = (struct option){0};
+    *s++ = 'h';
+    *s = '\0';
+    return n;
+}
+
+static const struct wcow_option *option_of(const struct wcow_command *c, int code)
+{
+    if (code >= FIRST_CODE)
+        return &c->options[code - FIRST_CODE];
+    for (const struct wcow_option *o = c->options; o->name; o++) {
+        if (o->letter == code)
+            return o;
+    }
+    return NULL;
+}
+
+enum wcow_parse wcow_options_parse(const struct wcow_command *c, int argc, char **argv,
+                                   int *ret_operands)
+{
+    struct option longs[MAX_OPTIONS + 2];
+    char shorts[2 * MAX_OPTIONS + 2];
+    (void)fill_tables(c, longs, shorts);
+
+    optind = 0; /* start anew: another command may have been parsed before */
+    /* getopt's own messages name argv[0]: let that be the whole command. */
+    char *name = argv[0];
+    argv[0] = (char *)(uintptr_t)c->name;
+    int code = 0;
+    enum wcow_parse result = WCOW_PARSE_RUN;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): options are parsed before any thread starts
+    while (result == WCOW_PARSE_RUN && (code = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
+        struct wcow_error err = {0};
+        if (code == 'h' || code == CODE_HELP) {
+            print_help(c);
+            result = WCOW_PARSE_DONE;
+        } else if (code == '?') {
+            result = usage_error(c, NULL);
+        } else if (set_option(option_of(c, code), optarg, &err) < 0) {
+            result = usage_error(c, err.msg);
+        }
+    }
+    argv[0] = name;
+    if (result != WCOW_PARSE_RUN)
+        return result;
+
+    size_t operands = (size_t)(argc - optind);
+    if (operands < c->min_args)
+        return usage_error(c, "an argument is missing");
+    if (operands > c->max_args)
+        return usage_error(c, "too many arguments");
+    *ret_operands = optind;
+    return WCOW_PARSE_RUN;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file verbs.h
+ *  The verbs of wcow. Each takes argv with the verb at argv[0] and gives the exit code. */
+#ifndef WCOW_CLI_VERBS_H
+#define WCOW_CLI_VERBS_H
+
+int wcow_cli_build(int argc, char **argv);
+int wcow_cli_layers(int argc, char **argv);
+int wcow_cli_spec(int argc, char **argv);
+int wcow_cli_snapshots(int argc, char **argv);
+
+#endif
