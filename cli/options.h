@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file options.h
- *  Command-line options from one declarative table a command: parsing by getopt_long, help text, and
- *  the same names as keys of a configuration file. */
+ *  Command-line options from one declarative table a command: parsing by getopt_long, help text,
+ * and the same names as keys of a configuration file. */
 #ifndef WCOW_CLI_OPTIONS_H
 #define WCOW_CLI_OPTIONS_H
 
@@ -43,9 +43,14 @@ struct wcow_command {
 };
 
 /** What parsing came to. */
-enum wcow_parse { WCOW_PARSE_RUN, WCOW_PARSE_DONE /**< help was printed */, WCOW_PARSE_USAGE /**< told */ };
+enum wcow_parse {
+    WCOW_PARSE_RUN,
+    WCOW_PARSE_DONE /**< help was printed */,
+    WCOW_PARSE_USAGE /**< told */
+};
 
-/** Parse argv[1..]; options and operands may be mixed; "--" ends the options. Each command has -h and
+/** Parse argv[1..]; options and operands may be mixed; "--" ends the options. Each command has -h
+ * and
  *  --help. What is wrong is said on standard error together with where to find help.
  *  @param ret_operands index in argv of the first operand (getopt has moved them to the end) */
 enum wcow_parse wcow_options_parse(const struct wcow_command *command, int argc, char **argv,

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wcow: the command. Finds the verb and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} verbs[] = {
+    {"build", wcow_cli_build, "Build a Windows image from a Dockerfile"},
+    {"layers", wcow_cli_layers, "Show the folders behind a snapshot"},
+    {"snapshots", wcow_cli_snapshots, "Show the snapshots as a tree, with sizes and folders"},
+    {"spec", wcow_cli_spec, "Write a runtime config.json for an image or a snapshot"},
+};
+enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static void print_help(FILE *out)
+{
+    (void)fprintf(out, "Usage: wcow COMMAND [OPTIONS]\n\n"
+                       "Windows container images on Linux: build them, look into their layers.\n\n"
+                       "Commands:\n");
+    for (size_t i = 0; i < N_VERBS; i++)
+        (void)fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].help);
+    (void)fprintf(out, "\nOptions:\n"
+                       "  -h, --help     Show this help\n"
+                       "  -v, --version  Show the version\n\n"
+                       "\"wcow COMMAND --help\" shows a command's options.\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "-v") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        (void)printf("wcow %s\n", WCOW_VERSION);
+        return WCOW_EXIT_OK;
+    }
+    if (!*name || strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0 ||
+        strcmp(name, "help") == 0) {
+        print_help(*name ? stdout : stderr);
+        return *name ? WCOW_EXIT_OK : WCOW_EXIT_USAGE;
+    }
+    for (size_t i = 0; i < N_VERBS; i++) {
+        if (strcmp(name, verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    }
+    (void)fprintf(stderr, "wcow: \"%s\" is not a wcow command.\nSee \"wcow --help\".\n", name);
+    return WCOW_EXIT_USAGE;
+}
