@@ -27,6 +27,8 @@ static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS
          WCOW_OPTION_STRING, &s->mount_type},
         {0, "services", "LIST", "Services to offer: snapshots, diff (both)", WCOW_OPTION_STRING,
          &s->services},
+        {0, "metrics-address", "ADDRESS", "Serve Prometheus metrics on 127.0.0.1:PORT or a socket",
+         WCOW_OPTION_STRING, &s->metrics_address},
         {'l', "log-level", "LEVEL", "debug, info, warn or error (info)", WCOW_OPTION_STRING,
          &s->log_level},
         {0, "log-format", "FORMAT", "text or json (text)", WCOW_OPTION_STRING, &s->log_format},

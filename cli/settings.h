@@ -14,8 +14,9 @@ struct wcow_settings {
     const char *address;
     const char *containerd_address;
     const char *content_root;
-    const char *mount_type; /**< "windows-layer" or "overlay" */
-    const char *services;   /**< "snapshots,diff" or one of them */
+    const char *mount_type;      /**< "windows-layer" or "overlay" */
+    const char *services;        /**< "snapshots,diff" or one of them */
+    const char *metrics_address; /**< NULL: none */
     const char *log_level;
     const char *log_format;
     const char *config;

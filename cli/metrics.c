@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/metrics.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rpc/status.h"
+
+enum {
+    MAX_METHODS = 64, /* wcowd serves under twenty */
+    N_STATUS = 17,    /* gRPC's statuses are 0 to 16 */
+    N_BUCKETS = 10,
+};
+
+/* Upper bounds of the duration buckets in microseconds; above the last one is +Inf. */
+static const uint64_t bounds_us[N_BUCKETS] = {100,    250,    1000,    5000,     25000,
+                                              100000, 500000, 2500000, 10000000, 60000000};
+
+struct method {
+    char *name;
+    uint64_t by_status[N_STATUS];
+    uint64_t buckets[N_BUCKETS + 1];
+    uint64_t total_ns;
+};
+
+struct wcow_metrics {
+    pthread_mutex_t lock;
+    struct method methods[MAX_METHODS];
+    size_t n_methods;
+    wcow_metrics_source more;
+    void *more_ctx;
+    struct MHD_Daemon *daemon;
+    char *socket_path;
+};
+
+int wcow_metrics_new(wcow_metrics_source more, void *more_ctx, struct wcow_metrics **ret,
+                     struct wcow_error *err)
+{
+    struct wcow_metrics *m = calloc(1, sizeof(*m));
+    if (!m)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for metrics");
+    (void)pthread_mutex_init(&m->lock, NULL);
+    m->more = more;
+    m->more_ctx = more_ctx;
+    *ret = m;
+    return WCOW_OK;
+}
+
+static struct method *find_method(struct wcow_metrics *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_methods; i++) {
+        if (strcmp(m->methods[i].name, name) == 0)
+            return &m->methods[i];
+    }
+    char *copy = m->n_methods < MAX_METHODS ? strdup(name) : NULL;
+    if (!copy)
+        return NULL;
+    m->methods[m->n_methods].name = copy;
+    return &m->methods[m->n_methods++];
+}
+
+void wcow_metrics_call(struct wcow_metrics *m, const char *method, int code, uint64_t duration_ns)
+{
+    int status = wcow_rpc_status_of_code(code);
+    if (status < 0 || status >= N_STATUS)
+        status = 2; /* unknown */
+    size_t bucket = 0;
+    while (bucket < N_BUCKETS && duration_ns > bounds_us[bucket] * 1000)
+        bucket++;
+
+    (void)pthread_mutex_lock(&m->lock);
+    struct method *entry = find_method(m, method);
+    if (entry) {
+        entry->by_status[status]++;
+        entry->buckets[bucket]++;
+        entry->total_ns += duration_ns;
+    }
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+static int write_counts(const struct method *method, struct wcow_buf *out, struct wcow_error *err)
+{
+    static const char *const names[N_STATUS] = {
+        "OK",       "Cancelled",      "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+        "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+        "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+        "DataLoss", "Unauthenticated"};
+    int r = WCOW_OK;
+    for (size_t s = 0; s < N_STATUS && r == WCOW_OK; s++) {
+        if (method->by_status[s])
+            r = wcow_buf_addf(out, err, "wcow_calls_total{method=\"%s\",code=\"%s\"} %llu\n",
+                              method->name, names[s], (unsigned long long)method->by_status[s]);
+    }
+    return r;
+}
+
+static int write_durations(const struct method *method, struct wcow_buf *out,
+                           struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    unsigned long long sum = 0;
+    for (size_t b = 0; b <= N_BUCKETS && r == WCOW_OK; b++) {
+        sum += method->buckets[b];
+        char bound[24] = "+Inf";
+        if (b < N_BUCKETS)
+            (void)snprintf(bound, sizeof(bound), "%g", (double)bounds_us[b] / 1e6);
+        r = wcow_buf_addf(out, err,
+                          "wcow_call_duration_seconds_bucket{method=\"%s\",le=\"%s\"} %llu\n",
+                          method->name, bound, sum);
+    }
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(out, err,
+                          "wcow_call_duration_seconds_sum{method=\"%s\"} %.9f\n"
+                          "wcow_call_duration_seconds_count{method=\"%s\"} %llu\n",
+                          method->name, (double)method->total_ns / 1e9, method->name, sum);
+    return r;
+}
+
+static int write_methods(struct wcow_metrics *m, struct wcow_buf *out, struct wcow_error *err)
+{
+    int r = wcow_buf_add_str(out,
+                             "# HELP wcow_calls_total Calls by method and gRPC status.\n"
+                             "# TYPE wcow_calls_total counter\n",
+                             err);
+    for (size_t i = 0; i < m->n_methods && r == WCOW_OK; i++)
+        r = write_counts(&m->methods[i], out, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_add_str(out,
+                             "# HELP wcow_call_duration_seconds Time from a call's arrival to its "
+                             "answer.\n"
+                             "# TYPE wcow_call_duration_seconds histogram\n",
+                             err);
+    for (size_t i = 0; i < m->n_methods && r == WCOW_OK; i++)
+        r = write_durations(&m->methods[i], out, err);
+    return r;
+}
+
+int wcow_metrics_write(struct wcow_metrics *m, struct wcow_buf *out, struct wcow_error *err)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    int r = write_methods(m, out, err);
+    (void)pthread_mutex_unlock(&m->lock);
+    if (r == WCOW_OK && m->more)
+        r = m->more(m->more_ctx, out, err);
+    return r;
+}
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
+                               const void *data, size_t len)
+{
+    /* MHD_RESPMEM_MUST_COPY only reads the bytes. */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY);
+    if (!response)
+        return MHD_NO;
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **state)
+{
+    (void)version;
+    (void)upload;
+    (void)upload_len;
+    (void)state;
+    static const char hint[] = "The metrics are at GET /metrics\n";
+    if (strcmp(method, "GET") != 0)
+        return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", hint, strlen(hint));
+    if (strcmp(url, "/metrics") != 0)
+        return respond(connection, MHD_HTTP_NOT_FOUND, "text/plain", hint, strlen(hint));
+
+    wcow_autobuf text = {0};
+    struct wcow_error err = {0};
+    if (wcow_metrics_write(arg, &text, &err) < 0)
+        return respond(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", err.msg,
+                       strlen(err.msg));
+    return respond(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", text.data, text.len);
+}
+
+/* A socket that nobody listens on any more is a leftover and may go. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
+           errno == ECONNREFUSED;
+}
+
+static int listen_on_path(const char *path, int *ret_fd, struct wcow_error *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address.sun_path))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "socket path over %zu bytes: \"%s\"",
+                         sizeof(address.sun_path) - 1, path);
+    memcpy(address.sun_path, path, strlen(path));
+    if (is_stale(&address))
+        (void)unlink(path);
+    wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "socket");
+    mode_t old = umask(0177);
+    int r = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+    (void)umask(old);
+    if (r < 0 || listen(fd, 16) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "listen for metrics on \"%s\"", path);
+    *ret_fd = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+    char *end = NULL;
+    unsigned long port = strtoul(text, &end, 10);
+    if (end == text || *end || port > 65535)
+        return -1;
+    *ret = (uint16_t)port;
+    return 0;
+}
+
+static int listen_on_loopback(const char *text, int *ret_fd, struct wcow_error *err)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    const struct sockaddr *address = NULL;
+    socklen_t len = 0;
+    uint16_t port = 0;
+    if (strncmp(text, "127.0.0.1:", 10) == 0 && parse_port(text + 10, &port) == 0) {
+        v4.sin_port = htons(port);
+        address = (const struct sockaddr *)&v4;
+        len = sizeof(v4);
+    } else if (strncmp(text, "[::1]:", 6) == 0 && parse_port(text + 6, &port) == 0) {
+        v6.sin6_port = htons(port);
+        address = (const struct sockaddr *)&v6;
+        len = sizeof(v6);
+    } else {
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "metrics are served on 127.0.0.1:PORT, [::1]:PORT or a socket path, not "
+                         "\"%s\"",
+                         text);
+    }
+    wcow_autoclose int fd =
+        socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "socket");
+    int one = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, address, len) < 0 || listen(fd, 16) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "listen for metrics on %s", text);
+    *ret_fd = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+int wcow_metrics_serve(struct wcow_metrics *m, const char *address, struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    bool path = address[0] == '/';
+    int r = path ? listen_on_path(address, &fd, err) : listen_on_loopback(address, &fd, err);
+    if (r < 0)
+        return r;
+    if (path && !(m->socket_path = strdup(address)))
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for metrics");
+    m->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request,
+                         m, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 8U,
+                         MHD_OPTION_CONNECTION_TIMEOUT, 10U, MHD_OPTION_END);
+    if (!m->daemon)
+        return WCOW_FAIL(err, WCOW_E_INTERNAL, "cannot start the metrics server on %s", address);
+    fd = -1; /* the daemon closes it */
+    return WCOW_OK;
+}
+
+void wcow_metrics_free(struct wcow_metrics *m)
+{
+    if (!m)
+        return;
+    if (m->daemon)
+        MHD_stop_daemon(m->daemon);
+    if (m->socket_path)
+        (void)unlink(m->socket_path);
+    free(m->socket_path);
+    for (size_t i = 0; i < m->n_methods; i++)
+        free(m->methods[i].name);
+    (void)pthread_mutex_destroy(&m->lock);
+    free(m);
+}
