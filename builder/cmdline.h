@@ -37,7 +37,7 @@ struct wcow_cmdline_config {
 /** Shell form: one element, the shell's words joined and the text as written, ArgsEscaped. Exec
  * form: argv, not escaped. @p shell: SHELL's words. Strings belong to @p arena or to the command.
  */
-WCOW_NODISCARD int wcow_cmdline_config_of(const struct wcow_command *command,
+WCOW_NODISCARD int wcow_cmdline_config_of(const struct wcow_ins_command *command,
                                           const struct wcow_strings *shell,
                                           struct wcow_arena *arena, struct wcow_cmdline_config *ret,
                                           struct wcow_error *err);
@@ -47,7 +47,7 @@ WCOW_NODISCARD int wcow_cmdline_unify(struct wcow_arena *arena,
                                       struct wcow_cmdline_config *entrypoint,
                                       struct wcow_cmdline_config *cmd, struct wcow_error *err);
 /** The command line that RUN starts. */
-WCOW_NODISCARD int wcow_cmdline_of_run(const struct wcow_command *command,
+WCOW_NODISCARD int wcow_cmdline_of_run(const struct wcow_ins_command *command,
                                        const struct wcow_strings *shell, struct wcow_buf *out,
                                        struct wcow_error *err);
 

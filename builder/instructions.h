@@ -52,8 +52,10 @@ struct wcow_pairs {
     size_t count;
 };
 
+/* wcow_command, wcow_mount and wcow_healthcheck are cli/options.h's, containerd/snapshots.h's and
+ * image/config.h's: the builder includes those beside this header. */
 /** RUN, CMD, ENTRYPOINT and HEALTHCHECK CMD. */
-struct wcow_command {
+struct wcow_ins_command {
     bool shell;               /**< shell form: args is one text as written; else argv */
     struct wcow_strings args; /**< exec form may be empty: `CMD []` clears what the base has */
     const struct wcow_heredoc *heredocs; /**< RUN's; args[0] is the line that names them */
@@ -70,7 +72,7 @@ enum wcow_mount_type {
 enum wcow_mount_sharing { WCOW_SHARING_SHARED, WCOW_SHARING_PRIVATE, WCOW_SHARING_LOCKED };
 
 /** One `RUN --mount=…`. Strings are NULL where they do not stand. */
-struct wcow_mount {
+struct wcow_run_mount {
     enum wcow_mount_type type;
     const char *from;
     const char *source;
@@ -89,8 +91,8 @@ struct wcow_mount {
 enum wcow_run_network { WCOW_NET_DEFAULT, WCOW_NET_NONE, WCOW_NET_HOST };
 
 struct wcow_run {
-    struct wcow_command command;
-    struct wcow_mount *mounts; /**< filled by wcow_instruction_expand(); checked before */
+    struct wcow_ins_command command;
+    struct wcow_run_mount *mounts; /**< filled by wcow_instruction_expand(); checked before */
     size_t mount_count;
     struct wcow_strings mount_flags; /**< the mounts' texts as written */
     enum wcow_run_network network;
@@ -115,9 +117,9 @@ struct wcow_copy {
 };
 
 /** The default of a duration or a count is 0 (inherit), as in the image config. */
-struct wcow_healthcheck {
+struct wcow_ins_healthcheck {
     bool none;
-    struct wcow_command command;
+    struct wcow_ins_command command;
     int64_t interval_ns;
     int64_t timeout_ns;
     int64_t start_period_ns;
@@ -129,11 +131,11 @@ struct wcow_instruction {
     enum wcow_instruction_kind kind;
     const struct wcow_node *node; /**< where it stands and how it was written */
     union {
-        struct wcow_pairs pairs;     /**< ARG, ENV, LABEL */
-        struct wcow_command command; /**< CMD, ENTRYPOINT */
-        struct wcow_run run;         /**< RUN */
-        struct wcow_copy copy;       /**< ADD, COPY */
-        struct wcow_healthcheck health;
+        struct wcow_pairs pairs;         /**< ARG, ENV, LABEL */
+        struct wcow_ins_command command; /**< CMD, ENTRYPOINT */
+        struct wcow_run run;             /**< RUN */
+        struct wcow_copy copy;           /**< ADD, COPY */
+        struct wcow_ins_healthcheck health;
         struct wcow_strings list; /**< EXPOSE, SHELL, VOLUME */
         const char *text;         /**< MAINTAINER, STOPSIGNAL, USER, WORKDIR, ONBUILD (the
                                        instruction as written) */
