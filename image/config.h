@@ -33,6 +33,9 @@ WCOW_NODISCARD int wcow_image_config_parse(const void *data, size_t len,
 /** A deep copy. */
 WCOW_NODISCARD int wcow_image_config_copy(const struct wcow_image_config *config,
                                           struct wcow_image_config **ret, struct wcow_error *err);
+/** Remove what the classic Docker builder noted about its own container (container,
+ *  container_config, docker_version, id, parent): not true of an image made from this one. */
+void wcow_image_config_drop_legacy(struct wcow_image_config *config);
 /** Append the document to @p out. */
 WCOW_NODISCARD int wcow_image_config_write(const struct wcow_image_config *config,
                                            struct wcow_buf *out, struct wcow_error *err);
@@ -96,8 +99,8 @@ bool wcow_image_config_has_list(const struct wcow_image_config *config,
 /** @} */
 
 /** @name Environment
- *  Names compare without regard to case where the image's OS is windows (ASCII and beyond are
- *  not told apart: only A to Z fold, which is what names in practice use). */
+ *  Names compare without regard to case where the image's OS is windows (only A to Z fold,
+ *  which is what names in practice use). */
 /** @{ */
 /** The value, borrowed; NULL when absent. */
 const char *wcow_image_config_env(const struct wcow_image_config *config, const char *name);
