@@ -32,7 +32,7 @@ WCOW_NODISCARD int wcow_diagnostic_excerpt(struct wcow_buf *out, const char *fil
                                            struct wcow_line_range where, struct wcow_error *err);
 
 /** Of @p candidates the one that @p word may have been meant to be: at Levenshtein distance of at
- * most three and less than the word's length, letter case ignored. NULL where none is near. */
+ * most two and less than the word's length, letter case ignored. NULL where none is near. */
 const char *wcow_diagnostic_suggest(const char *word, const char *const *candidates, size_t count);
 
 #endif

@@ -23,16 +23,20 @@ enum {
 /** Where values come from. `get` gives NULL for an unset variable; the value must stay valid
  *  until the next call. Whether names compare case-insensitively is its affair. */
 struct wcow_env_lookup {
-    const char *(*get)(void *ctx, const char *name);
-    void *ctx;
+    const char *(*get)(const void *ctx, const char *name);
+    const void *ctx;
 };
 
 /** How to read a word. Zero-initialise and set `escape`. */
 struct wcow_lexer {
     char escape;       /**< '\\' or '`' */
-    bool keep_quotes;  /**< quotes stay and mean nothing */
-    bool keep_escapes; /**< the escape character stays, except before '$' */
-    bool keep_unset;   /**< $v and ${v} of an unset variable stay as written */
+    bool keep_quotes;  /**< quotes still quote, but stay in the result */
+    bool plain_quotes; /**< quotes are characters like others */
+    bool keep_escapes; /**< the escape character still escapes, but stays in the result */
+    /** A here-document's content: quotes are characters like others, and so is the escape character
+     *  except before '$', where it takes the '$' its meaning and goes. */
+    bool heredoc;
+    bool keep_unset; /**< $v and ${v} of an unset variable stay as written */
     struct wcow_env_lookup env;
     /** Told each variable that was asked for; NULL allowed. */
     void (*on_variable)(void *ctx, const char *name, bool is_set);
