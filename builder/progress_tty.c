@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Progress on a terminal: a region that is drawn again and again in place, a line a step, as
+ * docker buildx draws it. Only what fits the screen is shown while the build goes on; the whole of
+ * it at the end. */
+#include "builder/progress_display.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+enum { DEFAULT_COLUMNS = 80, DEFAULT_ROWS = 24, MAX_COLUMNS = 512, TIME_WIDTH = 8 };
+
+struct screen {
+    size_t columns;
+    size_t rows;
+    bool colour;
+};
+
+static struct screen screen_of(int fd)
+{
+    struct winsize ws = {0};
+    struct screen screen = {.columns = DEFAULT_COLUMNS, .rows = DEFAULT_ROWS};
+    if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20 && ws.ws_row > 4) {
+        screen.columns = ws.ws_col;
+        screen.rows = ws.ws_row;
+    }
+    if (screen.columns > MAX_COLUMNS)
+        screen.columns = MAX_COLUMNS;
+    const char *no_colour = getenv("NO_COLOR");
+    screen.colour = !no_colour || !*no_colour;
+    return screen;
+}
+
+static const char *colour_of(const struct wcow_progress_step *step)
+{
+    if (!step->ended)
+        return "";
+    switch (step->how) {
+    case WCOW_PROGRESS_ERROR:
+        return "\033[31m";
+    case WCOW_PROGRESS_CANCELED:
+        return "\033[33m";
+    case WCOW_PROGRESS_DONE:
+    case WCOW_PROGRESS_CACHED:
+        break;
+    }
+    return "\033[34m";
+}
+
+/* Bytes of @p text that fill at most @p columns; continuation bytes of UTF-8 take none. */
+static size_t fit(const char *text, size_t columns, size_t *ret_used)
+{
+    size_t used = 0;
+    size_t i = 0;
+    for (; text[i]; i++) {
+        bool starts = ((unsigned char)text[i] & 0xC0) != 0x80;
+        if (starts && used == columns)
+            break;
+        used += starts;
+    }
+    *ret_used = used;
+    return i;
+}
+
+/* One line: text to the left, seconds to the right. */
+static void add_line(struct wcow_buf *out, const struct screen *screen, const char *colour,
+                     const char *text, const char *right)
+{
+    size_t width = screen->columns - TIME_WIDTH - 1;
+    size_t used = 0;
+    size_t n = fit(text, width, &used);
+    bool coloured = screen->colour && *colour;
+    (void)!wcow_buf_addf(out, NULL, "%s%.*s%*s%*s%s\033[K\n", coloured ? colour : "", (int)n, text,
+                         (int)(width - used), "", TIME_WIDTH, right, coloured ? "\033[0m" : "");
+}
+
+static void add_item(struct wcow_buf *out, const struct screen *screen,
+                     const struct wcow_progress_step *step, const struct wcow_progress_item *item)
+{
+    char text[1024];
+    char current[16];
+    char total[16];
+    char right[16];
+    wcow_progress_size(item->current, current);
+    wcow_progress_size(item->total, total);
+    uint64_t end_ms = item->done || step->ended ? item->end_ms : wcow_progress_now_ms();
+    (void)snprintf(right, sizeof(right), "%.1fs", (double)(end_ms - item->start_ms) / 1000);
+    if (item->total > 0)
+        (void)snprintf(text, sizeof(text), " => => %s %s / %s", item->id, current, total);
+    else if (item->current > 0)
+        (void)snprintf(text, sizeof(text), " => => %s: %s", item->id, current);
+    else
+        (void)snprintf(text, sizeof(text), " => => %s", item->id);
+    add_line(out, screen, colour_of(step), text, right);
+}
+
+static void add_step(struct wcow_buf *out, const struct screen *screen,
+                     const struct wcow_progress_step *step)
+{
+    char text[2048];
+    char right[16];
+    const char *mark = "";
+    if (step->ended && step->how == WCOW_PROGRESS_CACHED)
+        mark = "CACHED ";
+    else if (step->ended && step->how == WCOW_PROGRESS_ERROR)
+        mark = "ERROR ";
+    else if (step->ended && step->how == WCOW_PROGRESS_CANCELED)
+        mark = "CANCELED ";
+    uint64_t end_ms = step->ended ? step->end_ms : wcow_progress_now_ms();
+    (void)snprintf(text, sizeof(text), " => %s%s", mark, step->name);
+    (void)snprintf(right, sizeof(right), "%.1fs", (double)(end_ms - step->start_ms) / 1000);
+    add_line(out, screen, colour_of(step), text, right);
+}
+
+static size_t lines_of(const struct wcow_progress_step *step)
+{
+    return 1 + step->n_items + (!step->ended && step->last_log ? 1 : 0);
+}
+
+/* The first step to show where only @p rows lines fit: the newest are worth most. */
+static size_t first_shown(const struct wcow_progress_state *s, size_t rows)
+{
+    size_t lines = 0;
+    size_t i = s->n_steps;
+    while (i > 0 && lines + lines_of(&s->steps[i - 1]) <= rows)
+        lines += lines_of(&s->steps[--i]);
+    return i < s->n_steps || s->n_steps == 0 ? i : s->n_steps - 1;
+}
+
+static void draw(struct wcow_progress_state *s, bool final)
+{
+    struct screen screen = screen_of(s->fd);
+    wcow_autobuf out = {0};
+    size_t ended = 0;
+    bool failed = false;
+    for (size_t i = 0; i < s->n_steps; i++) {
+        ended += s->steps[i].ended;
+        failed |= s->steps[i].ended && s->steps[i].how == WCOW_PROGRESS_ERROR;
+    }
+    if (s->drawn_lines > 0)
+        (void)!wcow_buf_addf(&out, NULL, "\033[%zuF", s->drawn_lines);
+    double seconds = (double)(wcow_progress_now_ms() - s->start_ms) / 1000;
+    const char *state = final ? (failed ? "ERROR" : "FINISHED") : "";
+    (void)!wcow_buf_addf(&out, NULL, "[+] Building %.1fs (%zu/%zu) %s\033[K\n", seconds, ended,
+                         s->n_steps, state);
+    size_t lines = 1;
+    for (size_t i = final ? 0 : first_shown(s, screen.rows - 2); i < s->n_steps; i++) {
+        const struct wcow_progress_step *step = &s->steps[i];
+        add_step(&out, &screen, step);
+        for (size_t k = 0; k < step->n_items; k++)
+            add_item(&out, &screen, step, &step->items[k]);
+        lines += lines_of(step);
+        if (!step->ended && step->last_log) {
+            char text[1024];
+            (void)snprintf(text, sizeof(text), " => => # %s", step->last_log);
+            add_line(&out, &screen, "", text, "");
+        }
+    }
+    (void)!wcow_buf_add_str(&out, "\033[J", NULL);
+    s->drawn_lines = lines;
+    wcow_progress_print(s->fd, &out);
+}
+
+static void tick(struct wcow_progress_state *s)
+{
+    draw(s, false);
+}
+
+static void on_step(struct wcow_progress_state *s, struct wcow_progress_step *step)
+{
+    (void)s;
+    (void)step; /* the next tick shows it */
+}
+
+static void on_status(struct wcow_progress_state *s, struct wcow_progress_step *step,
+                      struct wcow_progress_item *item)
+{
+    (void)s;
+    (void)step;
+    (void)item;
+}
+
+static void on_log(struct wcow_progress_state *s, struct wcow_progress_step *step, const char *line)
+{
+    (void)s;
+    (void)step;
+    (void)line;
+}
+
+static void finish(struct wcow_progress_state *s)
+{
+    draw(s, true);
+}
+
+const struct wcow_progress_display wcow_progress_tty = {.start = on_step,
+                                                        .status = on_status,
+                                                        .log = on_log,
+                                                        .end = on_step,
+                                                        .tick = tick,
+                                                        .finish = finish};

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file tree.h
+ *  The files and directories of a layer to be, over the layers it will lie on. What exists below
+ *  decides: a name takes the casing it was created with, a directory keeps its metadata byte for
+ *  byte, a junction or a directory link leads on, and a new name inherits its security descriptor
+ *  from its directory as on Windows. A finished tree is a layer of a chain itself. */
+#ifndef WCOW_BUILDER_TREE_H
+#define WCOW_BUILDER_TREE_H
+
+#include "builder/payload.h"
+#include "layer/entry.h"
+#include "layer/view.h"
+
+/** Files that are one file under several names; the first in the tar's order carries the bytes. */
+struct wcow_link_group;
+
+struct wcow_tree_node {
+    struct wcow_tree_node *parent; /**< NULL for a top directory */
+    struct wcow_entry entry;       /**< full name, "Files/app/hello.txt" */
+    char *key;                     /**< wcow_name_key() of the full name */
+    bool is_below;                 /**< the layers below have a directory of this name */
+    bool is_stamped;               /**< its times are those of the build, not of a source */
+    struct wcow_tree_node **children;
+    size_t n_children;
+    size_t cap_children;
+    struct wcow_tree_node **streams; /**< alternate data streams, in order */
+    size_t n_streams;
+    struct wcow_payload payload;
+    struct wcow_link_group *group; /**< or NULL */
+};
+
+struct wcow_tree_options {
+    const struct wcow_chain *below; /**< borrowed; may have no layers */
+    struct wcow_bytes owner;        /**< SIDs of whoever creates; borrowed; may be empty */
+    struct wcow_bytes group;
+    uint64_t now; /**< FILETIME of directories made on the way */
+};
+
+struct wcow_tree;
+
+WCOW_NODISCARD int wcow_tree_new(const struct wcow_tree_options *options, struct wcow_tree **ret,
+                                 struct wcow_error *err);
+void wcow_tree_free(struct wcow_tree *tree);
+WCOW_DEFINE_CLEANUP(struct wcow_tree, wcow_tree_free)
+
+/** Forget what lies below: from then on only reading. */
+void wcow_tree_seal(struct wcow_tree *tree);
+
+/** The directory @p path ("Files/app/sub"; "Files"), made with its parents where it is missing.
+ *  WCOW_E_PRECONDITION where a component is a file; WCOW_E_INVALID where Windows takes no such
+ *  name, or a link on the way leaves the C: drive. */
+WCOW_NODISCARD int wcow_tree_dir(struct wcow_tree *tree, const char *path,
+                                 struct wcow_tree_node **ret, struct wcow_error *err);
+
+/** What @p path is in this tree or below it, links on the way (not the last component) followed:
+ *  1 and the entry (caller: wcow_entry_done), 0, or an error. */
+WCOW_NODISCARD int wcow_tree_stat(struct wcow_tree *tree, const char *path, struct wcow_entry *ret,
+                                  struct wcow_error *err);
+
+/** A name to be put into a directory. */
+struct wcow_tree_item {
+    const char *name;         /**< last component */
+    struct wcow_entry *entry; /**< type, times, attributes, has, link, size; emptied. Its name is
+                                   ignored; without sd one is inherited where has says RAWSD */
+    struct wcow_payload *payload; /**< taken; NULL for none */
+    struct wcow_link_group *group;
+};
+
+/** Put a file, link or directory into @p dir. A file of that name is replaced, a directory is
+ * merged (and keeps its metadata). WCOW_E_PRECONDITION where one is a file and the other a
+ * directory. */
+WCOW_NODISCARD int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *dir,
+                                 const struct wcow_tree_item *item, struct wcow_tree_node **ret,
+                                 struct wcow_error *err);
+
+/** Add a stream to a file or directory. @p entry is emptied; its name is what follows the colon. */
+WCOW_NODISCARD int wcow_tree_put_stream(struct wcow_tree *tree, struct wcow_tree_node *owner,
+                                        const char *stream, struct wcow_entry *entry,
+                                        struct wcow_payload *payload, struct wcow_error *err);
+
+/** The group of hard links known by @p id (any text, "dev:ino"); made where it is new. */
+WCOW_NODISCARD int wcow_tree_link_group(struct wcow_tree *tree, const char *id,
+                                        struct wcow_link_group **ret, struct wcow_error *err);
+
+/** Whether the tree changes anything: holds more than directories that are there below. */
+bool wcow_tree_has_changes(const struct wcow_tree *tree);
+/** The node of a key, or NULL. */
+const struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key);
+
+/** Each node in the layer's order (lexical by bytes, parents first, streams after their file). */
+typedef int (*wcow_tree_fn)(void *arg, struct wcow_tree_node *node, struct wcow_error *err);
+WCOW_NODISCARD int wcow_tree_each(struct wcow_tree *tree, wcow_tree_fn fn, void *arg,
+                                  struct wcow_error *err);
+
+/** The tree as a layer; borrows it. */
+struct wcow_layer_view wcow_tree_view(struct wcow_tree *tree);
+
+/** In each(): the name of the group's first node, NULL while none was met. */
+const char *wcow_link_group_first(const struct wcow_link_group *group);
+void wcow_link_group_set_first(struct wcow_link_group *group, const char *name);
+/** Before each walk that sets them. */
+void wcow_tree_reset_groups(struct wcow_tree *tree);
+
+#endif
