@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file db.h
+ *  metadata.db: the database of one root folder (docs/store.md has its schema).
+ *
+ *  One thread owns the connection that writes. It takes all operations that wait, runs each in a
+ *  savepoint of one transaction, commits (WAL, synchronous=FULL: on disk when COMMIT returns), and
+ *  only then answers each. Readers have connections of their own and never wait for it. */
+#ifndef WCOW_STORE_DB_H
+#define WCOW_STORE_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/** An open root; every function may be called from any thread. */
+struct wcow_store;
+/** One connection, lent to the function that runs on it; store/snapshots.h is used on it. */
+struct wcow_db;
+
+/** Work on a connection. */
+typedef int (*wcow_store_fn)(struct wcow_db *db, void *arg, struct wcow_error *err);
+
+/** A write. Embed it in the caller's own request: submitting allocates nothing and cannot fail.
+ *  Zero-initialise, set what is public, keep it alive until `done` was called. */
+struct wcow_store_op {
+    wcow_store_fn run;       /**< on the writer's thread; an error rolls back this op alone */
+    void (*undo)(void *arg); /**< after a good run whose COMMIT failed: take back what was done
+                                  outside the database. May be NULL */
+    /** After COMMIT, with the op's code. On the writer's thread: must be short, and must not wait
+     *  for another write. May free the op. */
+    void (*done)(void *arg, int code, const struct wcow_error *err);
+    void *arg;
+    /* private */
+    struct wcow_store_op *next;
+    int code;
+    struct wcow_error err;
+};
+
+/** Counted since the store was opened. */
+struct wcow_store_stats {
+    uint64_t transactions;  /**< batches committed or failed */
+    uint64_t operations;    /**< ops answered */
+    uint64_t largest_batch; /**< most ops in one transaction */
+};
+
+/** Open, or create (folder 0700), @p root's metadata.db for writing; older schemas are migrated.
+ *  @return WCOW_OK, WCOW_E_EXISTS (another wcowd has the root), WCOW_E_CORRUPT,
+ *          WCOW_E_UNSUPPORTED (newer schema), WCOW_E_DENIED, WCOW_E_LIMIT (disk full), WCOW_E_IO */
+WCOW_NODISCARD int wcow_store_open(const char *root, struct wcow_store **ret,
+                                   struct wcow_error *err);
+/** For looking only, beside a running wcowd or without one; WCOW_E_NOT_FOUND without a database.
+ *  Writes are refused with WCOW_E_DENIED. */
+WCOW_NODISCARD int wcow_store_open_readonly(const char *root, struct wcow_store **ret,
+                                            struct wcow_error *err);
+/** Answers what was submitted, then closes. NULL allowed. */
+void wcow_store_close(struct wcow_store *store);
+WCOW_DEFINE_CLEANUP(struct wcow_store, wcow_store_close)
+
+/** The root folder as an absolute path without links, valid as long as the store. */
+const char *wcow_store_root(const struct wcow_store *store);
+
+void wcow_store_submit(struct wcow_store *store, struct wcow_store_op *op);
+/** Submit and wait. Not from `done`. */
+WCOW_NODISCARD int wcow_store_write(struct wcow_store *store, wcow_store_fn run, void *arg,
+                                    struct wcow_error *err);
+/** Run @p fn on a reader within one read transaction, on the calling thread. */
+WCOW_NODISCARD int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg,
+                                   struct wcow_error *err);
+struct wcow_store_stats wcow_store_stats(struct wcow_store *store);
+
+#endif
