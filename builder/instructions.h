@@ -62,24 +62,24 @@ struct wcow_ins_command {
     size_t heredoc_count;
 };
 
-enum wcow_mount_type {
+enum wcow_run_mount_type {
     WCOW_MOUNT_BIND,
     WCOW_MOUNT_CACHE,
     WCOW_MOUNT_TMPFS,
     WCOW_MOUNT_SECRET,
     WCOW_MOUNT_SSH,
 };
-enum wcow_mount_sharing { WCOW_SHARING_SHARED, WCOW_SHARING_PRIVATE, WCOW_SHARING_LOCKED };
+enum wcow_run_mount_sharing { WCOW_SHARING_SHARED, WCOW_SHARING_PRIVATE, WCOW_SHARING_LOCKED };
 
 /** One `RUN --mount=…`. Strings are NULL where they do not stand. */
 struct wcow_run_mount {
-    enum wcow_mount_type type;
+    enum wcow_run_mount_type type;
     const char *from;
     const char *source;
     const char *target;
     bool read_only;
     const char *id; /**< cache: the target where none stands; secret: likewise the base name */
-    enum wcow_mount_sharing sharing;
+    enum wcow_run_mount_sharing sharing;
     bool required;
     int64_t size_bytes; /**< tmpfs; 0: no limit */
     int64_t mode;       /**< -1: not given */
