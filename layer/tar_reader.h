@@ -20,6 +20,8 @@ struct wcow_tar_limits {
     uint64_t max_entry_bytes;  /**< of one file */
     uint32_t max_header_bytes; /**< of one entry's extension headers: 1 MiB as in Go */
     uint32_t max_depth;        /**< components of a name */
+    bool skip_rules; /**< give entries that break layer/rules.h too, for tools that list or repair:
+                          their names and links are then NOT safe to use as paths */
 };
 
 struct wcow_tar_reader;

@@ -12,8 +12,17 @@
 typedef int (*wcow_view_child_fn)(void *arg, const struct wcow_entry *child,
                                   struct wcow_error *err);
 
+/** The key of @p entry within its layer: wcow_name_key() of its name; a whiteout's is that of the
+ *  name it hides, a stream's that of its file, an opaque marker's that of its own name
+ *  ("FILES/DIR/.WH..WH..OPQ"). @param ret caller frees. */
+WCOW_NODISCARD int wcow_entry_key(const struct wcow_entry *entry, char **ret,
+                                  struct wcow_error *err);
+/** The key of the opaque marker in directory @p dir_key. @param ret caller frees. */
+WCOW_NODISCARD int wcow_opaque_key(const char *dir_key, char **ret, struct wcow_error *err);
+
 /** What a layer must answer. Keys are wcow_name_key() of the entry's name; a whiteout's key is that
- *  of the name it hides ("FILES/GONE.TXT"). Streams have no key of their own here. */
+ *  of the name it hides ("FILES/GONE.TXT"); see wcow_entry_key(). Streams are not asked for here.
+ * The parent of "FILES" is "". */
 struct wcow_layer_view_ops {
     /** @return 1 with *ret filled (caller: wcow_entry_done), 0 not in this layer, or an error. */
     int (*lookup)(void *layer, const char *key, struct wcow_entry *ret, struct wcow_error *err);
