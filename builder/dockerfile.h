@@ -13,20 +13,11 @@
 #include "builder/diagnostic.h"
 #include "builder/directives.h"
 #include "builder/dockerfile_arena.h"
+#include "builder/heredoc.h"
 
 enum {
     WCOW_DOCKERFILE_MAX_BYTES = 16 << 20,   /**< a Dockerfile */
     WCOW_DOCKERFILE_MAX_LINE_BYTES = 65535, /**< a line of it, without its line break */
-};
-
-/** A here-document: `RUN <<EOF`, `COPY <<-"a.txt" C:/`. */
-struct wcow_heredoc {
-    const char *name;    /**< the tag without its quotes */
-    unsigned fd;         /**< the number before <<, 0 when none */
-    bool expand;         /**< the tag was not quoted: variables in the content are expanded */
-    bool strip_tabs;     /**< `<<-`: leading tabs are stripped from each line (done in content) */
-    const char *content; /**< line breaks as written, CRLF included; NUL-terminated */
-    size_t content_len;
 };
 
 /** How an instruction's arguments were cut. */
@@ -48,10 +39,10 @@ struct wcow_node {
     enum wcow_node_form form;
     struct wcow_strings args;
     bool json_failed; /**< began with '[' but was no JSON array of strings: shell form was taken */
-    struct wcow_heredoc *heredocs;
+    struct wcow_heredoc *heredocs; /**< contents as written, leading tabs too */
     size_t heredoc_count;
     struct wcow_strings comments; /**< the comment lines directly before, without # and one space */
-    const struct wcow_node *child; /**< ONBUILD: the instruction it holds */
+    struct wcow_node *child;      /**< ONBUILD: the instruction it holds */
     struct wcow_line_range where;
 };
 

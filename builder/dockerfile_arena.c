@@ -3,8 +3,8 @@
 #include "builder/dockerfile_arena.h"
 
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -160,6 +160,8 @@ struct wcow_build_file {
     size_t global_arg_count;
     struct wcow_stage *stages;
     size_t stage_count;
+    struct wcow_dockerfile **triggers; /**< what wcow_build_file_add_trigger() parsed */
+    size_t trigger_count;
 };
 
 /** Type and check all instructions. @p dockerfile must outlive the result.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A recursive descent over one word. Each part is written to two outputs at once: the expanded text, and
- * the words that it makes when split at white space that no quote protects. */
+/* A recursive descent over one word. Each part is written to two outputs at once: the expanded
+ * text, and the words that it makes when split at white space that no quote protects. */
 #include "builder/words.h"
 
 #include <string.h>
@@ -51,8 +51,8 @@ static int end_word(struct splitter *split, struct wcow_error *err)
 {
     if (split->current.len == 0)
         return WCOW_OK;
-    char *word = wcow_arena_strndup(split->arena, (const char *)split->current.data,
-                                    split->current.len);
+    char *word =
+        wcow_arena_strndup(split->arena, (const char *)split->current.data, split->current.len);
     split->current.len = 0;
     return wcow_strings_add(split->arena, split->words, word, err);
 }
@@ -64,8 +64,7 @@ static int split_raw(struct splitter *split, const char *bytes, size_t len, stru
 }
 
 /* Text that white space cuts into words. */
-static int split_text(struct splitter *split, const char *bytes, size_t len,
-                      struct wcow_error *err)
+static int split_text(struct splitter *split, const char *bytes, size_t len, struct wcow_error *err)
 {
     int r = WCOW_OK;
     for (size_t pos = 0; split->words && pos < len && r == WCOW_OK;) {
@@ -92,7 +91,8 @@ static int single_quoted(struct scan *s, struct wcow_buf *out)
                : wcow_buf_add(out, s->text + start + 1, s->pos - start - 2, s->err);
 }
 
-/* The escape character within double quotes: it escapes '"', '$' and itself; else it stands for itself. */
+/* The escape character within double quotes: it escapes '"', '$' and itself; else it stands for
+ * itself. */
 static int double_quoted_escape(struct scan *s, struct wcow_buf *out)
 {
     const char *c = s->text + s->pos++;
@@ -138,7 +138,8 @@ static bool is_name_part(const struct scan *s, size_t *ret_len)
     return c == '_' || wcow_text_is_letter(c) || wcow_text_is_digit(c);
 }
 
-/* A variable's name: letters, digits and '_'; or digits alone; or one special character; or nothing. */
+/* A variable's name: letters, digits and '_'; or digits alone; or one special character; or
+ * nothing. */
 static int take_name(struct scan *s, struct wcow_buf *out)
 {
     size_t start = s->pos;
@@ -231,10 +232,11 @@ static int missing_brace(struct scan *s)
 
 static int bad_modifier(struct scan *s, const char *name, size_t start, size_t end)
 {
-    return WCOW_FAIL(s->err, WCOW_E_INVALID,
-                     "unsupported modifier (%.*s) in the substitution of '%s': known are :- - :+ + :? "
-                     "? # ## %% %%%% / //",
-                     (int)(end - start), s->text + start, name);
+    return WCOW_FAIL(
+        s->err, WCOW_E_INVALID,
+        "unsupported modifier (%.*s) in the substitution of '%s': known are :- - :+ + :? "
+        "? # ## %% %%%% / //",
+        (int)(end - start), s->text + start, name);
 }
 
 /* ${name/pattern/word} and ${name//pattern/word}; the scan stands behind the first slash. */

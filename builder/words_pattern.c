@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matches are found by one pass over value x pattern: for each place of the value, how far a match that
- * starts there can reach. Hostile patterns cost no more than friendly ones. */
+/* Matches are found by one pass over value x pattern: for each place of the value, how far a match
+ * that starts there can reach. Hostile patterns cost no more than friendly ones. */
 #include "builder/words_pattern.h"
 
 #include <stdint.h>
@@ -64,11 +64,12 @@ static int next_token(const struct wcow_words_pattern *p, size_t *pos, struct to
     /* '}' and '/' are escaped for the sake of ${…} alone */
     char next = text[*pos];
     if (next == '\0' || (!strchr("*?}/", next) && next != p->escape))
-        return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "invalid escape '%c%c' in the pattern '%s' of a substitution: only %c* %c? "
-                         "%c/ %c} and %c%c are known",
-                         p->escape, next ? next : ' ', text, p->escape, p->escape, p->escape,
-                         p->escape, p->escape, p->escape);
+        return WCOW_FAIL(
+            err, WCOW_E_INVALID,
+            "invalid escape '%c%c' in the pattern '%s' of a substitution: only %c* %c? "
+            "%c/ %c} and %c%c are known",
+            p->escape, next ? next : ' ', text, p->escape, p->escape, p->escape, p->escape,
+            p->escape, p->escape);
     ret->c = (unsigned char)next;
     (*pos)++;
     return WCOW_OK;
@@ -139,8 +140,8 @@ static int find_ends(const struct wcow_words_pattern *p, const struct text *text
     return WCOW_OK;
 }
 
-int wcow_words_cut_prefix(const struct wcow_words_pattern *pattern, const char *value,
-                          bool longest, struct wcow_buf *out, struct wcow_error *err)
+int wcow_words_cut_prefix(const struct wcow_words_pattern *pattern, const char *value, bool longest,
+                          struct wcow_buf *out, struct wcow_error *err)
 {
     WCOW_CLEANUP(text_done) struct text text = {0};
     wcow_autofree size_t *ends = NULL;
@@ -153,8 +154,9 @@ int wcow_words_cut_prefix(const struct wcow_words_pattern *pattern, const char *
     return wcow_buf_add_str(out, value + cut, err);
 }
 
-/* Where the suffix to cut starts: of the places whose longest match is the whole rest, the last (shortest
- * suffix) or first. A match of the rest that is not the longest cannot exist: nothing is longer. */
+/* Where the suffix to cut starts: of the places whose longest match is the whole rest, the last
+ * (shortest suffix) or first. A match of the rest that is not the longest cannot exist: nothing is
+ * longer. */
 static size_t suffix_start(const struct text *text, const size_t *ends, bool longest)
 {
     if (longest) {
@@ -171,8 +173,8 @@ static size_t suffix_start(const struct text *text, const size_t *ends, bool lon
     return text->count;
 }
 
-int wcow_words_cut_suffix(const struct wcow_words_pattern *pattern, const char *value,
-                          bool longest, struct wcow_buf *out, struct wcow_error *err)
+int wcow_words_cut_suffix(const struct wcow_words_pattern *pattern, const char *value, bool longest,
+                          struct wcow_buf *out, struct wcow_error *err)
 {
     WCOW_CLEANUP(text_done) struct text text = {0};
     wcow_autofree size_t *ends = NULL;
@@ -188,8 +190,8 @@ int wcow_words_cut_suffix(const struct wcow_words_pattern *pattern, const char *
 static int add_chars(struct wcow_buf *out, const char *value, const struct text *text, size_t from,
                      size_t to, struct wcow_error *err)
 {
-    return wcow_buf_add(out, value + text->offsets[from],
-                        text->offsets[to] - text->offsets[from], err);
+    return wcow_buf_add(out, value + text->offsets[from], text->offsets[to] - text->offsets[from],
+                        err);
 }
 
 int wcow_words_replace(const struct wcow_words_pattern *pattern, const char *value,
@@ -203,7 +205,7 @@ int wcow_words_replace(const struct wcow_words_pattern *pattern, const char *val
         r = find_ends(pattern, &text, true, &ends, err);
     if (r != WCOW_OK)
         return r;
-    size_t done = 0;      /* copied up to here */
+    size_t done = 0; /* copied up to here */
     bool replaced = false;
     for (size_t i = 0; i <= text.count && (all || !replaced) && r == WCOW_OK;) {
         size_t end = ends[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file words_pattern.h
- *  Shell patterns of ${v#p} and its kin: '*' is any text, '?' any character, the escape character makes '*',
+ *  Shell patterns of ${v#p} and its kin: '*' is any text, '?' any character, the escape character
+ * makes '*',
  *  '?' and itself plain; nothing matches a line break. */
 #ifndef WCOW_BUILDER_WORDS_PATTERN_H
 #define WCOW_BUILDER_WORDS_PATTERN_H
