@@ -5,9 +5,9 @@
 #
 #   parts_begin; start_wcowd; start_containerd 2.x; start_registry; ...; (parts_end runs on exit)
 #
-# Environment: WCOW_BUILD     build folder with wcowd and wcow (default: build/release)
+# Environment: WCOW_BUILD        build folder with wcowd and wcow (default: build/release)
 #              WCOW_CONTAINERDS  where scripts/fetch-containerd unpacked (default: build/containerd)
-#              WCOW_KEEP=1    leave the temporary folder behind
+#              WCOW_KEEP=1       leave the temporary folder behind
 # Gives:       PARTS          the temporary folder
 #              CONTAINERD_ADDRESS, REGISTRY (host:port), WCOWD_SOCKET, WCOWD_ROOT
 
@@ -49,6 +49,9 @@ parts_end() {
     local code=$? i
     trap - EXIT
     trap '' INT TERM HUP
+    if [ "$code" != 0 ] && [ -n "${PARTS:-}" ]; then
+        parts_last_words
+    fi
     for ((i = ${#parts_pids[@]} - 1; i >= 0; i--)); do
         parts_stop "${parts_pids[i]}"
     done
@@ -62,6 +65,16 @@ parts_end() {
         rm -rf --one-file-system "$PARTS"
     fi
     exit "$code"
+}
+
+# What the daemons said last, to standard error.
+parts_last_words() {
+    local log
+    for log in wcowd containerd registry; do
+        [ -s "$PARTS/$log.log" ] || continue
+        echo "--- the end of $log.log:" >&2
+        grep -v 'level=info' "$PARTS/$log.log" | tail -n "${WCOW_LAST_WORDS:-15}" | cut -c1-500 >&2 || :
+    done
 }
 
 # Shims outlive their containerd; ours name our socket.
@@ -89,9 +102,7 @@ parts_wait() {
     end=$((SECONDS + seconds))
     until "$@" >/dev/null 2>&1; do
         if [ $SECONDS -ge $end ]; then
-            echo "error: $what is not ready after $seconds s" >&2
-            tail -n 20 "$PARTS"/*.log >&2 || :
-            exit 1
+            parts_die "$what is not ready after $seconds s"
         fi
         sleep 0.05
     done
@@ -102,7 +113,8 @@ start_wcowd() {
     [ -x "$WCOW_BUILD/wcowd" ] || parts_die "$WCOW_BUILD/wcowd is missing: build it first"
     WCOWD_ROOT=${WCOWD_ROOT:-$PARTS/wcow}
     WCOWD_SOCKET=$PARTS/wcowd.sock
-    "$WCOW_BUILD/wcowd" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
+    : >"$PARTS/wcowd.conf"
+    "$WCOW_BUILD/wcowd" --config "$PARTS/wcowd.conf" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
         --containerd-address "$PARTS/containerd.sock" --log-level debug "$@" \
         >>"$PARTS/wcowd.log" 2>&1 &
     WCOWD_PID=$!

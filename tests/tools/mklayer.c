@@ -204,7 +204,7 @@ static int entry_of(const struct tree_item *item, size_t size, struct wcow_entry
 static int put(const struct wcow_buf *buf, struct wcow_error *err)
 {
     if (fwrite(buf->data, 1, buf->len, stdout) != buf->len)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "standard output: %m");
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "standard output");
     return WCOW_OK;
 }
 
@@ -240,7 +240,7 @@ static int put_layer(const struct items *items, struct wcow_error *err)
     if (r >= 0)
         r = put(&end, err);
     if (r >= 0 && fflush(stdout) != 0)
-        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "standard output: %m");
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "standard output");
     return r;
 }
 

@@ -1,0 +1,172 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# For the integration tests: private parts (scripts/parts.sh) and assertions. Sourced first:
+#
+#   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+#   begin [WCOWD OPTION...]            # a registry, wcowd, and the containerd of WCOW_TEST_CONTAINERD
+#   check "what must be true" COMMAND...
+#   finish                             # the count, and the exit code
+#
+# Environment: WCOW_TEST_CONTAINERD  1.7 or 2.x (default), as scripts/fetch-containerd names them
+#              WCOW_BUILD            build folder with wcowd, wcow and tests/mklayer
+set -euo pipefail
+# shellcheck source=scripts/parts.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/parts.sh"
+export WCOW_BUILD
+WCOW_TEST_CONTAINERD=${WCOW_TEST_CONTAINERD:-2.x}
+checks=0
+failures=0
+
+begin() {
+    parts_begin
+    start_registry
+    start_wcowd "$@"
+    start_containerd "$WCOW_TEST_CONTAINERD"
+}
+
+finish() {
+    echo "$checks checks, $failures failed (containerd $WCOW_TEST_CONTAINERD)"
+    [ $failures -eq 0 ]
+    exit
+}
+
+fail() {
+    failures=$((failures + 1))
+    echo "FAIL: $1" >&2
+    shift
+    [ $# -eq 0 ] || printf '      %s\n' "$@" >&2
+}
+
+# check NAME COMMAND...: COMMAND succeeds; what it says is shown only where it doesn't.
+check() {
+    local name=$1 said
+    shift
+    checks=$((checks + 1))
+    if said=$("$@" 2>&1); then
+        echo "ok: $name"
+    else
+        fail "$name" "$* gave $?" "$said"
+    fi
+}
+
+# equal NAME GOT WANT
+equal() {
+    checks=$((checks + 1))
+    if [ "$2" = "$3" ]; then
+        echo "ok: $1"
+    else
+        fail "$1" "got:  $2" "want: $3"
+    fi
+}
+
+# refused NAME WANT COMMAND...: COMMAND fails, with a message that has the extended regular expression
+# WANT in it.
+refused() {
+    local name=$1 want=$2 said
+    shift 2
+    checks=$((checks + 1))
+    if said=$("$@" 2>&1); then
+        fail "$name" "$* succeeded: $said"
+    elif [[ ! $said =~ $want ]]; then
+        fail "$name" "said: $said" "want: $want"
+    else
+        echo "ok: $name"
+    fi
+}
+
+# eventually NAME COMMAND...: COMMAND succeeds within ten seconds.
+eventually() {
+    local name=$1 i
+    shift
+    checks=$((checks + 1))
+    for ((i = 0; i < 100; i++)); do
+        if "$@" >/dev/null 2>&1; then
+            echo "ok: $name"
+            return
+        fi
+        sleep 0.1
+    done
+    fail "$name" "$* still fails" "$("$@" 2>&1 || :)"
+}
+
+snapshots() {
+    ctr snapshots --snapshotter wcow "$@"
+}
+
+# The three ways to pull; which of them this containerd has.
+pull_ways() {
+    if [ "$WCOW_TEST_CONTAINERD" = 1.7 ]; then
+        echo default
+    else
+        echo "transfer local"
+    fi
+}
+
+# pull WAY REF: a Windows image into the wcow snapshotter.
+pull() {
+    local way=$1 ref=$2
+    shift 2
+    [ "$way" != local ] || set -- --local "$@"
+    ctr images pull --platform windows/amd64 --snapshotter wcow --plain-http "$@" "$ref"
+}
+
+# The default way of this containerd.
+pull_way() {
+    pull_ways | cut -d' ' -f1
+}
+
+# make_image NAME:TAG [MKIMAGE OPTION...]: made, pushed to the registry; IMAGE is its reference and
+# LAYOUT its OCI layout.
+make_image() {
+    local name=${1%:*} tag=${1#*:}
+    shift
+    export LAYOUT=$PARTS/layouts/$name
+    mkdir -p "$PARTS/layouts"
+    "$wcow_source/scripts/mkimage" --out "$LAYOUT" --tag "$tag" "$@"
+    push_layout "$LAYOUT" "$tag" "$name"
+    export IMAGE=$REGISTRY/$name:$tag
+}
+
+# diff_ids TAG: of the first manifest of that image of $LAYOUT, bottom first.
+diff_ids() {
+    local index manifest config
+    index=$(jq -r --arg t "$1" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t) | .digest' "$LAYOUT/index.json")
+    manifest=$(jq -r '.manifests[0].digest' "$LAYOUT/blobs/sha256/${index#sha256:}")
+    config=$(jq -r '.config.digest' "$LAYOUT/blobs/sha256/${manifest#sha256:}")
+    jq -r '.rootfs.diff_ids[]' "$LAYOUT/blobs/sha256/${config#sha256:}"
+}
+
+# chain_ids TAG: the chain IDs of those, bottom first (image-spec, config.md).
+chain_ids() {
+    local id chain=''
+    for id in $(diff_ids "$1"); do
+        if [ -z "$chain" ]; then
+            chain=$id
+        else
+            chain=sha256:$(printf '%s %s' "$chain" "$id" | sha256sum | cut -d' ' -f1)
+        fi
+        echo "$chain"
+    done
+}
+
+# How many layer folders there are, whatever their state.
+count_folders() {
+    find "$WCOWD_ROOT/snapshots" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l
+}
+
+# Rows in the table of snapshots.
+count_rows() {
+    sqlite3 "$WCOWD_ROOT/metadata.db" 'select count(*) from snapshots'
+}
+
+no_folders() {
+    [ "$(count_folders)" = 0 ]
+}
+
+# No snapshot of ours, no image, no blob: the next case starts from nothing.
+forget_images() {
+    local ref
+    for ref in $(ctr images ls -q); do
+        ctr images rm --sync "$ref" >/dev/null
+    done
+}
