@@ -30,6 +30,7 @@ WCOW_NODISCARD int wcow_layer_index_create(int layer_fd, struct wcow_layer_index
 /** How an entry is kept. */
 struct wcow_index_row {
     const struct wcow_entry *entry;
+    const char *key; /**< the entry's search key; writing: NULL to have it made from the name */
     const char *host_path; /**< path below the layer folder where its data is; NULL: entry->name */
     struct wcow_bytes inlined; /**< the data itself, for streams and files that have no host file */
     bool is_inlined;
@@ -87,6 +88,11 @@ WCOW_NODISCARD int wcow_layer_index_streams(struct wcow_layer_index *index, cons
 /** The row (where its data is) of one name by key; 1 found, 0 not. @p fn is called once. */
 WCOW_NODISCARD int wcow_layer_index_row(struct wcow_layer_index *index, const char *key,
                                         wcow_index_row_fn fn, void *arg, struct wcow_error *err);
+
+/** The path on disk of the entry of that key, whiteouts included, without reading all of its row;
+ *  1 found (*ret: caller frees), 0 not. */
+WCOW_NODISCARD int wcow_layer_index_host_path(struct wcow_layer_index *index, const char *key,
+                                              char **ret, struct wcow_error *err);
 
 /** The index as a layer of a chain; borrows @p index. */
 struct wcow_layer_view wcow_layer_index_view(struct wcow_layer_index *index);
