@@ -31,11 +31,16 @@ struct wcow_host {
     struct wcow_str_map headers; /**< sent to this server only */
 };
 
+void wcow_host_done(struct wcow_host *host);
+
 /** In the order to try; the registry itself comes last. Zero-initialise. */
 struct wcow_hosts {
     struct wcow_host *items;
     size_t count;
 };
+/** Append @p host, whose contents move into the list. */
+WCOW_NODISCARD int wcow_hosts_add(struct wcow_hosts *hosts, struct wcow_host *host,
+                                  struct wcow_error *err);
 void wcow_hosts_done(struct wcow_hosts *hosts);
 #define wcow_auto_hosts WCOW_CLEANUP(wcow_hosts_done) struct wcow_hosts
 

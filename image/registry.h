@@ -36,6 +36,8 @@ struct wcow_registry_options {
     unsigned stall_timeout_ms;     /**< no byte for so long ends a transfer; 0: 30,000 */
     unsigned max_attempts;         /**< of each request; 0: 5 */
     unsigned retry_delay_ms;       /**< before the second attempt, doubling after; 0: 500 */
+    uint64_t upload_chunk_bytes;   /**< send blobs in pieces of so many bytes; 0: whole, in pieces
+                                        only where a registry refuses the whole as too large */
     const atomic_bool *cancelled;  /**< polled; true ends every call. Must outlive the client */
 };
 

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image/http.h"
+
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "image/file.h"
+#include "image/reference.h"
+
+enum { POLL_MS = 100, CONNECTIONS_MAX = 32 };
+
+/* One connection cache: a multi handle and the easy handle that runs in it. */
+struct slot {
+    CURLM *multi;
+    CURL *easy;
+};
+
+struct wcow_http {
+    pthread_mutex_t lock; /* guards the idle slots */
+    struct slot idle[CONNECTIONS_MAX];
+    size_t idle_count;
+};
+
+/* One request under way. */
+struct exchange {
+    const struct wcow_http_request *request;
+    struct wcow_http_response *response;
+    CURL *easy;
+    int failure; /* of the source, the sink or this code; its message is in err */
+    struct wcow_error *err;
+    const uint8_t *pending; /* what the source gave and curl has not taken yet */
+    size_t pending_len;
+    uint64_t sent;
+    uint64_t to_skip; /* bytes at the front that the sink has already */
+    bool body_started;
+    uint64_t moved; /* anything at all, to see a stall */
+};
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+static CURLcode curl_init_result;
+
+static void init_curl(void)
+{
+    curl_init_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+int wcow_http_new(struct wcow_http **ret, struct wcow_error *err)
+{
+    (void)pthread_once(&curl_once, init_curl);
+    if (curl_init_result != CURLE_OK)
+        return WCOW_FAIL(err, WCOW_E_INTERNAL, "libcurl does not start: %s",
+                         curl_easy_strerror(curl_init_result));
+    struct wcow_http *http = calloc(1, sizeof(*http));
+    if (!http)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an HTTP client");
+    (void)pthread_mutex_init(&http->lock, NULL);
+    *ret = http;
+    return WCOW_OK;
+}
+
+static void free_slot(struct slot *slot)
+{
+    curl_easy_cleanup(slot->easy);
+    if (slot->multi)
+        (void)curl_multi_cleanup(slot->multi);
+    *slot = (struct slot){0};
+}
+
+void wcow_http_free(struct wcow_http *http)
+{
+    if (!http)
+        return;
+    for (size_t i = 0; i < http->idle_count; i++)
+        free_slot(&http->idle[i]);
+    (void)pthread_mutex_destroy(&http->lock);
+    free(http);
+}
+
+static int take_slot(struct wcow_http *http, struct slot *ret, struct wcow_error *err)
+{
+    struct slot slot = {0};
+    (void)pthread_mutex_lock(&http->lock);
+    if (http->idle_count)
+        slot = http->idle[--http->idle_count];
+    (void)pthread_mutex_unlock(&http->lock);
+    if (!slot.easy) {
+        slot.multi = curl_multi_init();
+        slot.easy = curl_easy_init();
+    }
+    if (!slot.multi || !slot.easy) {
+        free_slot(&slot);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a connection");
+    }
+    *ret = slot;
+    return WCOW_OK;
+}
+
+static void give_slot(struct wcow_http *http, struct slot *slot)
+{
+    curl_easy_reset(slot->easy);
+    (void)pthread_mutex_lock(&http->lock);
+    if (http->idle_count < CONNECTIONS_MAX) {
+        http->idle[http->idle_count++] = *slot;
+        *slot = (struct slot){0};
+    }
+    (void)pthread_mutex_unlock(&http->lock);
+    free_slot(slot);
+}
+
+void wcow_http_response_done(struct wcow_http_response *r)
+{
+    free(r->content_type);
+    free(r->content_digest);
+    free(r->location);
+    free(r->retry_after);
+    free(r->chunk_min_length);
+    free(r->range);
+    wcow_str_list_done(&r->challenges);
+    wcow_buf_done(&r->body);
+    *r = (struct wcow_http_response){0};
+}
+
+/* ---- receiving ---- */
+
+static void set_header(char **to, const char *value, size_t len)
+{
+    free(*to);
+    *to = strndup(value, len);
+}
+
+/* "bytes 100-199/200": the 100. */
+static uint64_t content_range_start(const char *value, size_t len)
+{
+    char text[64] = "";
+    if (len >= sizeof(text))
+        return UINT64_MAX;
+    memcpy(text, value, len);
+    if (strncasecmp(text, "bytes ", 6) != 0 || text[6] < '0' || text[6] > '9')
+        return UINT64_MAX;
+    return strtoull(text + 6, NULL, 10);
+}
+
+static void keep_header(struct exchange *x, const char *name, size_t name_len, const char *value,
+                        size_t len)
+{
+    struct wcow_http_response *r = x->response;
+    const struct {
+        const char *name;
+        char **to;
+    } kept[] = {
+        {"Content-Type", &r->content_type},
+        {"Docker-Content-Digest", &r->content_digest},
+        {"Location", &r->location},
+        {"Retry-After", &r->retry_after},
+        {"OCI-Chunk-Min-Length", &r->chunk_min_length},
+        {"Range", &r->range},
+    };
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (strlen(kept[i].name) == name_len && strncasecmp(kept[i].name, name, name_len) == 0)
+            set_header(kept[i].to, value, len);
+    if (name_len == strlen("Content-Range") && strncasecmp(name, "Content-Range", name_len) == 0)
+        r->range_start = content_range_start(value, len);
+    if (name_len == strlen("WWW-Authenticate") &&
+        strncasecmp(name, "WWW-Authenticate", name_len) == 0 && r->challenges.count < 16) {
+        wcow_autofree char *text = strndup(value, len);
+        if (!text || wcow_str_list_add(&r->challenges, text, x->err) < 0)
+            x->failure = WCOW_E_NOMEM;
+    }
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct exchange *x = ctx;
+    size_t len = size * count;
+    x->moved += len;
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        /* The head of an interim answer (100) is forgotten for that of the real one. */
+        struct wcow_http_response fresh = {.content_length = -1};
+        wcow_http_response_done(x->response);
+        *x->response = fresh;
+        return len;
+    }
+    const char *colon = memchr(line, ':', len);
+    if (!colon || len > WCOW_HTTP_HEADER_MAX)
+        return len;
+    const char *value = colon + 1;
+    const char *end = line + len;
+    while (value < end && (*value == ' ' || *value == '\t'))
+        value++;
+    while (end > value && strchr("\r\n \t", end[-1]))
+        end--;
+    keep_header(x, line, (size_t)(colon - line), value, (size_t)(end - value));
+    return x->failure ? 0 : len;
+}
+
+/* The first bytes of the body: what does this answer mean for the sink? */
+static int start_body(struct exchange *x, long status)
+{
+    x->body_started = true;
+    uint64_t from = x->request->range_from;
+    if (!x->request->sink || !from)
+        return WCOW_OK;
+    if (status == 200)
+        x->to_skip = from; /* the server knows no ranges and sends all again */
+    else if (status == 206 && x->response->range_start != from)
+        return WCOW_FAIL(x->err, WCOW_E_CORRUPT,
+                         "asked for the bytes from %" PRIu64 ", the server sends other ones", from);
+    return WCOW_OK;
+}
+
+static int keep_body(struct exchange *x, const char *data, size_t len, bool success)
+{
+    struct wcow_buf *body = &x->response->body;
+    if (!success) {
+        size_t room =
+            body->len < WCOW_HTTP_ERROR_BODY_MAX ? WCOW_HTTP_ERROR_BODY_MAX - body->len : 0;
+        return wcow_buf_add(body, data, len < room ? len : room, x->err);
+    }
+    if (len > x->request->body_max_bytes || body->len > x->request->body_max_bytes - len)
+        return WCOW_FAIL(x->err, WCOW_E_LIMIT, "the answer has more than %zu bytes",
+                         x->request->body_max_bytes);
+    return wcow_buf_add(body, data, len, x->err);
+}
+
+static int deliver(struct exchange *x, const char *data, size_t len)
+{
+    size_t skip = x->to_skip < len ? (size_t)x->to_skip : len;
+    x->to_skip -= skip;
+    if (skip == len)
+        return WCOW_OK;
+    int r = wcow_sink_write(x->request->sink, data + skip, len - skip, x->err);
+    if (r == WCOW_OK)
+        x->response->delivered_bytes += len - skip;
+    return r;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct exchange *x = ctx;
+    size_t len = size * count;
+    long status = 0;
+    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    x->moved += len;
+    int r = x->body_started ? WCOW_OK : start_body(x, status);
+    if (r == WCOW_OK && x->request->sink && (status == 200 || status == 206))
+        r = deliver(x, data, len);
+    else if (r == WCOW_OK)
+        r = keep_body(x, data, len, status >= 200 && status < 300);
+    if (r < 0) {
+        x->failure = r;
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (x->request->progress)
+        x->request->progress(x->request->progress_ctx, x->sent, x->response->delivered_bytes);
+    return len;
+}
+
+/* ---- sending ---- */
+
+static size_t on_read(char *to, size_t size, size_t count, void *ctx)
+{
+    struct exchange *x = ctx;
+    size_t room = size * count;
+    if (!x->pending_len) {
+        int r = wcow_source_next(x->request->body, &x->pending, &x->pending_len, x->err);
+        if (r < 0) {
+            x->failure = r;
+            return CURL_READFUNC_ABORT;
+        }
+    }
+    uint64_t left = x->request->body_bytes - x->sent;
+    if ((x->pending_len == 0 && left) || x->pending_len > left) {
+        x->failure = WCOW_FAIL(x->err, WCOW_E_DATA_LOSS,
+                               "what is to be sent is not %" PRIu64 " bytes long as was said",
+                               x->request->body_bytes);
+        return CURL_READFUNC_ABORT;
+    }
+    size_t n = x->pending_len < room ? x->pending_len : room;
+    if (n)
+        memcpy(to, x->pending, n);
+    x->pending += n;
+    x->pending_len -= n;
+    x->sent += n;
+    x->moved += n;
+    if (x->request->progress)
+        x->request->progress(x->request->progress_ctx, x->sent, 0);
+    return n;
+}
+
+/* ---- setting up ---- */
+
+static int add_line(struct curl_slist **list, const char *line, struct wcow_error *err)
+{
+    if (line[strcspn(line, "\r\n")])
+        return WCOW_FAIL(err, WCOW_E_INVALID, "a request header holds a line break");
+    struct curl_slist *more = curl_slist_append(*list, line);
+    if (!more)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for request headers");
+    *list = more;
+    return WCOW_OK;
+}
+
+static int make_headers(const struct wcow_http_request *q, struct curl_slist **list,
+                        struct wcow_error *err)
+{
+    /* Without this curl waits a second for servers that never say "100 Continue". */
+    int r = add_line(list, "Expect:", err);
+    for (size_t i = 0; r == WCOW_OK && q->headers && i < q->headers->count; i++)
+        r = add_line(list, q->headers->items[i], err);
+    char range[64];
+    (void)snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", q->range_from);
+    if (r == WCOW_OK && q->range_from)
+        r = add_line(list, range, err);
+    if (r < 0 || !q->authorization)
+        return r;
+    wcow_autobuf line = {0};
+    r = wcow_buf_addf(&line, err, "Authorization: %s", q->authorization);
+    return r < 0 ? r : add_line(list, (const char *)line.data, err);
+}
+
+static void set_method(CURL *easy, const struct wcow_http_request *q)
+{
+    if (strcmp(q->method, "HEAD") == 0) {
+        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else if (q->body) {
+        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_bytes);
+        (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+    } else if (strcmp(q->method, "GET") != 0) {
+        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+        (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+    }
+}
+
+static void set_client_cert(CURL *easy, const struct wcow_http_tls *tls)
+{
+    if (!tls->client_cert)
+        return;
+    (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->client_cert);
+    (void)curl_easy_setopt(easy, CURLOPT_SSLKEY,
+                           tls->client_key ? tls->client_key : tls->client_cert);
+}
+
+/* A proxy has no business with this machine's own addresses. */
+static void keep_loopback_off_proxies(CURL *easy, const char *url)
+{
+    const char *host = strstr(url, "://");
+    if (host && wcow_host_is_loopback(host + 3))
+        (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+}
+
+/* A file of the operator's own that is missing must not look like a missing image. */
+static int fail_setup(int code, struct wcow_error *err, const char *what)
+{
+    int r = code == WCOW_E_NOT_FOUND ? WCOW_E_INVALID : code;
+    if (err)
+        err->code = r;
+    return wcow_error_wrap(r, err, "%s", what);
+}
+
+/* The files of @p ca beside the system's certificates: curl goes on searching its CAPATH when it is
+ * given a blob. */
+static int add_ca(struct exchange *x, const struct wcow_str_list *ca)
+{
+    enum { CA_FILE_MAX = 4 << 20 };
+    wcow_autobuf pem = {0};
+    for (size_t i = 0; i < ca->count; i++) {
+        int r = wcow_file_read(ca->items[i], CA_FILE_MAX, &pem, x->err);
+        if (r == WCOW_OK)
+            r = wcow_buf_add_str(&pem, "\n", x->err);
+        if (r < 0)
+            return fail_setup(r, x->err, "CA certificate");
+    }
+    struct curl_blob blob = {.data = pem.data, .len = pem.len, .flags = CURL_BLOB_COPY};
+    if (curl_easy_setopt(x->easy, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
+        return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for CA certificates");
+    return WCOW_OK;
+}
+
+static int set_options(struct exchange *x, char *error_text, struct curl_slist *headers)
+{
+    CURL *easy = x->easy;
+    const struct wcow_http_request *q = x->request;
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    (void)curl_easy_setopt(easy, CURLOPT_READDATA, x);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, q->user_agent ? q->user_agent : "wcow");
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, q->tls.skip_verify ? 0L : 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, q->tls.skip_verify ? 0L : 2L);
+    set_method(easy, q);
+    set_client_cert(easy, &q->tls);
+    keep_loopback_off_proxies(easy, q->url);
+    if (curl_easy_setopt(easy, CURLOPT_URL, q->url) != CURLE_OK)
+        return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for a URL");
+    bool more_ca = !q->tls.skip_verify && q->tls.ca && q->tls.ca->count;
+    return more_ca ? add_ca(x, q->tls.ca) : WCOW_OK;
+}
+
+/* ---- running ---- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool is_cancelled(const struct wcow_http_request *q)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (q->cancelled[i] && atomic_load(q->cancelled[i]))
+            return true;
+    return false;
+}
+
+/* After the last byte of an upload a server may hash for long. */
+static int64_t stall_limit_ms(const struct exchange *x)
+{
+    int64_t limit = x->request->stall_timeout_ms;
+    return x->request->body && x->sent == x->request->body_bytes ? limit * 10 : limit;
+}
+
+static int check_stall(const struct exchange *x, uint64_t *last_moved, int64_t *last_ms)
+{
+    int64_t now = now_ms();
+    if (x->moved != *last_moved) {
+        *last_moved = x->moved;
+        *last_ms = now;
+        return WCOW_OK;
+    }
+    if (now - *last_ms < stall_limit_ms(x))
+        return WCOW_OK;
+    return WCOW_FAIL(x->err, WCOW_E_DEADLINE, "no byte moved for %lld seconds",
+                     (long long)(stall_limit_ms(x) + 999) / 1000);
+}
+
+static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
+{
+    uint64_t last_moved = 0;
+    int64_t last_ms = now_ms();
+    for (;;) {
+        int running = 0;
+        CURLMcode m = curl_multi_perform(multi, &running);
+        if (m != CURLM_OK)
+            return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl: %s", curl_multi_strerror(m));
+        if (!running)
+            break;
+        if (is_cancelled(x->request))
+            return WCOW_FAIL(x->err, WCOW_E_CANCELLED, "cancelled");
+        int r = check_stall(x, &last_moved, &last_ms);
+        if (r < 0)
+            return r;
+        (void)curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+    }
+    int left = 0;
+    const CURLMsg *msg = curl_multi_info_read(multi, &left);
+    *ret_code = msg && msg->msg == CURLMSG_DONE ? msg->data.result : CURLE_RECV_ERROR;
+    return WCOW_OK;
+}
+
+/* The error that a failed transfer stands for. */
+static int fail_of(const struct exchange *x, CURLcode code, const char *text)
+{
+    const char *why = *text ? text : curl_easy_strerror(code);
+    if (x->failure)
+        return x->failure;
+    if (code == CURLE_OUT_OF_MEMORY)
+        return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for a transfer");
+    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+        return WCOW_FAIL(x->err, WCOW_E_INVALID, "bad URL \"%.200s\"", x->request->url);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return WCOW_FAIL(x->err, WCOW_E_DENIED,
+                         "the server's certificate is not trusted (%s); give its CA in hosts.toml "
+                         "or with --ca-file",
+                         why);
+    if (code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM)
+        return WCOW_FAIL(x->err, WCOW_E_INVALID, "a certificate file cannot be used: %s", why);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE, "no connection in %u ms: %s",
+                         x->request->connect_timeout_ms, why);
+    return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE, "%s", why);
+}
+
+static int exchange_in(const struct slot *slot, struct exchange *x, struct curl_slist *headers)
+{
+    char error_text[CURL_ERROR_SIZE] = "";
+    int r = set_options(x, error_text, headers);
+    if (r < 0)
+        return r;
+    if (curl_multi_add_handle(slot->multi, slot->easy) != CURLM_OK)
+        return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl takes no more transfers");
+    CURLcode code = CURLE_OK;
+    r = run(slot->multi, x, &code);
+    (void)curl_multi_remove_handle(slot->multi, slot->easy);
+    if (r < 0)
+        return r;
+    if (code != CURLE_OK)
+        return fail_of(x, code, error_text);
+    long status = 0;
+    curl_off_t length = -1;
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    x->response->status = (int)status;
+    x->response->content_length = length;
+    return WCOW_OK;
+}
+
+int wcow_http_perform(struct wcow_http *http, const struct wcow_http_request *request,
+                      struct wcow_http_response *ret, struct wcow_error *err)
+{
+    wcow_http_response_done(ret);
+    if (is_cancelled(request))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+    struct slot slot = {0};
+    int r = take_slot(http, &slot, err);
+    if (r < 0)
+        return r;
+    struct exchange x = {.request = request, .response = ret, .easy = slot.easy, .err = err};
+    struct curl_slist *headers = NULL;
+    r = make_headers(request, &headers, err);
+    if (r == WCOW_OK)
+        r = exchange_in(&slot, &x, headers);
+    give_slot(http, &slot);
+    curl_slist_free_all(headers);
+    return r;
+}
+
+/* ---- URLs ---- */
+
+static int url_nomem(struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
+}
+
+static char *part_of(CURLU *url, CURLUPart part, unsigned flags)
+{
+    char *text = NULL;
+    if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
+        return NULL;
+    char *copy = strdup(text);
+    curl_free(text);
+    return copy;
+}
+
+int wcow_http_resolve_url(const char *base, const char *location, char **ret,
+                          struct wcow_error *err)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return url_nomem(err);
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, base, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_set(url, CURLUPART_URL, location, 0);
+    /* Whoever names a user in a URL wants to be sent credentials, or to pass for another host. */
+    (void)curl_url_set(url, CURLUPART_USER, NULL, 0);
+    (void)curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *full = code == CURLUE_OK ? part_of(url, CURLUPART_URL, 0) : NULL;
+    curl_url_cleanup(url);
+    if (!scheme || !full || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.200s\" is not an http or https URL", location);
+    *ret = WCOW_TAKE_PTR(full);
+    return WCOW_OK;
+}
+
+int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return url_nomem(err);
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, url_text, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *host = code == CURLUE_OK ? part_of(url, CURLUPART_HOST, 0) : NULL;
+    wcow_autofree char *port =
+        code == CURLUE_OK ? part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
+    curl_url_cleanup(url);
+    if (!scheme || !host || !port)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.200s\" is not a URL", url_text);
+    for (char *s = host; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s + ('a' - 'A'));
+    char *origin = NULL;
+    if (asprintf(&origin, "%s://%s:%s", scheme, host, port) < 0)
+        return url_nomem(err);
+    *ret = origin;
+    return WCOW_OK;
+}
+
+int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    int r = WCOW_OK;
+    for (; r == WCOW_OK && *text; text++)
+        r = strchr(plain, *text) ? wcow_buf_add(out, text, 1, err)
+                                 : wcow_buf_addf(out, err, "%%%02X", (unsigned char)*text);
+    return r;
+}
