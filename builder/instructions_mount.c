@@ -170,7 +170,7 @@ static int set_type(struct reading *in, const char *value)
     size_t index = 0;
     int r = word_index(in, "mount type", value, types, sizeof types / sizeof *types, &index);
     if (r == WCOW_OK)
-        in->mount->type = (enum wcow_mount_type)index;
+        in->mount->type = (enum wcow_run_mount_type)index;
     return r;
 }
 
@@ -180,7 +180,7 @@ static int set_sharing(struct reading *in, const char *value)
     int r = word_index(in, "sharing value", value, sharings, sizeof sharings / sizeof *sharings,
                        &index);
     if (r == WCOW_OK)
-        in->mount->sharing = (enum wcow_mount_sharing)index;
+        in->mount->sharing = (enum wcow_run_mount_sharing)index;
     in->sharing_given = true;
     return r;
 }
