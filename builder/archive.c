@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/beneath.h"
+#include "builder/context_walk.h"
+#include "builder/copy.h"
+#include "builder/links.h"
+#include "builder/spool.h"
+#include "layer/filetime.h"
+#include "layer/names.h"
+
+enum { READ_BLOCK_BYTES = 64 << 10, DATA_BYTES = 8 << 10 };
+
+struct unpacker {
+    struct archive *archive;
+    const struct wcow_archive_unpack *to;
+    const char *file; /* for messages */
+    const atomic_bool *cancel;
+    struct wcow_spool *spool;
+    uint64_t total;
+    uint64_t members;
+};
+
+static int broken(const struct unpacker *u, struct wcow_error *err)
+{
+    const char *why = archive_error_string(u->archive);
+    return WCOW_FAIL(err, WCOW_E_CORRUPT, "the archive \"%s\" cannot be read: %s", u->file,
+                     why ? why : "unknown error");
+}
+
+/* The member's path below the destination: "." and empty components dropped, ".." never above it.
+ */
+static int member_path(const struct unpacker *u, const char *name, char **ret,
+                       struct wcow_error *err)
+{
+    wcow_autofree char *clean = NULL;
+    int r = wcow_context_clean(name, &clean, err);
+    if (r < 0)
+        return r;
+    wcow_autobuf path = {0};
+    r = wcow_buf_addf(&path, err, "%s%s%s", u->to->dest, *clean ? "/" : "", clean);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static uint64_t time_of(const struct unpacker *u, struct archive_entry *member)
+{
+    if (!archive_entry_mtime_is_set(member))
+        return u->to->now;
+    return wcow_filetime_of_unix(archive_entry_mtime(member),
+                                 (uint32_t)archive_entry_mtime_nsec(member));
+}
+
+/* ---- kinds of members ---- */
+
+static int spool_data(struct unpacker *u, struct wcow_payload *ret, uint64_t *ret_size,
+                      struct wcow_error *err)
+{
+    uint8_t buffer[DATA_BYTES];
+    int r = wcow_spool_begin(u->spool, err);
+    while (r == WCOW_OK) {
+        if (u->cancel && atomic_load(u->cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        la_ssize_t n = archive_read_data(u->archive, buffer, sizeof(buffer));
+        if (n < 0)
+            return broken(u, err);
+        if (n == 0)
+            break;
+        u->total += (uint64_t)n;
+        if (u->total > WCOW_ARCHIVE_MAX_BYTES)
+            return WCOW_FAIL(err, WCOW_E_LIMIT, "the archive \"%s\" unpacks to more than %llu GiB",
+                             u->file, (unsigned long long)(WCOW_ARCHIVE_MAX_BYTES >> 30));
+        r = wcow_spool_add(u->spool, buffer, (size_t)n, err);
+    }
+    return r < 0 ? r : wcow_spool_end(u->spool, ret, ret_size, err);
+}
+
+static int put_file(struct unpacker *u, struct archive_entry *member, struct wcow_tree_node *dir,
+                    const char *name, struct wcow_error *err)
+{
+    wcow_autoentry entry =
+        wcow_copy_new_entry(WCOW_ENTRY_FILE, WCOW_ATTR_ARCHIVE, time_of(u, member));
+    WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
+    int r = spool_data(u, &payload, &entry.size_bytes, err);
+    if (r < 0)
+        return r;
+    const struct wcow_tree_item put = {.name = name, .entry = &entry, .payload = &payload};
+    struct wcow_tree_node *node = NULL;
+    return wcow_tree_put(u->to->tree, dir, &put, &node, err);
+}
+
+/* A later name of a file that came before. */
+static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree_node *dir,
+                        const char *name, struct wcow_error *err)
+{
+    wcow_autofree char *path = NULL;
+    wcow_autofree char *key = NULL;
+    int r = member_path(u, target, &path, err);
+    if (r == WCOW_OK)
+        r = wcow_name_key(path, &key, err);
+    if (r < 0)
+        return r;
+    struct wcow_tree_node *first =
+        (struct wcow_tree_node *)(uintptr_t)wcow_tree_find(u->to->tree, key);
+    if (!first || first->entry.type != WCOW_ENTRY_FILE)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT,
+                         "hard link to \"%s\", which is no file of the archive before it", target);
+    if (!first->group)
+        r = wcow_tree_link_group(u->to->tree, key, &first->group, err);
+    wcow_autoentry entry = {0};
+    if (r == WCOW_OK)
+        r = wcow_entry_copy(&first->entry, &entry, err);
+    if (r < 0)
+        return r;
+    struct wcow_payload payload = wcow_payload_borrow(&first->payload);
+    const struct wcow_tree_item put = {
+        .name = name, .entry = &entry, .payload = &payload, .group = first->group};
+    struct wcow_tree_node *node = NULL;
+    return wcow_tree_put(u->to->tree, dir, &put, &node, err);
+}
+
+static int put_link(struct unpacker *u, struct archive_entry *member, struct wcow_tree_node *dir,
+                    const char *name, struct wcow_error *err)
+{
+    const char *target = archive_entry_symlink_utf8(member);
+    if (!target)
+        target = archive_entry_symlink(member);
+    if (!target)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "a symbolic link without a target");
+    wcow_autoentry entry =
+        wcow_copy_new_entry(WCOW_ENTRY_REPARSE, WCOW_ATTR_REPARSE, time_of(u, member));
+    entry.link = strdup(target);
+    if (!entry.link)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+    for (char *p = entry.link; *p; p++) {
+        if (*p == '/')
+            *p = '\\';
+    }
+    const struct wcow_tree_item put = {.name = name, .entry = &entry};
+    struct wcow_tree_node *node = NULL;
+    return wcow_tree_put(u->to->tree, dir, &put, &node, err);
+}
+
+static int put_directory(struct unpacker *u, struct archive_entry *member,
+                         struct wcow_tree_node *dir, const char *name, struct wcow_error *err)
+{
+    wcow_autoentry entry =
+        wcow_copy_new_entry(WCOW_ENTRY_DIR, WCOW_ATTR_DIRECTORY, time_of(u, member));
+    const struct wcow_tree_item put = {.name = name, .entry = &entry};
+    struct wcow_tree_node *node = NULL;
+    return wcow_tree_put(u->to->tree, dir, &put, &node, err);
+}
+
+static int put_member(struct unpacker *u, struct archive_entry *member, const char *name,
+                      struct wcow_error *err)
+{
+    wcow_autofree char *path = NULL;
+    int r = member_path(u, name, &path, err);
+    if (r < 0)
+        return r;
+    if (strcmp(path, u->to->dest) == 0) /* "./": the destination itself */
+        return WCOW_OK;
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    struct wcow_tree_node *dir = NULL;
+    r = wcow_tree_dir(u->to->tree, path, &dir, err);
+    if (r < 0)
+        return r;
+    const char *hardlink = archive_entry_hardlink_utf8(member);
+    if (hardlink)
+        return put_hardlink(u, hardlink, dir, slash + 1, err);
+    switch (archive_entry_filetype(member)) {
+    case AE_IFREG:
+        return put_file(u, member, dir, slash + 1, err);
+    case AE_IFDIR:
+        return put_directory(u, member, dir, slash + 1, err);
+    case AE_IFLNK:
+        return put_link(u, member, dir, slash + 1, err);
+    default:
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "a device, FIFO or socket, which a Windows layer cannot hold");
+    }
+}
+
+/* ---- the archive ---- */
+
+static int next_member(struct unpacker *u, struct archive_entry **ret, struct wcow_error *err)
+{
+    int r = archive_read_next_header(u->archive, ret);
+    if (r == ARCHIVE_EOF)
+        return 0;
+    return r == ARCHIVE_OK || r == ARCHIVE_WARN ? 1 : broken(u, err);
+}
+
+static int unpack_members(struct unpacker *u, struct archive_entry *member, struct wcow_error *err)
+{
+    int r = 1;
+    while (r == 1) {
+        if (++u->members > WCOW_ARCHIVE_MAX_MEMBERS)
+            return WCOW_FAIL(err, WCOW_E_LIMIT, "the archive \"%s\" has more than %d members",
+                             u->file, WCOW_ARCHIVE_MAX_MEMBERS);
+        const char *name = archive_entry_pathname_utf8(member);
+        if (!name)
+            name = archive_entry_pathname(member);
+        if (!name)
+            return broken(u, err);
+        r = put_member(u, member, name, err);
+        if (r < 0)
+            return wcow_error_wrap(r, err, "\"%s\" in the archive \"%s\"", name, u->file);
+        r = next_member(u, &member, err);
+    }
+    return r;
+}
+
+/* Which links lead to directories shows when all members are there. */
+static int mark_directory_link(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+{
+    struct unpacker *u = arg;
+    wcow_autofree char *target = NULL;
+    wcow_autoentry found = {0};
+    if (node->entry.type != WCOW_ENTRY_REPARSE || node->entry.attributes & WCOW_ATTR_DIRECTORY)
+        return WCOW_OK;
+    if (wcow_link_resolve(node->entry.name, node->entry.link, &target, NULL) < 0 ||
+        wcow_tree_stat(u->to->tree, target, &found, NULL) != 1)
+        return WCOW_OK; /* leads nowhere: a link to a file, as Windows takes it */
+    (void)err;
+    if (found.type == WCOW_ENTRY_DIR)
+        node->entry.attributes |= WCOW_ATTR_DIRECTORY;
+    return WCOW_OK;
+}
+
+static int unpack(struct unpacker *u, int fd, bool *ret_unpacked, struct wcow_error *err)
+{
+    struct archive *a = u->archive;
+    if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+        archive_read_support_filter_gzip(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_bzip2(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_xz(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_zstd(a) < ARCHIVE_WARN)
+        return broken(u, err);
+    struct archive_entry *member = NULL;
+    *ret_unpacked = false;
+    if (archive_read_open_fd(a, fd, READ_BLOCK_BYTES) != ARCHIVE_OK ||
+        archive_read_next_header(a, &member) < ARCHIVE_WARN || !member)
+        return WCOW_OK; /* no archive: a file like any other */
+    if (archive_format(a) == ARCHIVE_FORMAT_EMPTY || !archive_entry_pathname(member))
+        return WCOW_OK;
+    int r = wcow_spool_new(&u->spool, err);
+    struct wcow_tree_node *dest = NULL;
+    if (r == WCOW_OK)
+        r = wcow_tree_dir(u->to->tree, u->to->dest, &dest, err);
+    if (r == WCOW_OK)
+        r = unpack_members(u, member, err);
+    if (r == WCOW_OK)
+        r = wcow_tree_each(u->to->tree, mark_directory_link, u, err);
+    *ret_unpacked = r == WCOW_OK;
+    return r;
+}
+
+int wcow_archive_unpack_file(struct wcow_context *context, const struct wcow_context_item *file,
+                             const struct wcow_archive_unpack *to, bool *ret_unpacked,
+                             struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = wcow_open_beneath(context->fd, file->path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "\"%s\"", file->path);
+    struct unpacker u = {
+        .archive = archive_read_new(), .to = to, .file = file->path, .cancel = context->cancel};
+    if (!u.archive)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
+    r = unpack(&u, fd, ret_unpacked, err);
+    wcow_spool_free(u.spool);
+    (void)archive_read_free(u.archive);
+    return r;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file archive.h
+ *  ADD of a local archive: a tar, plain or compressed (gzip, bzip2, xz, zstd), told by its content,
+ *  is unpacked into the destination. The only code that sees libarchive. */
+#ifndef WCOW_BUILDER_ARCHIVE_H
+#define WCOW_BUILDER_ARCHIVE_H
+
+#include "builder/context.h"
+#include "builder/tree.h"
+
+enum {
+    WCOW_ARCHIVE_MAX_MEMBERS = 4000000,
+};
+/** What an archive may unpack to. */
+#define WCOW_ARCHIVE_MAX_BYTES (UINT64_C(256) << 30)
+
+struct wcow_archive_unpack {
+    struct wcow_tree *tree;
+    const char *dest; /**< "Files/app" */
+    uint64_t now;     /**< FILETIME of members without a time */
+};
+
+/** Unpack @p file; *ret_unpacked is false, and nothing was done, where it is no archive. Members'
+ *  paths stay below the destination whatever ".." they hold. The data waits in an unnamed temporary
+ *  file until the layer is written.
+ *  WCOW_E_CORRUPT for a broken archive, WCOW_E_INVALID names a member that Windows cannot hold. */
+WCOW_NODISCARD int wcow_archive_unpack_file(struct wcow_context *context,
+                                            const struct wcow_context_item *file,
+                                            const struct wcow_archive_unpack *unpack,
+                                            bool *ret_unpacked, struct wcow_error *err);
+
+#endif

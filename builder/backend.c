@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "containerd/leases.h"
+#include "containerd/snapshots.h"
+
+enum {
+    LEASE_SECONDS = 24 * 60 * 60, /* a build that was killed leaves nothing longer than this */
+    CONNECT_TIMEOUT_MS = 5000,
+};
+
+static char *make_unique(void)
+{
+    struct timespec now;
+    uint32_t chance = 0;
+    char text[64];
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)!getrandom(&chance, sizeof(chance), 0);
+    (void)snprintf(
+        text, sizeof(text), "%llu-%08x",
+        (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000, chance);
+    return strdup(text);
+}
+
+char *wcow_backend_name(struct wcow_backend *backend, const char *suffix)
+{
+    wcow_autobuf name = {0};
+    unsigned serial = atomic_fetch_add(&backend->serial, 1);
+    if (wcow_buf_addf(&name, NULL, "wcow-build-%s-%u%s", backend->unique, serial, suffix) < 0)
+        return NULL;
+    return wcow_buf_take_str(&name);
+}
+
+bool wcow_backend_is_cancelled(const struct wcow_backend *backend)
+{
+    return backend->cancel && atomic_load(backend->cancel);
+}
+
+/* That containerd answers, and has the snapshotter. */
+static int check_containerd(struct wcow_backend *b, const char *address, struct wcow_error *err)
+{
+    struct wcow_containerd_ctx ctx = b->ctx;
+    ctx.timeout_ms = CONNECT_TIMEOUT_MS;
+    wcow_autofree char *version = NULL;
+    int r = wcow_containerd_version(&ctx, &version, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "containerd at %s", address);
+    r = wcow_containerd_has_plugin(&ctx, "io.containerd.snapshotter.v1", b->snapshotter, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return WCOW_FAIL(
+            err, WCOW_E_PRECONDITION,
+            "containerd %s at %s has no snapshotter \"%s\": start wcowd and register it "
+            "in containerd's config.toml ([proxy_plugins.%s])",
+            version, address, b->snapshotter, b->snapshotter);
+    /* Blobs are read faster from the folder; without it they come over gRPC. */
+    if (wcow_containerd_plugin_root(&ctx, "io.containerd.content.v1", "content", &b->content_root,
+                                    NULL) < 0)
+        b->content_root = NULL;
+    return WCOW_OK;
+}
+
+static int take_lease(struct wcow_backend *b, struct wcow_error *err)
+{
+    struct wcow_labels labels = {0};
+    int r = wcow_labels_set(&labels, "wcow.build", b->unique, err);
+    if (r == WCOW_OK)
+        r = wcow_lease_create(&b->ctx, NULL, LEASE_SECONDS, &labels, &b->lease, err);
+    wcow_labels_done(&labels);
+    if (r == WCOW_OK)
+        b->ctx.lease = b->lease;
+    return r;
+}
+
+int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_backend **ret,
+                     struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_backend_free_p) struct wcow_backend *b = calloc(1, sizeof(*b));
+    if (!b)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
+    b->snapshotter = options->snapshotter;
+    b->progress = options->progress;
+    b->cancel = options->cancel;
+    b->unique = make_unique();
+    if (!b->unique)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
+    int r = wcow_containerd_new(options->address, &b->client, err);
+    if (r < 0)
+        return r;
+    b->ctx = (struct wcow_containerd_ctx){
+        .client = b->client, .ns = options->ns, .cancel = options->cancel};
+    r = check_containerd(b, options->address, err);
+    if (r == WCOW_OK)
+        r = take_lease(b, err);
+    if (r < 0)
+        return r;
+    const struct wcow_registry_options registry = {.plain_http = options->plain_http,
+                                                   .hosts_dir = options->hosts_dir,
+                                                   .cancelled = options->cancel};
+    r = wcow_registry_new(&registry, &b->registry, err);
+    if (r < 0)
+        return r;
+    *ret = WCOW_TAKE_PTR(b);
+    return WCOW_OK;
+}
+
+void wcow_backend_free(struct wcow_backend *b)
+{
+    if (!b)
+        return;
+    wcow_registry_free(b->registry);
+    /* A cancelled build gives back what it has, too. */
+    b->ctx.cancel = NULL;
+    b->ctx.timeout_ms = CONNECT_TIMEOUT_MS;
+    for (size_t i = 0; i < b->views.count; i++)
+        (void)!wcow_snapshot_remove(&b->ctx, b->snapshotter, b->views.items[i], NULL);
+    wcow_str_list_done(&b->views);
+    b->ctx.lease = NULL;
+    if (b->lease)
+        (void)!wcow_lease_delete(&b->ctx, b->lease, false, NULL);
+    wcow_containerd_free(b->client);
+    free(b->lease);
+    free(b->content_root);
+    free(b->unique);
+    free(b);
+}

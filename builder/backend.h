@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file backend.h
+ *  What a build works with: containerd, a registry client, a display. Shared by its threads. */
+#ifndef WCOW_BUILDER_BACKEND_H
+#define WCOW_BUILDER_BACKEND_H
+
+#include <stdatomic.h>
+
+#include "builder/progress.h"
+#include "containerd/client.h"
+#include "image/registry.h"
+#include "image/strings.h"
+
+struct wcow_backend_options {
+    const char *address;     /**< of containerd */
+    const char *ns;          /**< namespace */
+    const char *snapshotter; /**< "wcow" */
+    bool plain_http;
+    const char *hosts_dir; /**< certs.d; NULL for none */
+    struct wcow_progress *progress;
+    const atomic_bool *cancel;
+};
+
+struct wcow_backend {
+    struct wcow_containerd *client;
+    struct wcow_containerd_ctx ctx; /**< carries the build's lease */
+    const char *snapshotter;
+    char *content_root; /**< of containerd's content store; NULL where it is not known */
+    char *lease;        /**< of this build */
+    char *unique;       /**< for keys and references: time and chance */
+    struct wcow_registry *registry;
+    struct wcow_progress *progress;
+    const atomic_bool *cancel;
+    atomic_uint serial;
+    struct wcow_str_list views; /**< snapshots to be removed at the end */
+};
+
+/** Connect, and take a lease that keeps all that the build makes until it is done.
+ *  WCOW_E_UNAVAILABLE says how to reach containerd; WCOW_E_PRECONDITION where the snapshotter is
+ *  not registered with it. */
+WCOW_NODISCARD int wcow_backend_new(const struct wcow_backend_options *options,
+                                    struct wcow_backend **ret, struct wcow_error *err);
+/** Give back the views and the lease; what nothing else refers to is containerd's to collect. */
+void wcow_backend_free(struct wcow_backend *backend);
+WCOW_DEFINE_CLEANUP(struct wcow_backend, wcow_backend_free)
+
+/** A name that is used once: "wcow-build-<unique>-<n><suffix>"; caller frees, NULL without memory.
+ */
+char *wcow_backend_name(struct wcow_backend *backend, const char *suffix);
+bool wcow_backend_is_cancelled(const struct wcow_backend *backend);
+
+#endif

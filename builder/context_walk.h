@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file context_walk.h
+ *  Private to context*.c: the context itself, and walks through it. */
+#ifndef WCOW_BUILDER_CONTEXT_WALK_H
+#define WCOW_BUILDER_CONTEXT_WALK_H
+
+#include "builder/context.h"
+
+struct wcow_context {
+    int fd;     /* O_PATH */
+    char *root; /* absolute */
+    struct wcow_ignore *ignore;
+    char *ignore_name;
+    struct wcow_build_cache *cache;
+    const atomic_bool *cancel;
+    uint8_t *buffer; /* what files are read into; made when first used */
+};
+
+/** A walk. */
+struct wcow_context_walking {
+    wcow_context_fn fn;
+    void *arg;
+    const struct wcow_ignore *exclude; /**< patterns from the walk's top on; NULL: none */
+    const char *pattern; /**< go into a directory only where it matches the pattern's leading
+                              components; NULL: into each */
+};
+
+/** wcow_context_walk() with all there is to say. */
+WCOW_NODISCARD int wcow_context_walk_with(struct wcow_context *context, const char *dir,
+                                          const struct wcow_context_walking *walking,
+                                          struct wcow_error *err);
+
+#endif

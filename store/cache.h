@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file cache.h
+ *  What the builder remembers between builds: the digests of context files by what stat says of
+ *  them, and the layers that steps came to. The layers' blobs are in containerd's content store;
+ * this is only how to find them. One thread at a time; several processes may share one file. */
+#ifndef WCOW_STORE_CACHE_H
+#define WCOW_STORE_CACHE_H
+
+#include <stdint.h>
+
+#include "base/digest.h"
+
+struct wcow_build_cache;
+
+/** Open or create @p path, its folder too (mode 0700). A file that is no cache, or of another
+ *  version, is set aside and begun anew: what it held can be made again. */
+WCOW_NODISCARD int wcow_build_cache_open(const char *path, struct wcow_build_cache **ret,
+                                         struct wcow_error *err);
+/** What was remembered is written when this returns, as far as it can be. */
+void wcow_build_cache_close(struct wcow_build_cache *cache);
+WCOW_DEFINE_CLEANUP(struct wcow_build_cache, wcow_build_cache_close)
+
+/** What says that a file is still the same. */
+struct wcow_file_stamp {
+    uint64_t dev;
+    uint64_t ino;
+    uint64_t size_bytes;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
+};
+
+/** 1 and the digest of its bytes, 0 where it is not known. */
+WCOW_NODISCARD int wcow_build_cache_file(struct wcow_build_cache *cache,
+                                         const struct wcow_file_stamp *stamp,
+                                         struct wcow_digest *ret, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_cache_remember_file(struct wcow_build_cache *cache,
+                                                  const struct wcow_file_stamp *stamp,
+                                                  const struct wcow_digest *digest,
+                                                  struct wcow_error *err);
+
+/** A layer that a step came to. */
+struct wcow_cached_layer {
+    struct wcow_digest diff_id;
+    struct wcow_digest digest; /**< of the blob */
+    uint64_t size_bytes;       /**< of the blob */
+    uint64_t tar_bytes;
+    int64_t used_s; /**< when it was last used, Unix seconds */
+};
+
+/** Whether any layer of this shape is known: 1 or 0. */
+WCOW_NODISCARD int wcow_build_cache_has_shape(struct wcow_build_cache *cache,
+                                              const struct wcow_digest *shape,
+                                              struct wcow_error *err);
+/** 1 and the layer that a step of this key came to (its time of use is set to now), or 0. */
+WCOW_NODISCARD int wcow_build_cache_layer(struct wcow_build_cache *cache,
+                                          const struct wcow_digest *key,
+                                          struct wcow_cached_layer *ret, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *cache,
+                                                   const struct wcow_digest *shape,
+                                                   const struct wcow_digest *key,
+                                                   const struct wcow_cached_layer *layer,
+                                                   struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_cache_forget_layer(struct wcow_build_cache *cache,
+                                                 const struct wcow_digest *key,
+                                                 struct wcow_error *err);
+
+#endif
