@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/rules.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -74,7 +75,8 @@ static int check_escape(const char *name, struct verdict *v)
         if (len == 2 && memcmp(c, "..", 2) == 0)
             return BREAKS(v, WCOW_RULE_ESCAPE, "the name has a \"..\"");
         bool has_more = c[len] == '/';
-        if (len >= 2 && c[1] == ':' && (has_more || len == 2))
+        bool is_drive = len >= 2 && isalpha((unsigned char)c[0]) && c[1] == ':';
+        if (is_drive && (c == name || (has_more && len == 2)))
             return BREAKS(v, WCOW_RULE_ESCAPE, "the name has a drive letter (\"%.2s\")", c);
         c += len + has_more;
     }

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small tars made by hand, good and bad, and a source that gives bytes in chunks. */
+#ifndef WCOW_TAR_MAKER_H
+#define WCOW_TAR_MAKER_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/stream.h"
+#include "wcow_test.h"
+
+struct chunks {
+    const uint8_t *data;
+    size_t len;
+    size_t step;
+    size_t pos;
+};
+
+static inline int chunks_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
+                              struct wcow_error *err)
+{
+    (void)err;
+    struct chunks *c = ctx;
+    size_t n = c->len - c->pos < c->step ? c->len - c->pos : c->step;
+    *ret_data = c->data + c->pos;
+    *ret_len = n;
+    c->pos += n;
+    return WCOW_OK;
+}
+
+static inline struct wcow_source chunk_source(struct chunks *c)
+{
+    return (struct wcow_source){.next = chunks_next, .ctx = c};
+}
+
+static inline void load(const char *path, struct wcow_buf *out)
+{
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        fail_msg("cannot open %s", path);
+    uint8_t part[4096];
+    size_t n = 0;
+    while ((n = fread(part, 1, sizeof(part), f)) > 0)
+        assert_ok(wcow_buf_add(out, part, n, &err));
+    (void)fclose(f);
+}
+
+struct made {
+    const char *name;
+    char type; /* 0 means '0' */
+    const char *link;
+    uint64_t size; /* so many bytes 'd' follow */
+    bool no_data;  /* but not here */
+    const char *pax[8];
+};
+
+static inline void make_block(struct wcow_buf *out, const char *name, char type, const char *link,
+                              uint64_t size)
+{
+    uint8_t b[512] = {0};
+    memcpy(b, name, strnlen(name, 100));
+    (void)snprintf((char *)b + 100, 8, "%07o", 0644U);
+    (void)snprintf((char *)b + 124, 12, "%011llo", (unsigned long long)size);
+    (void)snprintf((char *)b + 136, 12, "%011o", 0U);
+    b[156] = (uint8_t)type;
+    if (link)
+        memcpy(b + 157, link, strnlen(link, 100));
+    memcpy(b + 257, "ustar\00000", 8);
+    memset(b + 148, ' ', 8);
+    unsigned sum = 0;
+    for (size_t i = 0; i < sizeof(b); i++)
+        sum += b[i];
+    (void)snprintf((char *)b + 148, 8, "%06o", sum);
+    assert_ok(wcow_buf_add(out, b, sizeof(b), &err));
+}
+
+static inline void make_fill(struct wcow_buf *out)
+{
+    while (out->len % 512)
+        assert_ok(wcow_buf_add(out, "", 1, &err));
+}
+
+static inline void make_entry(struct wcow_buf *out, const struct made *m)
+{
+    if (m->pax[0]) {
+        wcow_autobuf records = {0};
+        for (size_t i = 0; i < 8 && m->pax[i]; i++) {
+            size_t len = strlen(m->pax[i]) + 3; /* ' ', '\n' and one digit */
+            char digits[24];
+            while (len !=
+                   strlen(m->pax[i]) + 2 + (size_t)snprintf(digits, sizeof(digits), "%zu", len))
+                len++;
+            assert_ok(wcow_buf_addf(&records, &err, "%zu %s\n", len, m->pax[i]));
+        }
+        make_block(out, "PaxHeaders.0/x", 'x', NULL, records.len);
+        assert_ok(wcow_buf_add(out, records.data, records.len, &err));
+        make_fill(out);
+    }
+    make_block(out, m->name, m->type ? m->type : '0', m->link, m->size);
+    for (uint64_t i = 0; i < m->size && !m->no_data; i++)
+        assert_ok(wcow_buf_add(out, "d", 1, &err));
+    make_fill(out);
+}
+
+static inline void make_end(struct wcow_buf *out)
+{
+    static const uint8_t zeros[1024];
+    assert_ok(wcow_buf_add(out, zeros, sizeof(zeros), &err));
+}
+
+#endif
