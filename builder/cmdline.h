@@ -13,9 +13,9 @@
 #include "base/error.h"
 #include "builder/instructions.h"
 
-/** Append @p arg quoted so that Windows parses it back to the same: quotes only where it is empty
- * or holds white space or '"'; backslashes doubled only before a quote. As Go's syscall.EscapeArg.
- */
+/** Append @p arg quoted so that Windows parses it back to the same: within quotes where it is empty
+ * or holds a space or tab; a '"' gets a backslash, and backslashes are doubled before a quote
+ * alone. */
 WCOW_NODISCARD int wcow_cmdline_quote(const char *arg, struct wcow_buf *out,
                                       struct wcow_error *err);
 /** A whole argv, spaces between. */
@@ -46,7 +46,7 @@ WCOW_NODISCARD int wcow_cmdline_config_of(const struct wcow_ins_command *command
 WCOW_NODISCARD int wcow_cmdline_unify(struct wcow_arena *arena,
                                       struct wcow_cmdline_config *entrypoint,
                                       struct wcow_cmdline_config *cmd, struct wcow_error *err);
-/** The command line that RUN starts. */
+/** The command line that RUN starts. A RUN that is a here-document alone runs its content. */
 WCOW_NODISCARD int wcow_cmdline_of_run(const struct wcow_ins_command *command,
                                        const struct wcow_strings *shell, struct wcow_buf *out,
                                        struct wcow_error *err);
