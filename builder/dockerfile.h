@@ -20,6 +20,10 @@ enum {
     WCOW_DOCKERFILE_MAX_LINE_BYTES = 65535, /**< a line of it, without its line break */
 };
 
+/** What a NUL of a JSON string is in wcow_node.args. Typed instructions never hold it: it is
+ * refused. */
+#define WCOW_NODE_NUL "\xc0\x80"
+
 /** How an instruction's arguments were cut. */
 enum wcow_node_form {
     WCOW_FORM_STRING, /**< one argument: the rest of the line (or none) */

@@ -120,6 +120,20 @@ static int read_words(const struct reader *in, const char *rest, struct wcow_nod
     return r;
 }
 
+/* A JSON string may hold NUL, which no text here can: it stands as the bytes C0 80, as in modified
+ * UTF-8, until the instruction is typed and refused. */
+static int add_json_string(const struct reader *in, const json_t *item, struct wcow_node *node)
+{
+    const char *text = json_string_value(item);
+    size_t len = json_string_length(item);
+    wcow_autobuf out = {0};
+    int r = WCOW_OK;
+    for (size_t i = 0; i < len && r == WCOW_OK; i++)
+        r = text[i] ? wcow_buf_add(&out, text + i, 1, in->err)
+                    : wcow_buf_add_str(&out, WCOW_NODE_NUL, in->err);
+    return r == WCOW_OK ? add_buf(in, &node->args, &out) : r;
+}
+
 static int add_json_strings(const struct reader *in, json_t *array, struct wcow_node *node)
 {
     size_t index = 0;
@@ -131,13 +145,7 @@ static int add_json_strings(const struct reader *in, json_t *array, struct wcow_
                              "the JSON array of %s holds something other than strings: write "
                              "each element in double quotes",
                              node->keyword);
-        if (strlen(json_string_value(item)) != json_string_length(item))
-            return WCOW_FAIL(
-                in->err, WCOW_E_INVALID,
-                "the JSON array of %s holds a NUL character, which no path or argument "
-                "can hold",
-                node->keyword);
-        int r = add(in, &node->args, json_string_value(item), json_string_length(item));
+        int r = add_json_string(in, item, node);
         if (r != WCOW_OK)
             return r;
     }

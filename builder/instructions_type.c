@@ -300,6 +300,19 @@ static bool has_flags(enum wcow_instruction_kind kind)
            kind == WCOW_INS_HEALTHCHECK;
 }
 
+static int no_nul(const struct wcow_typing *in, const struct wcow_node *node)
+{
+    for (size_t i = 0; i < node->args.count && node->form == WCOW_FORM_JSON; i++) {
+        if (strstr(node->args.items[i], WCOW_NODE_NUL))
+            return WCOW_FAIL(
+                in->err, WCOW_E_INVALID,
+                "the JSON array of %s holds a NUL character, which no path or argument "
+                "can hold",
+                node->keyword);
+    }
+    return WCOW_OK;
+}
+
 int wcow_instruction_type(const struct wcow_typing *in, const struct wcow_node *node,
                           struct wcow_instruction *ret)
 {
@@ -309,7 +322,9 @@ int wcow_instruction_type(const struct wcow_typing *in, const struct wcow_node *
     if (!typers[typed.kind])
         return WCOW_FAIL(in->err, WCOW_E_INVALID, "%s begins a stage and cannot stand here",
                          names[typed.kind]);
-    int r = has_flags(typed.kind) ? WCOW_OK : no_flags(in, node);
+    int r = no_nul(in, node);
+    if (r == WCOW_OK && !has_flags(typed.kind))
+        r = no_flags(in, node);
     if (r == WCOW_OK)
         r = typers[typed.kind](in, node, &typed);
     if (r == WCOW_OK)
