@@ -79,53 +79,96 @@ static void format_size(const struct node *node, char *out, size_t size)
         (void)snprintf(out, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-/* Lines of a tree are as deep as chains of layers, which containerd bounds; a name after them is
- * cut at nothing, since it is what people copy. */
-static void print_node(const struct tree *tree, const char *root, size_t at, const char *indent)
+static void print_node(const struct node *node, const char *root, size_t depth)
 {
-    const struct node *node = &tree->nodes[at];
     char size[32];
     format_size(node, size, sizeof(size));
-    (void)printf("%-9s  %10s  %s/snapshots/%lld  %s%s\n", node->kind, size, root,
-                 (long long)node->id, indent, node->name);
+    (void)printf("%-9s  %10s  %s/snapshots/%lld  %*s%s\n", node->kind, size, root,
+                 (long long)node->id, (int)(2 * depth), "", node->name);
+}
+
+/* The store gives nodes by ascending id. */
+static bool has_id(const struct tree *tree, int64_t id)
+{
+    size_t low = 0;
+    size_t high = tree->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (tree->nodes[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < tree->n && tree->nodes[low].id == id;
+}
+
+static int by_parent(const void *a, const void *b)
+{
+    const struct node *x = *(const struct node *const *)a;
+    const struct node *y = *(const struct node *const *)b;
+    if (x->parent != y->parent)
+        return x->parent < y->parent ? -1 : 1;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Nodes in the order of their parents; those whose parent is not shown come first, as roots. */
+static const struct node **sort_by_parent(struct tree *tree)
+{
+    const struct node **sorted = calloc(tree->n + 1, sizeof(const struct node *));
+    if (!sorted)
+        return NULL;
+    for (size_t i = 0; i < tree->n; i++) {
+        if (!has_id(tree, tree->nodes[i].parent))
+            tree->nodes[i].parent = 0;
+        sorted[i] = &tree->nodes[i];
+    }
+    qsort(sorted, tree->n, sizeof(const struct node *), by_parent);
+    return sorted;
+}
+
+static size_t first_child(const struct node *const *sorted, size_t n, int64_t parent)
+{
+    size_t low = 0;
+    size_t high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sorted[middle]->parent < parent)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 struct frame {
-    size_t node;
+    const struct node *node;
     size_t depth;
 };
 
-static bool has_parent_in(const struct tree *tree, const struct node *node)
+/* Push the children of @p parent so that the first one is on top. */
+static size_t push_children(const struct node *const *sorted, size_t n, int64_t parent,
+                            size_t depth, struct frame *stack, size_t used)
 {
-    for (size_t i = 0; i < tree->n && node->parent; i++) {
-        if (tree->nodes[i].id == node->parent)
-            return true;
-    }
-    return false;
+    size_t first = first_child(sorted, n, parent);
+    size_t last = first_child(sorted, n, parent + 1);
+    for (size_t i = last; i-- > first;)
+        stack[used++] = (struct frame){.node = sorted[i], .depth = depth};
+    return used;
 }
 
 /* Depth first without recursion: chains can be long. The stack holds each node at most once. */
-static int print_tree(const struct tree *tree, const char *root, struct wcow_error *err)
+static int print_tree(struct tree *tree, const char *root, struct wcow_error *err)
 {
+    wcow_autofree const struct node **sorted = sort_by_parent(tree);
     wcow_autofree struct frame *stack = calloc(tree->n + 1, sizeof(*stack));
-    wcow_autofree char *indent = calloc(2 * tree->n + 1, 1);
-    if (!stack || !indent)
+    if (!sorted || !stack)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the tree");
-    size_t used = 0;
-    for (size_t i = tree->n; i-- > 0;) {
-        if (!has_parent_in(tree, &tree->nodes[i]))
-            stack[used++] = (struct frame){.node = i};
-    }
     (void)printf("%-9s  %10s  FOLDER  SNAPSHOT\n", "KIND", "SIZE");
+    size_t used = push_children(sorted, tree->n, 0, 0, stack, 0);
     while (used) {
         struct frame top = stack[--used];
-        memset(indent, ' ', 2 * top.depth);
-        indent[2 * top.depth] = '\0';
-        print_node(tree, root, top.node, indent);
-        for (size_t i = tree->n; i-- > 0;) {
-            if (tree->nodes[i].parent == tree->nodes[top.node].id)
-                stack[used++] = (struct frame){.node = i, .depth = top.depth + 1};
-        }
+        print_node(top.node, root, top.depth);
+        used = push_children(sorted, tree->n, top.node->id, top.depth + 1, stack, used);
     }
     return WCOW_OK;
 }

@@ -5,7 +5,7 @@
 
 #define OCI_RUNTIME_VERSION "1.1.0"
 
-static json_t *string_array(const struct wcow_strings *strings)
+static json_t *string_array(const struct wcow_spec_strings *strings)
 {
     json_t *array = json_array();
     for (size_t i = 0; array && i < strings->n; i++) {

@@ -10,21 +10,21 @@
 
 #include "base/bytes.h"
 
-struct wcow_strings {
+struct wcow_spec_strings {
     const char *const *items;
     size_t n;
 };
 
 /** Everything is borrowed. */
 struct wcow_runtime_spec {
-    struct wcow_strings
-        layer_folders;        /**< nearest parent first, base, then the scratch: at least 2 */
-    struct wcow_strings args; /**< the command, where command_line is NULL */
-    const char *command_line; /**< taken verbatim (an image with ArgsEscaped), or NULL */
-    struct wcow_strings env;  /**< "NAME=value" */
-    const char *cwd;          /**< NULL: C:\ */
-    const char *username;     /**< NULL: the image's default */
-    bool hyperv;              /**< run in a utility VM instead of a job object */
+    struct wcow_spec_strings
+        layer_folders;             /**< nearest parent first, base, then the scratch: at least 2 */
+    struct wcow_spec_strings args; /**< the command, where command_line is NULL */
+    const char *command_line;      /**< taken verbatim (an image with ArgsEscaped), or NULL */
+    struct wcow_spec_strings env;  /**< "NAME=value" */
+    const char *cwd;               /**< NULL: C:\ */
+    const char *username;          /**< NULL: the image's default */
+    bool hyperv;                   /**< run in a utility VM instead of a job object */
 };
 
 /** Append the JSON, indented, with a newline at its end.
