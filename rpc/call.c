@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/call.h"
+
+#include <grpc/slice.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rpc/core.h"
+#include "rpc/message.h"
+#include "rpc/server_internal.h"
+#include "rpc/status.h"
+
+uint64_t wcow_now_ns(void)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+struct wcow_rpc_call *wcow_call_new(struct wcow_rpc_server *server)
+{
+    struct wcow_rpc_call *call = calloc(1, sizeof(*call));
+    if (!call)
+        return NULL;
+    call->server = server;
+    call->arena = &call->arena_memory;
+    call->tag_new = (struct wcow_tag){WCOW_TAG_NEW, call};
+    call->tag_close = (struct wcow_tag){WCOW_TAG_CLOSE, call};
+    call->tag_send = (struct wcow_tag){WCOW_TAG_SEND, call};
+    call->tag_finish = (struct wcow_tag){WCOW_TAG_FINISH, call};
+    call->out_last = &call->out_first;
+    call->status_text = grpc_empty_slice();
+    grpc_metadata_array_init(&call->headers);
+    grpc_call_details_init(&call->details);
+    (void)pthread_mutex_init(&call->lock, NULL);
+    return call;
+}
+
+static void drop_outgoing(struct wcow_rpc_call *call)
+{
+    while (call->out_first) {
+        struct wcow_outgoing *next = call->out_first->next;
+        grpc_byte_buffer_destroy(call->out_first->buffer);
+        free(call->out_first);
+        call->out_first = next;
+    }
+    call->out_last = &call->out_first;
+}
+
+void wcow_call_reset(struct wcow_rpc_call *call)
+{
+    if (call->call)
+        grpc_call_unref(call->call);
+    call->call = NULL;
+    for (size_t i = 0; i < call->headers.count; i++) {
+        grpc_slice_unref(call->headers.metadata[i].key);
+        grpc_slice_unref(call->headers.metadata[i].value);
+    }
+    call->headers.count = 0;
+    grpc_call_details_destroy(&call->details);
+    grpc_call_details_init(&call->details);
+    grpc_byte_buffer_destroy(call->payload);
+    call->payload = NULL;
+    grpc_byte_buffer_destroy(call->sent);
+    call->sent = NULL;
+    drop_outgoing(call);
+    grpc_slice_unref(call->status_text);
+    call->status_text = grpc_empty_slice();
+    call->request = NULL;
+    wcow_arena_reset(call->arena);
+    atomic_store(&call->cancelled, false);
+    call->close_done = call->finish_done = false;
+    call->on_cancel = NULL;
+    call->sending = call->sent_headers = call->finishing = false;
+}
+
+void wcow_call_free(struct wcow_rpc_call *call)
+{
+    wcow_call_reset(call);
+    grpc_metadata_array_destroy(&call->headers);
+    grpc_call_details_destroy(&call->details);
+    wcow_arena_done(call->arena);
+    (void)pthread_mutex_destroy(&call->lock);
+    free(call);
+}
+
+void wcow_call_watch_close(struct wcow_rpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+    op.data.recv_close_on_server.cancelled = &call->close_cancelled;
+    wcow_core_start(call->call, &op, 1, &call->tag_close);
+}
+
+void wcow_call_on_close(struct wcow_rpc_call *call)
+{
+    if (!call->close_cancelled)
+        return;
+    atomic_store(&call->cancelled, true);
+    if (call->on_cancel && !call->finish_done)
+        call->on_cancel(call);
+}
+
+/* ---- what handlers use ---- */
+
+const ProtobufCMessage *wcow_rpc_call_request(const struct wcow_rpc_call *call)
+{
+    return call->request;
+}
+
+void *wcow_rpc_call_alloc(struct wcow_rpc_call *call, size_t size)
+{
+    return wcow_arena_alloc(call->arena, size);
+}
+
+char *wcow_rpc_call_strdup(struct wcow_rpc_call *call, const char *s)
+{
+    return wcow_arena_strndup(call->arena, s, strlen(s));
+}
+
+const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *key)
+{
+    for (size_t i = 0; i < call->headers.count; i++) {
+        const grpc_metadata *md = &call->headers.metadata[i];
+        if (grpc_slice_str_cmp(md->key, key) == 0)
+            return wcow_arena_strndup(call->arena, GRPC_SLICE_START_PTR(md->value),
+                                      GRPC_SLICE_LENGTH(md->value));
+    }
+    return NULL;
+}
+
+const char *wcow_rpc_call_id(const struct wcow_rpc_call *call)
+{
+    return call->id;
+}
+
+const char *wcow_rpc_call_method(const struct wcow_rpc_call *call)
+{
+    return call->method->def.path;
+}
+
+const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call)
+{
+    return &call->cancelled;
+}
+
+/* ---- replies ---- */
+
+static grpc_op headers_op(void)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+}
+
+static grpc_op message_op(grpc_byte_buffer *buffer)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+    op.data.send_message.send_message = buffer;
+    return op;
+}
+
+static grpc_op status_op(struct wcow_rpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+    op.data.send_status_from_server.status = call->status;
+    op.data.send_status_from_server.status_details =
+        call->status == GRPC_STATUS_OK ? NULL : &call->status_text;
+    return op;
+}
+
+/* The last batch; @p buffer, a unary reply, may be NULL. Touches the call no more once started. */
+static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
+{
+    grpc_op ops[3];
+    size_t n = 0;
+    if (!call->sent_headers)
+        ops[n++] = headers_op();
+    if (buffer) {
+        call->sent = buffer;
+        ops[n++] = message_op(buffer);
+    }
+    ops[n++] = status_op(call);
+    wcow_core_start(call->call, ops, n, &call->tag_finish);
+}
+
+/* With the lock held and nothing in gRPC's hands. */
+static void start_send(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
+{
+    grpc_op ops[2];
+    size_t n = 0;
+    if (!call->sent_headers)
+        ops[n++] = headers_op();
+    ops[n++] = message_op(buffer);
+    call->sent_headers = true;
+    call->sending = true;
+    call->sent = buffer;
+    wcow_core_start(call->call, ops, n, &call->tag_send);
+}
+
+int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
+                       struct wcow_error *err)
+{
+    if (atomic_load(&call->cancelled))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller went away");
+    grpc_byte_buffer *buffer = NULL;
+    int r = wcow_message_pack(message, &buffer, err);
+    if (r < 0)
+        return r;
+    struct wcow_outgoing *out = malloc(sizeof(*out));
+    if (!out) {
+        grpc_byte_buffer_destroy(buffer);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a reply");
+    }
+    *out = (struct wcow_outgoing){.buffer = buffer};
+    (void)pthread_mutex_lock(&call->lock);
+    if (call->sending) {
+        *call->out_last = out;
+        call->out_last = &out->next;
+        out = NULL;
+    } else {
+        start_send(call, buffer);
+    }
+    (void)pthread_mutex_unlock(&call->lock);
+    free(out);
+    return WCOW_OK;
+}
+
+void wcow_call_on_sent(struct wcow_rpc_call *call, bool ok)
+{
+    (void)pthread_mutex_lock(&call->lock);
+    grpc_byte_buffer_destroy(call->sent);
+    call->sent = NULL;
+    call->sending = false;
+    if (!ok)
+        drop_outgoing(call);
+    struct wcow_outgoing *out = call->out_first;
+    if (out) {
+        call->out_first = out->next;
+        if (!call->out_first)
+            call->out_last = &call->out_first;
+        start_send(call, out->buffer);
+    }
+    bool finish = !out && call->finishing;
+    (void)pthread_mutex_unlock(&call->lock);
+    free(out);
+    if (finish)
+        start_finish(call, NULL);
+}
+
+static void set_status(struct wcow_rpc_call *call, int code, const char *text)
+{
+    call->status = (grpc_status_code)wcow_rpc_status_of_code(code);
+    if (code != WCOW_OK)
+        call->status_text = grpc_slice_from_copied_string(text);
+}
+
+void wcow_rpc_call_finish(struct wcow_rpc_call *call, const ProtobufCMessage *reply, int code,
+                          const struct wcow_error *err)
+{
+    grpc_byte_buffer *buffer = NULL;
+    struct wcow_error local = {0};
+    if (code != WCOW_OK && err)
+        local = *err;
+    if (code == WCOW_OK && reply)
+        code = wcow_message_pack(reply, &buffer, &local);
+    wcow_message_sanitize(local.msg);
+    set_status(call, code, local.msg);
+    wcow_server_observe(call->server, call, code, local.msg);
+
+    (void)pthread_mutex_lock(&call->lock);
+    bool later = call->sending;
+    call->finishing = later;
+    (void)pthread_mutex_unlock(&call->lock);
+    if (later)
+        grpc_byte_buffer_destroy(buffer); /* a streaming method has no last message */
+    else
+        start_finish(call, buffer);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/cleanup.h"
+
+/* The first descriptor passed by LISTEN_FDS (sd_listen_fds(3)). */
+enum { LISTEN_FDS_START = 3 };
+
+const char *wcow_socket_path(const char *address)
+{
+    if (strncmp(address, "unix://", 7) == 0)
+        return address + 7;
+    return strncmp(address, "unix:", 5) == 0 ? address + 5 : address;
+}
+
+static int fill_address(const char *path, struct sockaddr_un *ret)
+{
+    size_t len = strlen(path);
+    if (len == 0 || len > WCOW_SOCKET_PATH_MAX)
+        return -1;
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(ret->sun_path, path, len);
+    return 0;
+}
+
+int wcow_socket_probe(const char *path)
+{
+    struct sockaddr_un sun;
+    if (fill_address(path, &sun) < 0)
+        return ENAMETOOLONG;
+    wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return errno;
+    if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+        return 0;
+    /* EAGAIN: somebody listens and is busy. */
+    return errno == EAGAIN ? 0 : errno;
+}
+
+static int is_listening_socket(int fd)
+{
+    int type = 0;
+    int listening = 0;
+    struct sockaddr_un sun = {0};
+    socklen_t len = sizeof(sun);
+    if (getsockname(fd, (struct sockaddr *)&sun, &len) < 0 || sun.sun_family != AF_UNIX)
+        return 0;
+    len = sizeof(type);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_STREAM)
+        return 0;
+    len = sizeof(listening);
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
+}
+
+/* 1 where a socket was inherited, 0 where none was offered. */
+static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
+{
+    const char *pid = getenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe): at start only */
+    const char *fds = getenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): at start only */
+    if (!pid || !fds || strtol(pid, NULL, 10) != (long)getpid())
+        return 0;
+    if (strcmp(fds, "1") != 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "%s sockets were passed by socket activation, but exactly one is served: "
+                         "leave one ListenStream= in the socket unit",
+                         fds);
+    if (!is_listening_socket(LISTEN_FDS_START))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "descriptor 3 passed by socket activation is no listening Unix stream "
+                         "socket: set ListenStream= to a path");
+    int flags = fcntl(LISTEN_FDS_START, F_GETFL);
+    if (flags < 0 || fcntl(LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot set up the inherited socket");
+    /* The descriptor is taken once. */
+    (void)unsetenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe): at start only */
+    (void)unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): at start only */
+    l->fd = LISTEN_FDS_START;
+    return 1;
+}
+
+/* The folder of the socket lies on a tmpfs that is empty after each boot. */
+static void make_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return;
+    wcow_autofree char *parent = strndup(path, (size_t)(slash - path));
+    if (parent)
+        (void)mkdir(parent, 0711);
+}
+
+static int take_lock(const char *path, int *ret_fd, struct wcow_error *err)
+{
+    char lock[WCOW_SOCKET_PATH_MAX + sizeof(".lock")];
+    (void)snprintf(lock, sizeof(lock), "%s.lock", path);
+    wcow_autoclose int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
+                               "cannot open the lock %s of the socket", lock);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot lock %s", lock);
+        return WCOW_FAIL(err, WCOW_E_EXISTS,
+                         "another server is serving %s (it holds %s): stop it, or serve on another "
+                         "--address",
+                         path, lock);
+    }
+    *ret_fd = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+/* With the lock held, what stands at the path is either stale or not ours. */
+static int clear_path(const char *path, struct wcow_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? WCOW_OK
+                               : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
+                                                 "cannot look at the socket %s", path);
+    if (!S_ISSOCK(st.st_mode))
+        return WCOW_FAIL(err, WCOW_E_EXISTS,
+                         "%s is there and is no socket: remove it, or serve on another --address",
+                         path);
+    if (wcow_socket_probe(path) == 0)
+        return WCOW_FAIL(err, WCOW_E_EXISTS,
+                         "another program is listening on %s: stop it, or serve on another "
+                         "--address",
+                         path);
+    if (unlink(path) < 0 && errno != ENOENT)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot remove the stale socket %s",
+                               path);
+    return WCOW_OK;
+}
+
+static int bind_path(struct wcow_listener *l, struct wcow_error *err)
+{
+    struct sockaddr_un sun;
+    if (fill_address(l->path, &sun) < 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "bad socket path \"%s\"", l->path);
+    wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot make a socket");
+    /* The file must never be there with a wider mode, not even for a moment. */
+    mode_t before = umask(0177);
+    int r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+    int saved = errno;
+    (void)umask(before);
+    errno = saved;
+    if (r < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot bind the socket %s",
+                               l->path);
+    struct stat st;
+    if (listen(fd, SOMAXCONN) < 0 || lstat(l->path, &st) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot listen on %s", l->path);
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    l->owned = true;
+    l->fd = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+static int open_path(const char *address, struct wcow_listener *l, struct wcow_error *err)
+{
+    const char *path = wcow_socket_path(address);
+    size_t len = strlen(path);
+    if (len == 0 || len > WCOW_SOCKET_PATH_MAX)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "the socket path \"%s\" has %zu bytes; it must have 1 to %d", path, len,
+                         WCOW_SOCKET_PATH_MAX);
+    memcpy(l->path, path, len + 1);
+    make_parent(path);
+    int r = take_lock(path, &l->lock_fd, err);
+    if (r == WCOW_OK)
+        r = clear_path(path, err);
+    if (r == WCOW_OK)
+        r = bind_path(l, err);
+    return r;
+}
+
+int wcow_listener_open(const char *address, struct wcow_listener *ret, struct wcow_error *err)
+{
+    struct wcow_listener l = {.fd = -1, .lock_fd = -1};
+    int r = take_inherited(&l, err);
+    if (r < 0)
+        return r;
+    if (r == 0 && !address)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "no address to serve on, and no socket was passed by socket activation");
+    if (r == 0)
+        r = open_path(address, &l, err);
+    if (r < 0) {
+        wcow_listener_close(&l);
+        return r;
+    }
+    *ret = l;
+    return WCOW_OK;
+}
+
+void wcow_listener_close(struct wcow_listener *listener)
+{
+    struct stat st;
+    if (listener->owned && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev &&
+        st.st_ino == listener->ino)
+        (void)unlink(listener->path);
+    wcow_closep_(&listener->fd);
+    /* Last: until here nobody else may touch the path. */
+    wcow_closep_(&listener->lock_fd);
+}

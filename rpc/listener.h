@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file listener.h
+ *  The server's listening socket: bound under a lock, or inherited (systemd's LISTEN_FDS, which is
+ *  also how a new server takes over from an old one). */
+#ifndef WCOW_RPC_LISTENER_H
+#define WCOW_RPC_LISTENER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/** sun_path without its NUL. */
+enum { WCOW_SOCKET_PATH_MAX = 107 };
+
+struct wcow_listener {
+    int fd;      /**< non-blocking, listening */
+    int lock_fd; /**< -1 for an inherited socket */
+    bool owned;  /**< the path is ours to unlink */
+    dev_t dev;   /**< of the bound socket's file */
+    ino_t ino;
+    char path[WCOW_SOCKET_PATH_MAX + 1]; /**< "" where unknown */
+};
+
+/** @param address path, with or without "unix://"; NULL: only an inherited one.
+ *  WCOW_E_EXISTS: another server has the path. WCOW_E_INVALID: no path, too long, or no socket was
+ *  inherited. WCOW_E_DENIED, WCOW_E_IO. */
+WCOW_NODISCARD int wcow_listener_open(const char *address, struct wcow_listener *ret,
+                                      struct wcow_error *err);
+/** Unlinks the path if it is still ours, then closes. */
+void wcow_listener_close(struct wcow_listener *listener);
+/** The path behind "unix://PATH", "unix:PATH" or PATH. */
+const char *wcow_socket_path(const char *address);
+/** One plain connection to see who is there. @return 0, or an errno: ENOENT, ECONNREFUSED, ... */
+int wcow_socket_probe(const char *path);
+
+#endif

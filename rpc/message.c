@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rpc/message.h"
+
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/slice.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf.h"
+
+enum { MAX_DEPTH = 32, PATH_BYTES = 256 };
+
+/* A walk over every string of a message. */
+struct walk {
+    bool fix; /* mend instead of refuse */
+    char path[PATH_BYTES];
+};
+
+static bool walk_message(struct walk *walk, const ProtobufCMessage *message, size_t path_len,
+                         int depth);
+
+static size_t path_add(struct walk *walk, size_t len, const char *name, size_t index, bool repeated)
+{
+    char *at = walk->path + len;
+    size_t room = sizeof(walk->path) - len;
+    const char *dot = len ? "." : "";
+    int n = repeated ? snprintf(at, room, "%s%s[%zu]", dot, name, index)
+                     : snprintf(at, room, "%s%s", dot, name);
+    if (n < 0)
+        return len;
+    return (size_t)n < room ? len + (size_t)n : sizeof(walk->path) - 1;
+}
+
+void wcow_message_sanitize(char *text)
+{
+    size_t left = strlen(text);
+    while (left) {
+        uint32_t code_point = 0;
+        size_t n = wcow_wtf8_decode(text, left, &code_point);
+        bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
+        if (n == 0 || surrogate) {
+            n = n ? n : 1;
+            memset(text, '?', n);
+        }
+        text += n;
+        left -= n;
+    }
+}
+
+/* One value of a field, string or message. */
+static bool walk_value(struct walk *walk, const ProtobufCFieldDescriptor *field, void *value,
+                       size_t path_len, int depth)
+{
+    if (!value)
+        return true;
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return walk_message(walk, value, path_len, depth + 1);
+    if (value == field->default_value || value == &protobuf_c_empty_string ||
+        wcow_utf8_is_valid(value, strlen(value)))
+        return true;
+    if (walk->fix)
+        wcow_message_sanitize(value);
+    return walk->fix;
+}
+
+static bool walk_field(struct walk *walk, const ProtobufCMessage *message,
+                       const ProtobufCFieldDescriptor *field, size_t path_len, int depth)
+{
+    const unsigned char *base = (const unsigned char *)message;
+    void *value = NULL;
+    memcpy(&value, base + field->offset, sizeof(value));
+    if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+        size_t len = path_add(walk, path_len, field->name, 0, false);
+        return walk_value(walk, field, value, len, depth);
+    }
+    size_t n = 0;
+    memcpy(&n, base + field->quantifier_offset, sizeof(n));
+    void **items = value;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = path_add(walk, path_len, field->name, i, true);
+        if (!walk_value(walk, field, items[i], len, depth))
+            return false;
+    }
+    return true;
+}
+
+/* False where a string is refused; walk->path then names it. */
+static bool walk_message(struct walk *walk, const ProtobufCMessage *message, size_t path_len,
+                         int depth)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    for (unsigned i = 0; depth < MAX_DEPTH && i < type->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        bool wanted =
+            field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE;
+        if (wanted && !walk_field(walk, message, field, path_len, depth))
+            return false;
+    }
+    return true;
+}
+
+int wcow_message_check(const ProtobufCMessage *message, struct wcow_error *err)
+{
+    struct walk walk = {.fix = false};
+    if (walk_message(&walk, message, 0, 0))
+        return WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_INVALID, "%s of %s is not valid UTF-8", walk.path,
+                     message->descriptor->short_name);
+}
+
+/* A copy of the message with its strings mended, packed. */
+static int pack_mended(const grpc_slice *packed, const ProtobufCMessageDescriptor *type,
+                       grpc_slice *ret, struct wcow_error *err)
+{
+    ProtobufCMessage *copy = protobuf_c_message_unpack(type, NULL, GRPC_SLICE_LENGTH(*packed),
+                                                       GRPC_SLICE_START_PTR(*packed));
+    if (!copy)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a %s", type->short_name);
+    struct walk walk = {.fix = true};
+    (void)walk_message(&walk, copy, 0, 0);
+    *ret = grpc_slice_malloc(protobuf_c_message_get_packed_size(copy));
+    (void)protobuf_c_message_pack(copy, GRPC_SLICE_START_PTR(*ret));
+    protobuf_c_message_free_unpacked(copy, NULL);
+    return WCOW_OK;
+}
+
+int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
+                      struct wcow_error *err)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+    if (size > WCOW_RPC_MAX_MESSAGE_BYTES)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "a %s of %zu bytes is over the limit of %d",
+                         message->descriptor->short_name, size, WCOW_RPC_MAX_MESSAGE_BYTES);
+    grpc_slice slice = grpc_slice_malloc(size);
+    (void)protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+    struct walk walk = {.fix = false};
+    if (!walk_message(&walk, message, 0, 0)) {
+        grpc_slice mended = grpc_empty_slice();
+        int r = pack_mended(&slice, message->descriptor, &mended, err);
+        grpc_slice_unref(slice);
+        if (r < 0)
+            return r;
+        slice = mended;
+    }
+    *ret = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return WCOW_OK;
+}
+
+int wcow_message_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescriptor *type,
+                        ProtobufCAllocator *allocator, ProtobufCMessage **ret,
+                        struct wcow_error *err)
+{
+    grpc_byte_buffer_reader reader;
+    if (!grpc_byte_buffer_reader_init(&reader, buffer))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "cannot read the message %s", type->short_name);
+    grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
+    grpc_byte_buffer_reader_destroy(&reader);
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, allocator, GRPC_SLICE_LENGTH(slice),
+                                                          GRPC_SLICE_START_PTR(slice));
+    size_t size = GRPC_SLICE_LENGTH(slice);
+    grpc_slice_unref(slice);
+    if (!message)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "%zu bytes that are no %s", size, type->short_name);
+    int r = wcow_message_check(message, err);
+    if (r < 0) {
+        protobuf_c_message_free_unpacked(message, allocator);
+        return r;
+    }
+    *ret = message;
+    return WCOW_OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file message.h
+ *  protobuf-c messages to and from gRPC's byte buffers, with the check that protobuf-c leaves out:
+ *  strings must be UTF-8, for Go rejects a whole message over one that isn't. */
+#ifndef WCOW_RPC_MESSAGE_H
+#define WCOW_RPC_MESSAGE_H
+
+#include <grpc/byte_buffer.h>
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/error.h"
+
+/** Longest message either side takes, as containerd has it. */
+enum { WCOW_RPC_MAX_MESSAGE_BYTES = 16 << 20 };
+
+/** WCOW_E_INVALID names the first string that isn't UTF-8: "labels[2].value". */
+WCOW_NODISCARD int wcow_message_check(const ProtobufCMessage *message, struct wcow_error *err);
+/** Packs; strings that aren't UTF-8 get '?' for each bad byte. Caller destroys *ret. */
+WCOW_NODISCARD int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
+                                     struct wcow_error *err);
+/** Unpacks and checks. @param allocator NULL: malloc */
+WCOW_NODISCARD int wcow_message_unpack(grpc_byte_buffer *buffer,
+                                       const ProtobufCMessageDescriptor *type,
+                                       ProtobufCAllocator *allocator, ProtobufCMessage **ret,
+                                       struct wcow_error *err);
+/** In place: '?' for each byte that isn't part of UTF-8. */
+void wcow_message_sanitize(char *text);
+
+#endif

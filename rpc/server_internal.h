@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file server_internal.h
+ *  Inside rpc/: what the server, its calls and the health service share. */
+#ifndef WCOW_RPC_SERVER_INTERNAL_H
+#define WCOW_RPC_SERVER_INTERNAL_H
+
+#include "rpc/call.h"
+#include "rpc/health.h"
+#include "rpc/listener.h"
+
+struct wcow_rpc_server {
+    grpc_server *server;
+    grpc_completion_queue *cq;
+    struct wcow_listener listener;
+    struct wcow_pool *pool;
+    struct wcow_health *health;
+    struct wcow_method *methods; /**< the callers', health's, and the catch-all last */
+    size_t n_methods;
+    uint32_t stop_grace_ms;
+    wcow_rpc_observer observer;
+    void *observer_ctx;
+
+    pthread_t dispatcher, acceptor;
+    int wake_fd; /**< eventfd: ends the accept thread */
+    bool started, stopped;
+
+    struct wcow_rpc_call *free_calls; /**< dispatch thread only */
+    size_t n_free_calls;
+    uint64_t next_id;
+
+    pthread_mutex_t lock; /**< the rest */
+    pthread_cond_t changed;
+    size_t n_active; /**< calls begun and not over */
+    bool shut_down;  /**< gRPC has let go of every connection */
+};
+
+void wcow_server_observe(struct wcow_rpc_server *server, const struct wcow_rpc_call *call, int code,
+                         const char *message);
+/** accept.c: the thread that takes connections. */
+void *wcow_server_accept(void *server);
+
+#endif
