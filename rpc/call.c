@@ -53,11 +53,7 @@ void wcow_call_reset(struct wcow_rpc_call *call)
     if (call->call)
         grpc_call_unref(call->call);
     call->call = NULL;
-    for (size_t i = 0; i < call->headers.count; i++) {
-        grpc_slice_unref(call->headers.metadata[i].key);
-        grpc_slice_unref(call->headers.metadata[i].value);
-    }
-    call->headers.count = 0;
+    call->headers.count = 0; /* its slices were the grpc_call's */
     grpc_call_details_destroy(&call->details);
     grpc_call_details_init(&call->details);
     grpc_byte_buffer_destroy(call->payload);
