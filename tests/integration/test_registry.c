@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry client against Debian's docker-registry: anonymous, htpasswd, TLS. */
+#include "wcow_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "image/manifest.h"
+#include "image/registry.h"
+#include "registry_process.h"
+
+enum { BLOB_BYTES = 5 << 20 };
+
+struct fixture {
+    struct registry_process open;
+    struct registry_process secret; /* htpasswd */
+    struct registry_process tls;    /* htpasswd and TLS */
+    char docker_dir[64];
+};
+static struct fixture fixture;
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(fixture.docker_dir, sizeof(fixture.docker_dir), "/tmp/wcow-docker-XXXXXX");
+    if (!mkdtemp(fixture.docker_dir))
+        return -1;
+    return registry_start(&fixture.open, &(struct registry_setup){0}) &&
+                   registry_start(&fixture.secret, &(struct registry_setup){.htpasswd = true}) &&
+                   registry_start(&fixture.tls,
+                                  &(struct registry_setup){.htpasswd = true, .tls = true})
+               ? 0
+               : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    registry_stop(&fixture.open);
+    registry_stop(&fixture.secret);
+    registry_stop(&fixture.tls);
+    char *const argv[] = {(char[]){"rm"}, (char[]){"-rf"}, fixture.docker_dir, NULL};
+    return run_program(argv);
+}
+
+static struct wcow_registry *client_with(struct wcow_registry_options options)
+{
+    struct wcow_registry *registry = NULL;
+    if (!options.docker_config_dir)
+        options.docker_config_dir = fixture.docker_dir;
+    options.retry_delay_ms = 10;
+    assert_ok(wcow_registry_new(&options, &registry, &err));
+    return registry;
+}
+
+static struct wcow_reference reference(int port, const char *rest)
+{
+    char text[256];
+    struct wcow_reference ref;
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%d/%s", port, rest);
+    assert_ok(wcow_reference_parse(text, &ref, &err));
+    return ref;
+}
+
+/* A reproducible blob of BLOB_BYTES. */
+static const uint8_t *blob(void)
+{
+    static uint8_t data[BLOB_BYTES];
+    uint32_t x = 2463534242U;
+    for (size_t i = 0; i < sizeof(data); i++) {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        data[i] = (uint8_t)x;
+    }
+    return data;
+}
+
+struct reader {
+    const uint8_t *data;
+    size_t at;
+    int opens;
+};
+
+static int reader_next(void *ctx, const uint8_t **data, size_t *len, struct wcow_error *err)
+{
+    (void)err;
+    struct reader *r = ctx;
+    size_t left = BLOB_BYTES - r->at;
+    *data = r->data + r->at;
+    *len = left < 100000 ? left : 100000;
+    r->at += *len;
+    return WCOW_OK;
+}
+
+static int reader_open(void *ctx, uint64_t offset, struct wcow_source *ret, struct wcow_error *err)
+{
+    (void)err;
+    struct reader *r = ctx;
+    r->at = (size_t)offset;
+    r->opens++;
+    *ret = (struct wcow_source){.next = reader_next, .ctx = r};
+    return WCOW_OK;
+}
+
+static void describe(struct wcow_descriptor *desc)
+{
+    struct wcow_digest digest;
+    assert_ok(wcow_digest_of(blob(), BLOB_BYTES, &digest, &err));
+    assert_ok(wcow_descriptor_init(desc, WCOW_MEDIA_OCI_LAYER, digest.text, BLOB_BYTES, &err));
+}
+
+static uint64_t last_done;
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    assert_int_equal(total, BLOB_BYTES);
+    assert_true(done <= total);
+    last_done = done;
+}
+
+static int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    return wcow_buf_add(ctx, data, len, err);
+}
+
+/* Push the blob, and fetch it again. */
+static void round_trip(struct wcow_registry *registry, const struct wcow_reference *ref)
+{
+    wcow_auto_descriptor desc = {0};
+    describe(&desc);
+    struct reader r = {.data = blob()};
+    struct wcow_blob_reader reader = {.open = reader_open, .ctx = &r};
+    struct wcow_transfer transfer = {.progress = on_progress};
+    struct wcow_blob_push push = {.desc = &desc, .reader = &reader, .transfer = &transfer};
+    bool there = true;
+    last_done = 0;
+    assert_ok(wcow_registry_push_blob(registry, ref, &push, &there, &err));
+    assert_false(there);
+    assert_int_equal(last_done, BLOB_BYTES);
+    assert_ok(wcow_registry_push_blob(registry, ref, &push, &there, &err));
+    assert_true(there);
+    bool exists = false;
+    assert_ok(wcow_registry_blob_exists(registry, ref, desc.digest.text, &exists, &err));
+    assert_true(exists);
+
+    wcow_autobuf out = {0};
+    struct wcow_sink sink = {.write = buf_write, .ctx = &out};
+    last_done = 0;
+    assert_ok(wcow_registry_fetch_blob(registry, ref, &desc, &sink, &transfer, &err));
+    assert_int_equal(out.len, BLOB_BYTES);
+    assert_memory_equal(out.data, blob(), BLOB_BYTES);
+    assert_int_equal(last_done, BLOB_BYTES);
+}
+
+static void push_image(struct wcow_registry *registry, const struct wcow_reference *ref,
+                       struct wcow_digest *ret)
+{
+    static const char config[] = "{\"architecture\":\"amd64\",\"os\":\"windows\"}";
+    wcow_auto_manifest manifest = {0};
+    wcow_autobuf text = {0};
+    struct wcow_digest digest;
+    assert_ok(wcow_registry_push_bytes(registry, ref, config, strlen(config), &err));
+    assert_ok(wcow_digest_of(config, strlen(config), &digest, &err));
+    assert_ok(wcow_descriptor_init(&manifest.config, WCOW_MEDIA_OCI_CONFIG, digest.text,
+                                   strlen(config), &err));
+    assert_ok(wcow_manifest_write(&manifest, &text, &err));
+    assert_ok(wcow_registry_push_manifest(registry, ref, WCOW_MEDIA_OCI_MANIFEST, text.data,
+                                          text.len, ret, &err));
+}
+
+static void an_image_goes_up_and_comes_back(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){0});
+    struct wcow_reference ref = reference(fixture.open.port, "team/app:v1");
+    round_trip(registry, &ref);
+    struct wcow_digest pushed;
+    push_image(registry, &ref, &pushed);
+
+    wcow_auto_descriptor resolved = {0};
+    assert_ok(wcow_registry_resolve(registry, &ref, &resolved, &err));
+    assert_string_equal(resolved.digest.text, pushed.text);
+    assert_string_equal(resolved.media_type, WCOW_MEDIA_OCI_MANIFEST);
+
+    struct wcow_reference by_digest = ref;
+    by_digest.tag[0] = '\0';
+    by_digest.digest = pushed;
+    wcow_autobuf text = {0};
+    wcow_auto_descriptor fetched = {0};
+    assert_ok(wcow_registry_fetch_manifest(registry, &by_digest, &text, &fetched, &err));
+    assert_int_equal(fetched.size_bytes, text.len);
+    wcow_auto_manifest manifest = {0};
+    assert_ok(wcow_manifest_parse(text.data, text.len, fetched.media_type, &manifest, &err));
+    wcow_autobuf config = {0};
+    assert_ok(wcow_registry_fetch_bytes(registry, &ref, &manifest.config, 4096, &config, &err));
+    assert_non_null(strstr((char *)config.data, "windows"));
+}
+
+static void a_blob_goes_up_in_pieces(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry =
+        client_with((struct wcow_registry_options){.upload_chunk_bytes = 1 << 20});
+    struct wcow_reference ref = reference(fixture.open.port, "team/pieces:v1");
+    round_trip(registry, &ref);
+}
+
+static void a_blob_of_another_repository_is_mounted(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){0});
+    struct wcow_reference from = reference(fixture.open.port, "mount/from:v1");
+    struct wcow_reference to = reference(fixture.open.port, "mount/to:v1");
+    round_trip(registry, &from);
+    wcow_auto_descriptor desc = {0};
+    describe(&desc);
+    wcow_auto_str_list repositories = {0};
+    assert_ok(wcow_str_list_add(&repositories, "mount/empty", &err));
+    assert_ok(wcow_str_list_add(&repositories, "mount/from", &err));
+    struct reader r = {.data = blob()};
+    struct wcow_blob_reader reader = {.open = reader_open, .ctx = &r};
+    struct wcow_blob_push push = {.desc = &desc, .reader = &reader, .mount_from = &repositories};
+    bool there = false;
+    assert_ok(wcow_registry_push_blob(registry, &to, &push, &there, &err));
+    assert_true(there);
+    assert_int_equal(r.opens, 0);
+}
+
+static void what_is_not_there_is_named(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){0});
+    struct wcow_reference ref = reference(fixture.open.port, "team/none:v9");
+    wcow_auto_descriptor desc = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_NOT_FOUND);
+    assert_int_equal(err.code, WCOW_E_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "team/none"));
+    assert_non_null(strstr(err.msg, "v9"));
+    assert_non_null(strstr(err.msg, "404"));
+    wcow_autobuf out = {0};
+    assert_int_equal(wcow_registry_fetch_manifest(registry, &ref, &out, NULL, &err),
+                     WCOW_E_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "MANIFEST_UNKNOWN"));
+}
+
+static void nobody_listens_is_told(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){.max_attempts = 2});
+    struct wcow_reference ref = reference(free_port(), "team/none:v9");
+    wcow_auto_descriptor desc = {0};
+    assert_fails(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_UNAVAILABLE);
+}
+
+/* auths of config.json for one registry. */
+static void write_docker_config(const char *dir, int port, const char *auth)
+{
+    char text[512];
+    (void)snprintf(text, sizeof(text), "{\"auths\":{\"127.0.0.1:%d\":{\"auth\":\"%s\"}}}", port,
+                   auth);
+    write_text(dir, "config.json", text);
+}
+
+static void make_dir(char dir[128])
+{
+    (void)snprintf(dir, 128, "%s/XXXXXX", fixture.docker_dir);
+    assert_non_null(mkdtemp(dir));
+}
+
+static void without_login_the_message_says_how(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){0});
+    struct wcow_reference ref = reference(fixture.secret.port, "team/app:v1");
+    wcow_auto_descriptor desc = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_DENIED);
+    assert_non_null(strstr(err.msg, "docker login 127.0.0.1:"));
+}
+
+static void a_wrong_password_is_refused_and_not_shown(void **state)
+{
+    (void)state;
+    char dir[128];
+    make_dir(dir);
+    write_docker_config(dir, fixture.secret.port, "YnVpbGRlcjp3cm9uZy1QYXNz"); /* wrong-Pass */
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry =
+        client_with((struct wcow_registry_options){.docker_config_dir = dir});
+    struct wcow_reference ref = reference(fixture.secret.port, "team/app:v1");
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_registry_push_bytes(registry, &ref, "x", 1, &err), WCOW_E_DENIED);
+    assert_null(strstr(err.msg, "wrong-Pass"));
+    assert_null(strstr(err.msg, "YnVpbGRlcjp3cm9uZy1QYXNz"));
+}
+
+static void with_basic_login_an_image_goes_up(void **state)
+{
+    (void)state;
+    char dir[128];
+    make_dir(dir);
+    write_docker_config(dir, fixture.secret.port, "YnVpbGRlcjpzM2NyZXQtUGFzcw==");
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry =
+        client_with((struct wcow_registry_options){.docker_config_dir = dir});
+    struct wcow_reference ref = reference(fixture.secret.port, "team/app:v1");
+    round_trip(registry, &ref);
+    struct wcow_digest pushed;
+    push_image(registry, &ref, &pushed);
+}
+
+static void tls_needs_a_trusted_certificate(void **state)
+{
+    (void)state;
+    char dir[128];
+    char ca[160];
+    make_dir(dir);
+    write_docker_config(dir, fixture.tls.port, "YnVpbGRlcjpzM2NyZXQtUGFzcw==");
+    (void)snprintf(ca, sizeof(ca), "%s/cert.pem", fixture.tls.dir);
+    struct wcow_reference ref = reference(fixture.tls.port, "team/app:v1");
+    {
+        WCOW_CLEANUP(wcow_registry_free_p)
+        struct wcow_registry *registry =
+            client_with((struct wcow_registry_options){.docker_config_dir = dir, .ca_file = ca});
+        round_trip(registry, &ref);
+    }
+    {
+        WCOW_CLEANUP(wcow_registry_free_p)
+        struct wcow_registry *registry = client_with(
+            (struct wcow_registry_options){.docker_config_dir = dir, .skip_verify = true});
+        struct wcow_reference other = reference(fixture.tls.port, "team/unverified:v1");
+        round_trip(registry, &other);
+    }
+    (void)snprintf(ca, sizeof(ca), "%s/other.pem", dir);
+    char *const copy[] = {(char[]){"cp"}, (char[]){"/etc/ssl/certs/ca-certificates.crt"}, ca, NULL};
+    if (run_program(copy) != 0)
+        return; /* no bundle on this machine to take another CA from */
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry =
+        client_with((struct wcow_registry_options){.docker_config_dir = dir, .ca_file = ca});
+    wcow_auto_descriptor desc = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_DENIED);
+    assert_non_null(strstr(err.msg, "certificate"));
+}
+
+static void *push_in_thread(void *arg)
+{
+    struct wcow_registry *registry = arg;
+    static atomic_int number;
+    char name[64];
+    char bytes[64];
+    int n = atomic_fetch_add(&number, 1);
+    (void)snprintf(name, sizeof(name), "parallel/app%d:v1", n);
+    struct wcow_reference ref = reference(fixture.open.port, name);
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(bytes, sizeof(bytes), "%d of thread %d", i, n);
+        struct wcow_error err = {0};
+        if (wcow_registry_push_bytes(registry, &ref, bytes, strlen(bytes), &err) < 0)
+            return registry;
+    }
+    return NULL;
+}
+
+static void several_threads_share_one_client(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){0});
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, push_in_thread, registry), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
+static void a_cancelled_client_stops_at_once(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = true;
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry =
+        client_with((struct wcow_registry_options){.cancelled = &cancelled});
+    struct wcow_reference ref = reference(fixture.open.port, "team/app:v1");
+    wcow_auto_descriptor desc = {0};
+    assert_fails(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_CANCELLED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_image_goes_up_and_comes_back),
+        cmocka_unit_test(a_blob_goes_up_in_pieces),
+        cmocka_unit_test(a_blob_of_another_repository_is_mounted),
+        cmocka_unit_test(what_is_not_there_is_named),
+        cmocka_unit_test(nobody_listens_is_told),
+        cmocka_unit_test(without_login_the_message_says_how),
+        cmocka_unit_test(a_wrong_password_is_refused_and_not_shown),
+        cmocka_unit_test(with_basic_login_an_image_goes_up),
+        cmocka_unit_test(tls_needs_a_trusted_certificate),
+        cmocka_unit_test(several_threads_share_one_client),
+        cmocka_unit_test(a_cancelled_client_stops_at_once),
+    };
+    return cmocka_run_group_tests_name("image/registry", tests, setup, teardown);
+}

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry client against servers that misbehave: limits, breaks, lies, redirects, tokens. */
+#include "wcow_test.h"
+
+#include <time.h>
+
+#include "image/registry.h"
+#include "registry_bad_server.h"
+
+#define PASSWORD "s3cret-Pass"
+#define BASIC    "Basic YnVpbGRlcjpzM2NyZXQtUGFzcw==" /* builder:s3cret-Pass */
+
+enum { BLOB_BYTES = 300000 };
+static uint8_t blob[BLOB_BYTES];
+static char docker_dir[] = "/tmp/wcow-docker-XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(blob); i++)
+        blob[i] = (uint8_t)(i * 7 + i / 251);
+    return mkdtemp(docker_dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s/config.json", docker_dir);
+    (void)unlink(path);
+    return rmdir(docker_dir);
+}
+
+/* What one test has. */
+struct world {
+    struct bad_server server;
+    struct wcow_registry *registry;
+    struct wcow_reference ref;
+    struct wcow_descriptor desc;
+    struct wcow_buf out;
+    struct wcow_error err;
+};
+
+static void write_config(const char *text)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "%s/config.json", docker_dir);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void begin_with(struct world *w, struct wcow_registry_options options,
+                       void (*handle)(struct bad_server *, int, const struct bad_request *),
+                       const char *entry)
+{
+    *w = (struct world){.server = {.handle = handle}};
+    bad_server_start(&w->server);
+    char text[512];
+    (void)snprintf(text, sizeof(text), "{\"auths\":{\"127.0.0.1:%d\":{%s}}}", w->server.port,
+                   entry);
+    write_config(text);
+    options.docker_config_dir = docker_dir;
+    options.retry_delay_ms = 5;
+    options.stall_timeout_ms = 400;
+    assert_ok(wcow_registry_new(&options, &w->registry, &err));
+    (void)snprintf(text, sizeof(text), "127.0.0.1:%d/team/app:v1", w->server.port);
+    assert_ok(wcow_reference_parse(text, &w->ref, &err));
+    struct wcow_digest digest;
+    assert_ok(wcow_digest_of(blob, sizeof(blob), &digest, &err));
+    assert_ok(
+        wcow_descriptor_init(&w->desc, WCOW_MEDIA_OCI_LAYER, digest.text, sizeof(blob), &err));
+}
+
+static void begin(struct world *w,
+                  void (*handle)(struct bad_server *, int, const struct bad_request *))
+{
+    begin_with(w, (struct wcow_registry_options){.max_attempts = 4}, handle,
+               "\"username\":\"builder\",\"password\":\"" PASSWORD "\"");
+}
+
+static void finish(struct world *w)
+{
+    bad_server_stop(&w->server);
+    wcow_registry_free(w->registry);
+    wcow_buf_done(&w->out);
+    wcow_descriptor_done(&w->desc);
+    assert_null(strstr(w->err.msg, PASSWORD));
+    assert_int_equal(atomic_load(&w->server.failure), 0);
+}
+
+static int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    return wcow_buf_add(ctx, data, len, err);
+}
+
+static int fetch(struct world *w)
+{
+    struct wcow_sink sink = {.write = buf_write, .ctx = &w->out};
+    return wcow_registry_fetch_blob(w->registry, &w->ref, &w->desc, &sink, NULL, &w->err);
+}
+
+static void assert_whole(const struct world *w)
+{
+    assert_int_equal(w->out.len, BLOB_BYTES);
+    assert_memory_equal(w->out.data, blob, BLOB_BYTES);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static size_t range_of(const struct bad_request *q)
+{
+    char range[64];
+    header_of(q, "Range", range, sizeof(range));
+    return range[0] ? strtoul(range + strlen("bytes="), NULL, 10) : 0;
+}
+
+/* ---- passing trouble ---- */
+
+static void busy_twice(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)q;
+    int step = atomic_fetch_add(&s->step, 1);
+    if (step == 0)
+        answer(fd, "429 Too Many Requests", "Retry-After: 0\r\n", "", 0);
+    else if (step == 1)
+        answer(fd, "503 Service Unavailable", "", "", 0);
+    else
+        answer(fd, "200 OK", "", blob, sizeof(blob));
+}
+
+static void a_busy_server_is_asked_again(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, busy_twice);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    assert_int_equal(atomic_load(&w.server.requests), 3);
+    finish(&w);
+}
+
+static void always_busy(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    static const char body[] =
+        "{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"slow\\u001b[31m down\"}]}";
+    answer(fd, "429 Too Many Requests", "", body, strlen(body));
+}
+
+static void attempts_end_with_the_registrys_words(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, always_busy);
+    assert_int_equal(fetch(&w), WCOW_E_UNAVAILABLE);
+    assert_int_equal(w.err.code, WCOW_E_UNAVAILABLE);
+    assert_int_equal(atomic_load(&w.server.requests), 4);
+    assert_non_null(strstr(w.err.msg, "TOOMANYREQUESTS: slow"));
+    assert_non_null(strstr(w.err.msg, "team/app"));
+    assert_null(strchr(w.err.msg, '\033'));
+    finish(&w);
+}
+
+static void asks_to_wait_a_second(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)q;
+    if (atomic_fetch_add(&s->step, 1) == 0)
+        answer(fd, "429 Too Many Requests", "Retry-After: 1\r\n", "", 0);
+    else
+        answer(fd, "200 OK", "", blob, sizeof(blob));
+}
+
+static void retry_after_is_kept(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, asks_to_wait_a_second);
+    int64_t start = now_ms();
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_true(now_ms() - start >= 950);
+    finish(&w);
+}
+
+/* ---- broken transfers ---- */
+
+static void breaks_off(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    size_t from = range_of(q);
+    int step = atomic_fetch_add(&s->step, 1);
+    if (step && !from)
+        atomic_store(&s->failure, 1);
+    char head[256];
+    int n = snprintf(head, sizeof(head),
+                     "HTTP/1.1 %s\r\nContent-Length: %zu\r\nContent-Range: bytes %zu-%d/%d\r\n\r\n",
+                     from ? "206 Partial Content" : "200 OK", BLOB_BYTES - from, from,
+                     BLOB_BYTES - 1, BLOB_BYTES);
+    send_bytes(fd, head, (size_t)n);
+    size_t left = BLOB_BYTES - from;
+    send_bytes(fd, blob + from, step < 6 && left > 40000 ? 40000 : left);
+}
+
+static void a_broken_transfer_goes_on_where_it_broke(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, breaks_off);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    /* More pieces than max_attempts: progress gives new attempts. */
+    assert_int_equal(atomic_load(&w.server.requests), 7);
+    finish(&w);
+}
+
+static void breaks_once_then_knows_no_ranges(struct bad_server *s, int fd,
+                                             const struct bad_request *q)
+{
+    (void)q;
+    bool first = atomic_fetch_add(&s->step, 1) == 0;
+    char head[128];
+    int n =
+        snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_BYTES);
+    send_bytes(fd, head, (size_t)n);
+    send_bytes(fd, blob, first ? 100000 : BLOB_BYTES);
+}
+
+static void a_server_without_ranges_repeats_nothing_to_the_sink(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, breaks_once_then_knows_no_ranges);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    finish(&w);
+}
+
+static void sends_other_range(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    if (atomic_fetch_add(&s->step, 1) == 0)
+        breaks_once_then_knows_no_ranges(&(struct bad_server){.step = 0}, fd, q);
+    else
+        answer(fd, "206 Partial Content", "Content-Range: bytes 5-299999/300000\r\n", blob + 5,
+               BLOB_BYTES - 5);
+}
+
+static void a_wrong_range_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, sends_other_range);
+    assert_int_equal(fetch(&w), WCOW_E_CORRUPT);
+    finish(&w);
+}
+
+static void stalls(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)q;
+    char head[128];
+    int n =
+        snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOB_BYTES);
+    send_bytes(fd, head, (size_t)n);
+    for (int i = 0; i < 150 && !atomic_load(&s->stop); i++) {
+        struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+        if (poll(&p, 1, 20) != 0)
+            return;
+    }
+}
+
+static void a_stalled_transfer_ends(void **state)
+{
+    (void)state;
+    struct world w;
+    begin_with(&w, (struct wcow_registry_options){.max_attempts = 1}, stalls, "");
+    int64_t start = now_ms();
+    assert_int_equal(fetch(&w), WCOW_E_DEADLINE);
+    assert_true(now_ms() - start < 2000);
+    finish(&w);
+}
+
+static void *cancel_soon(void *arg)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    atomic_store((atomic_bool *)arg, true);
+    return NULL;
+}
+
+static void cancelling_takes_less_than_a_second(void **state)
+{
+    (void)state;
+    atomic_bool cancelled = false;
+    struct world w;
+    begin_with(&w, (struct wcow_registry_options){.cancelled = &cancelled}, stalls, "");
+    pthread_t thread;
+    int64_t start = now_ms();
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancelled), 0);
+    assert_int_equal(fetch(&w), WCOW_E_CANCELLED);
+    assert_true(now_ms() - start < 1000);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    finish(&w);
+}
+
+/* ---- lies ---- */
+
+static void other_bytes(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    static const uint8_t zeros[BLOB_BYTES];
+    answer(fd, "200 OK", "", zeros, sizeof(zeros));
+}
+
+static void other_bytes_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, other_bytes);
+    assert_int_equal(fetch(&w), WCOW_E_DATA_LOSS);
+    assert_non_null(strstr(w.err.msg, w.desc.digest.text));
+    finish(&w);
+}
+
+static void too_many_bytes(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    static uint8_t more[BLOB_BYTES + 1];
+    memcpy(more, blob, BLOB_BYTES);
+    answer(fd, "200 OK", "", more, sizeof(more));
+}
+
+static void more_bytes_than_told_are_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, too_many_bytes);
+    assert_int_equal(fetch(&w), WCOW_E_DATA_LOSS);
+    assert_true(w.out.len <= BLOB_BYTES);
+    finish(&w);
+}
+
+static void huge_manifest(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    static char spaces[5 << 20];
+    memset(spaces, ' ', sizeof(spaces));
+    answer(fd, "200 OK", "Content-Type: application/vnd.oci.image.manifest.v1+json\r\n", spaces,
+           sizeof(spaces));
+}
+
+static void a_huge_manifest_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, huge_manifest);
+    assert_int_equal(wcow_registry_fetch_manifest(w.registry, &w.ref, &w.out, NULL, &w.err),
+                     WCOW_E_LIMIT);
+    assert_int_equal(w.out.len, 0);
+    finish(&w);
+}
+
+static void manifest_with_wrong_digest(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    answer(fd, "200 OK",
+           "Content-Type: application/vnd.oci.image.manifest.v1+json\r\nDocker-Content-Digest: "
+           "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\r\n",
+           "{}", 2);
+}
+
+static void a_manifest_that_is_not_its_digest_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, manifest_with_wrong_digest);
+    assert_int_equal(wcow_registry_fetch_manifest(w.registry, &w.ref, &w.out, NULL, &w.err),
+                     WCOW_E_DATA_LOSS);
+    finish(&w);
+}
+
+/* ---- credentials ---- */
+
+static void no_credentials_wanted(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    if (auth[0])
+        atomic_store(&s->failure, 1);
+    answer(fd, "200 OK", "", blob, sizeof(blob));
+}
+
+static void redirects_after_login(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    char headers[256];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    if (strcmp(auth, BASIC) != 0) {
+        answer(fd, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "", 0);
+        return;
+    }
+    (void)snprintf(headers, sizeof(headers), "Location: http://127.0.0.1:%d/elsewhere\r\n",
+                   s->other_port);
+    answer(fd, "307 Temporary Redirect", headers, "", 0);
+}
+
+static void a_redirect_carries_no_credentials(void **state)
+{
+    (void)state;
+    struct bad_server other = {.handle = no_credentials_wanted};
+    bad_server_start(&other);
+    struct world w;
+    begin(&w, redirects_after_login);
+    w.server.other_port = other.port;
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    assert_int_equal(atomic_load(&other.requests), 1);
+    assert_int_equal(atomic_load(&other.failure), 0);
+    bad_server_stop(&other);
+    finish(&w);
+}
+
+static void redirects_for_ever(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    answer(fd, "302 Found", "Location: /again\r\n", "", 0);
+}
+
+static void endless_redirects_end(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, redirects_for_ever);
+    assert_int_equal(fetch(&w), WCOW_E_CORRUPT);
+    finish(&w);
+}
+
+/* A registry with a token server that knows only GET; each second blob request finds its token
+ * expired. */
+static void token_by_get(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    char headers[512];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    bool token_path = strncmp(q->path, "/token", 6) == 0;
+    if (token_path && strcmp(q->method, "POST") == 0) {
+        answer(fd, "405 Method Not Allowed", "", "", 0);
+    } else if (token_path) {
+        if (strcmp(auth, BASIC) != 0 || !strstr(q->path, "scope=repository%3Ateam%2Fapp%3Apull") ||
+            !strstr(q->path, "service=the%20service"))
+            atomic_store(&s->failure, 1);
+        char body[64];
+        int n = snprintf(body, sizeof(body), "{\"token\":\"t%d\",\"expires_in\":300}",
+                         atomic_fetch_add(&s->step, 1) + 1);
+        answer(fd, "200 OK", "", body, (size_t)n);
+    } else {
+        char want[32];
+        (void)snprintf(want, sizeof(want), "Bearer t%d", atomic_load(&s->step));
+        (void)snprintf(headers, sizeof(headers),
+                       "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:%d/token\","
+                       "service=\"the service\",scope=\"repository:team/app:pull\"\r\n",
+                       s->port);
+        bool in = strcmp(auth, want) == 0 && !atomic_exchange(&s->other_port, 0);
+        answer(fd, in ? "200 OK" : "401 Unauthorized", in ? "" : headers, in ? blob : NULL,
+               in ? sizeof(blob) : 0);
+    }
+}
+
+static void a_token_is_got_kept_and_refreshed(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, token_by_get);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_int_equal(atomic_load(&w.server.requests), 4); /* 401, POST, GET, blob */
+    w.out.len = 0;
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_int_equal(atomic_load(&w.server.requests), 5); /* the token serves again */
+    w.out.len = 0;
+    w.server.other_port = 1; /* the next one counts as expired */
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_int_equal(atomic_load(&w.server.requests), 9);
+    assert_whole(&w);
+    finish(&w);
+}
+
+static void token_by_post(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    char headers[256];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    if (strcmp(q->path, "/token") == 0) {
+        bool right = strcmp(q->method, "POST") == 0 && !auth[0] &&
+                     strstr(q->body, "grant_type=refresh_token") &&
+                     strstr(q->body, "refresh_token=id%2Ftoken");
+        if (!right)
+            atomic_store(&s->failure, 1);
+        answer(fd, "200 OK", "", "{\"access_token\":\"abc\"}", 22);
+        return;
+    }
+    (void)snprintf(headers, sizeof(headers),
+                   "WWW-Authenticate: Basic realm=\"x\", Bearer realm=\"http://127.0.0.1:%d/token\""
+                   "\r\n",
+                   s->port);
+    bool in = strcmp(auth, "Bearer abc") == 0;
+    answer(fd, in ? "200 OK" : "401 Unauthorized", in ? "" : headers, in ? blob : NULL,
+           in ? sizeof(blob) : 0);
+}
+
+static void an_identity_token_buys_a_token(void **state)
+{
+    (void)state;
+    struct world w;
+    begin_with(&w, (struct wcow_registry_options){0}, token_by_post,
+               "\"identitytoken\":\"id/token\"");
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    finish(&w);
+}
+
+static void never_satisfied(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    answer(fd, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "", 0);
+}
+
+static void a_login_that_is_refused_is_not_repeated(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, never_satisfied);
+    assert_int_equal(fetch(&w), WCOW_E_DENIED);
+    assert_int_equal(atomic_load(&w.server.requests), 2);
+    assert_non_null(strstr(w.err.msg, "docker login"));
+    finish(&w);
+}
+
+/* ---- uploads ---- */
+
+static int next_of_blob(void *ctx, const uint8_t **data, size_t *len, struct wcow_error *err)
+{
+    (void)err;
+    size_t *at = ctx;
+    *data = blob + *at;
+    *len = BLOB_BYTES - *at;
+    *at = BLOB_BYTES;
+    return WCOW_OK;
+}
+
+static int open_blob(void *ctx, uint64_t offset, struct wcow_source *ret, struct wcow_error *err)
+{
+    (void)err;
+    *(size_t *)ctx = (size_t)offset;
+    *ret = (struct wcow_source){.next = next_of_blob, .ctx = ctx};
+    return WCOW_OK;
+}
+
+static int push(struct world *w)
+{
+    size_t at = 0;
+    struct wcow_blob_reader reader = {.open = open_blob, .ctx = &at};
+    struct wcow_blob_push what = {.desc = &w->desc, .reader = &reader};
+    return wcow_registry_push_blob(w->registry, &w->ref, &what, NULL, &w->err);
+}
+
+static void drops_the_first_upload(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    if (strcmp(q->method, "HEAD") == 0)
+        answer(fd, "404 Not Found", "", "", 0);
+    else if (strcmp(q->method, "POST") == 0)
+        answer(fd, "202 Accepted", "Location: /up?state=1\r\n", "", 0);
+    else if (atomic_fetch_add(&s->step, 1) == 0)
+        return; /* no answer at all */
+    else if (q->length == BLOB_BYTES && strstr(q->path, "/up?state=1&digest=sha256:"))
+        answer(fd, "201 Created", "", "", 0);
+    else
+        answer(fd, "400 Bad Request", "", "", 0);
+}
+
+static void an_upload_that_broke_starts_anew(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, drops_the_first_upload);
+    assert_int_equal(push(&w), WCOW_OK);
+    assert_int_equal(atomic_load(&w.server.step), 2);
+    finish(&w);
+}
+
+static void upload_elsewhere(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    char headers[256];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    (void)snprintf(headers, sizeof(headers), "Location: http://127.0.0.1:%d/up\r\n", s->other_port);
+    if (strcmp(auth, BASIC) != 0)
+        answer(fd, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "", 0);
+    else if (strcmp(q->method, "HEAD") == 0)
+        answer(fd, "404 Not Found", "", "", 0);
+    else
+        answer(fd, "202 Accepted", headers, "", 0);
+}
+
+static void takes_uploads(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char auth[256];
+    header_of(q, "Authorization", auth, sizeof(auth));
+    if (auth[0] || q->length != BLOB_BYTES)
+        atomic_store(&s->failure, 1);
+    answer(fd, "201 Created", "", "", 0);
+}
+
+static void an_upload_to_another_server_carries_no_credentials(void **state)
+{
+    (void)state;
+    struct bad_server other = {.handle = takes_uploads};
+    bad_server_start(&other);
+    struct world w;
+    begin(&w, upload_elsewhere);
+    w.server.other_port = other.port;
+    assert_int_equal(push(&w), WCOW_OK);
+    assert_int_equal(atomic_load(&other.requests), 1);
+    assert_int_equal(atomic_load(&other.failure), 0);
+    bad_server_stop(&other);
+    finish(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_busy_server_is_asked_again),
+        cmocka_unit_test(attempts_end_with_the_registrys_words),
+        cmocka_unit_test(retry_after_is_kept),
+        cmocka_unit_test(a_broken_transfer_goes_on_where_it_broke),
+        cmocka_unit_test(a_server_without_ranges_repeats_nothing_to_the_sink),
+        cmocka_unit_test(a_wrong_range_is_refused),
+        cmocka_unit_test(a_stalled_transfer_ends),
+        cmocka_unit_test(cancelling_takes_less_than_a_second),
+        cmocka_unit_test(other_bytes_are_refused),
+        cmocka_unit_test(more_bytes_than_told_are_refused),
+        cmocka_unit_test(a_huge_manifest_is_refused),
+        cmocka_unit_test(a_manifest_that_is_not_its_digest_is_refused),
+        cmocka_unit_test(a_redirect_carries_no_credentials),
+        cmocka_unit_test(endless_redirects_end),
+        cmocka_unit_test(a_token_is_got_kept_and_refreshed),
+        cmocka_unit_test(an_identity_token_buys_a_token),
+        cmocka_unit_test(a_login_that_is_refused_is_not_repeated),
+        cmocka_unit_test(an_upload_that_broke_starts_anew),
+        cmocka_unit_test(an_upload_to_another_server_carries_no_credentials),
+    };
+    return cmocka_run_group_tests_name("image/registry, misbehaving servers", tests, setup,
+                                       teardown);
+}
