@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a target takes: gathered from its stage and all that it needs, printed as tables or as JSON.
+ */
+#include "builder/outline.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct item {
+    const char *name;
+    const char *value;       /* an ARG's; NULL when it has none */
+    const char *description; /* NULL when there is none */
+    bool required;           /* a secret's, an agent's */
+    struct wcow_line_range where;
+};
+
+struct items {
+    struct item *all;
+    size_t count;
+};
+
+struct outline {
+    const struct wcow_build_file *file;
+    const struct wcow_outline_input *input;
+    struct wcow_arena arena;
+    struct wcow_env env; /* of the stage at hand */
+    struct wcow_env globals;
+    struct items args;
+    struct items secrets;
+    struct items agents;
+    bool *needed; /* of each stage */
+    struct wcow_error *err;
+};
+
+static void outline_done(struct outline *o)
+{
+    wcow_env_done(&o->env);
+    wcow_env_done(&o->globals);
+    free(o->args.all);
+    free(o->secrets.all);
+    free(o->agents.all);
+    free(o->needed);
+    wcow_arena_done(&o->arena);
+}
+
+static int keep(struct outline *o, struct items *items, const struct item *item)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        if (strcmp(items->all[i].name, item->name) == 0) {
+            items->all[i].required = items->all[i].required || item->required;
+            return WCOW_OK;
+        }
+    }
+    struct item *all = reallocarray(items->all, items->count + 1, sizeof *all);
+    if (!all)
+        return WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
+    items->all = all;
+    all[items->count++] = *item;
+    return WCOW_OK;
+}
+
+/* --- gathering --- */
+
+static const char *argument_value(const struct outline *o, const struct wcow_pair *pair)
+{
+    const struct wcow_env *args = o->input->build_args;
+    const char *value = args ? wcow_env_get(args, pair->key) : NULL;
+    return value ? value : pair->value;
+}
+
+/* @p env: where the values go, and what they are expanded with. */
+static int add_arg(struct outline *o, const struct wcow_instruction *ins,
+                   const struct wcow_pair *pair, struct wcow_env *env)
+{
+    const char *value = argument_value(o, pair);
+    if (!value)
+        value = wcow_env_get(&o->globals, pair->key);
+    struct item item = {pair->key, NULL, pair->description, false, ins->node->where};
+    if (value) {
+        item.value = wcow_arena_strdup(&o->arena, value);
+        if (!item.value)
+            return WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
+        int r = wcow_env_set(env, pair->key, value, o->err);
+        if (r != WCOW_OK)
+            return r;
+    }
+    return keep(o, &o->args, &item);
+}
+
+static int add_pairs(struct outline *o, const struct wcow_instruction *ins, struct wcow_env *env)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; i < ins->pairs.count && r == WCOW_OK; i++) {
+        const struct wcow_pair *pair = &ins->pairs.items[i];
+        r = ins->kind == WCOW_INS_ARG ? add_arg(o, ins, pair, env)
+                                      : wcow_env_set(env, pair->key, pair->value, o->err);
+    }
+    return r;
+}
+
+static int add_mounts(struct outline *o, const struct wcow_instruction *ins)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; i < ins->run.mount_count && r == WCOW_OK; i++) {
+        const struct wcow_run_mount *mount = &ins->run.mounts[i];
+        struct item item = {mount->id, NULL, NULL, mount->required, ins->node->where};
+        if (mount->type == WCOW_MOUNT_SECRET)
+            r = keep(o, &o->secrets, &item);
+        else if (mount->type == WCOW_MOUNT_SSH)
+            r = keep(o, &o->agents, &item);
+    }
+    return r;
+}
+
+static int add_instruction(struct outline *o, const struct wcow_instruction *ins)
+{
+    bool wanted =
+        ins->kind == WCOW_INS_ARG || ins->kind == WCOW_INS_ENV || ins->kind == WCOW_INS_RUN;
+    if (!wanted)
+        return WCOW_OK;
+    struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->env);
+    struct wcow_instruction expanded = {0};
+    int r = wcow_instruction_expand(ins, &lexer, &o->arena, &expanded, o->err);
+    if (r != WCOW_OK)
+        return wcow_error_wrap(r, o->err, "line %u", ins->node->where.first);
+    return ins->kind == WCOW_INS_RUN ? add_mounts(o, &expanded) : add_pairs(o, &expanded, &o->env);
+}
+
+/* A stage with those it builds on first, so that variables are inherited. */
+static int add_stage(struct outline *o, size_t index)
+{
+    const struct wcow_stage *stage = &o->file->stages[index];
+    const struct wcow_stage *base = wcow_stage_find(o->file, stage->base, index);
+    int r = WCOW_OK;
+    if (base)
+        r = add_stage(o, (size_t)(base - o->file->stages));
+    else
+        wcow_env_done(&o->env);
+    for (size_t i = 0; i < stage->instruction_count && r == WCOW_OK; i++)
+        r = add_instruction(o, &stage->instructions[i]);
+    return r;
+}
+
+static void need_stage(struct outline *o, const char *name, size_t before)
+{
+    const struct wcow_stage *stage = name ? wcow_stage_find(o->file, name, before) : NULL;
+    if (!stage && name && *name && name[strspn(name, "0123456789")] == '\0' &&
+        strtoul(name, NULL, 10) < before)
+        stage = &o->file->stages[strtoul(name, NULL, 10)];
+    if (stage)
+        o->needed[stage - o->file->stages] = true;
+}
+
+/* Of stage @p index: what it builds on, copies from and mounts. Those stand before it. */
+static void need_sources(struct outline *o, size_t index)
+{
+    const struct wcow_stage *stage = &o->file->stages[index];
+    need_stage(o, stage->base, index);
+    for (size_t i = 0; i < stage->instruction_count; i++) {
+        const struct wcow_instruction *ins = &stage->instructions[i];
+        if (ins->kind == WCOW_INS_COPY)
+            need_stage(o, ins->copy.from, index);
+    }
+}
+
+static int add_globals(struct outline *o)
+{
+    if (o->input->predefined) {
+        int r = wcow_env_copy(&o->globals, o->input->predefined, o->err);
+        if (r != WCOW_OK)
+            return r;
+    }
+    for (size_t i = 0; i < o->file->global_arg_count; i++) {
+        struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
+        struct wcow_instruction expanded = {0};
+        int r =
+            wcow_instruction_expand(&o->file->global_args[i], &lexer, &o->arena, &expanded, o->err);
+        if (r == WCOW_OK)
+            r = add_pairs(o, &expanded, &o->globals);
+        if (r != WCOW_OK)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+static int gather(struct outline *o, size_t target)
+{
+    int r = add_globals(o);
+    o->needed[target] = true;
+    for (size_t i = target + 1; i-- > 0;) {
+        if (o->needed[i])
+            need_sources(o, i);
+    }
+    for (size_t i = 0; i <= target && r == WCOW_OK; i++) {
+        if (o->needed[i])
+            r = add_stage(o, i);
+    }
+    return r;
+}
+
+/* --- printing --- */
+
+static json_t *item_json(const struct item *item, bool is_arg)
+{
+    json_t *object = json_object();
+    int bad = json_object_set_new(object, "name", json_string(item->name));
+    if (item->description)
+        bad |= json_object_set_new(object, "description", json_string(item->description));
+    if (item->value)
+        bad |= json_object_set_new(object, "value", json_string(item->value));
+    if (!is_arg && item->required)
+        bad |= json_object_set_new(object, "required", json_true());
+    bad |= json_object_set_new(object, "line", json_integer(item->where.first));
+    if (bad == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static json_t *items_json(const struct items *items, bool are_args)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < items->count; i++) {
+        if (json_array_append_new(array, item_json(&items->all[i], are_args)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static int dump(json_t *root, bool good, char **ret, struct wcow_error *err)
+{
+    wcow_autofree char *text = good ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    json_decref(root);
+    wcow_autobuf out = {0};
+    if (!text)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "the outline cannot be written as JSON: is the Dockerfile UTF-8?");
+    int r = wcow_buf_addf(&out, err, "%s\n", text);
+    if (r != WCOW_OK)
+        return r;
+    *ret = wcow_buf_take_str(&out);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory writing the outline");
+}
+
+static int print_json(const struct outline *o, const struct wcow_stage *target, char **ret)
+{
+    json_t *root = json_object();
+    int bad = json_object_set_new(root, "name", json_string(target->name ? target->name : ""));
+    if (target->description)
+        bad |= json_object_set_new(root, "description", json_string(target->description));
+    bad |= json_object_set_new(root, "args", items_json(&o->args, true));
+    bad |= json_object_set_new(root, "secrets", items_json(&o->secrets, false));
+    bad |= json_object_set_new(root, "ssh", items_json(&o->agents, false));
+    return dump(root, bad == 0, ret, o->err);
+}
+
+static size_t widest(const struct items *items, const char *heading, bool values)
+{
+    size_t width = strlen(heading);
+    for (size_t i = 0; i < items->count; i++) {
+        const char *text = values ? items->all[i].value : items->all[i].name;
+        if (text && strlen(text) > width)
+            width = strlen(text);
+    }
+    return width;
+}
+
+static int print_args(const struct outline *o, struct wcow_buf *out)
+{
+    if (o->args.count == 0)
+        return WCOW_OK;
+    int name = (int)widest(&o->args, "BUILD ARG", false) + 3;
+    int value = (int)widest(&o->args, "VALUE", true) + 3;
+    int r = wcow_buf_addf(out, o->err, "\n%-*s%-*s%s\n", name, "BUILD ARG", value, "VALUE",
+                          "DESCRIPTION");
+    for (size_t i = 0; i < o->args.count && r == WCOW_OK; i++) {
+        const struct item *item = &o->args.all[i];
+        r = wcow_buf_addf(out, o->err, "%-*s%-*s%s\n", name, item->name, value,
+                          item->value ? item->value : "",
+                          item->description ? item->description : "");
+    }
+    return r;
+}
+
+static int print_needs(const struct outline *o, const struct items *items, const char *heading,
+                       struct wcow_buf *out)
+{
+    if (items->count == 0)
+        return WCOW_OK;
+    int name = (int)widest(items, heading, false) + 3;
+    int r = wcow_buf_addf(out, o->err, "\n%-*s%s\n", name, heading, "REQUIRED");
+    for (size_t i = 0; i < items->count && r == WCOW_OK; i++)
+        r = wcow_buf_addf(out, o->err, "%-*s%s\n", name, items->all[i].name,
+                          items->all[i].required ? "true" : "");
+    return r;
+}
+
+static int print_tables(const struct outline *o, const struct wcow_stage *target, char **ret)
+{
+    wcow_autobuf out = {0};
+    int r =
+        wcow_buf_addf(&out, o->err, "TARGET:      %s\n", target->name ? target->name : "default");
+    if (r == WCOW_OK && target->description)
+        r = wcow_buf_addf(&out, o->err, "DESCRIPTION: %s\n", target->description);
+    if (r == WCOW_OK)
+        r = print_args(o, &out);
+    if (r == WCOW_OK)
+        r = print_needs(o, &o->secrets, "SECRET", &out);
+    if (r == WCOW_OK)
+        r = print_needs(o, &o->agents, "SSH", &out);
+    if (r != WCOW_OK)
+        return r;
+    *ret = wcow_buf_take_str(&out);
+    return *ret ? WCOW_OK : WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
+}
+
+int wcow_outline_print(const struct wcow_build_file *file, const struct wcow_outline_input *input,
+                       char **ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(outline_done) struct outline o = {.file = file, .input = input, .err = err};
+    size_t target = 0;
+    int r = wcow_stage_target(file, input->target, &target, err);
+    if (r != WCOW_OK)
+        return r;
+    o.env.ignore_case = true;
+    o.needed = calloc(file->stage_count, sizeof *o.needed);
+    if (!o.needed)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory writing the outline");
+    r = gather(&o, target);
+    if (r != WCOW_OK)
+        return r;
+    const struct wcow_stage *stage = &file->stages[target];
+    return input->json ? print_json(&o, stage, ret) : print_tables(&o, stage, ret);
+}
+
+static int targets_json(const struct wcow_build_file *file, char **ret, struct wcow_error *err)
+{
+    json_t *targets = json_array();
+    int bad = 0;
+    for (size_t i = 0; i < file->stage_count; i++) {
+        const struct wcow_stage *stage = &file->stages[i];
+        json_t *object = json_object();
+        if (stage->name)
+            bad |= json_object_set_new(object, "name", json_string(stage->name));
+        if (i + 1 == file->stage_count)
+            bad |= json_object_set_new(object, "default", json_true());
+        if (stage->description)
+            bad |= json_object_set_new(object, "description", json_string(stage->description));
+        bad |= json_object_set_new(object, "base", json_string(stage->base));
+        if (stage->platform)
+            bad |= json_object_set_new(object, "platform", json_string(stage->platform));
+        bad |= json_object_set_new(object, "line", json_integer(stage->node->where.first));
+        bad |= json_array_append_new(targets, object);
+    }
+    json_t *root = json_object();
+    bad |= json_object_set_new(root, "targets", targets);
+    return dump(root, bad == 0, ret, err);
+}
+
+int wcow_outline_targets(const struct wcow_build_file *file, bool json, char **ret,
+                         struct wcow_error *err)
+{
+    if (json)
+        return targets_json(file, ret, err);
+    size_t width = strlen("(default)");
+    for (size_t i = 0; i < file->stage_count; i++) {
+        size_t len = file->stages[i].name ? strlen(file->stages[i].name) : 0;
+        len += i + 1 == file->stage_count ? strlen(" (default)") : 0;
+        width = len > width ? len : width;
+    }
+    wcow_autobuf out = {0};
+    int r = wcow_buf_addf(&out, err, "%-*s%s\n", (int)width + 3, "TARGET", "DESCRIPTION");
+    for (size_t i = 0; i < file->stage_count && r == WCOW_OK; i++) {
+        const struct wcow_stage *stage = &file->stages[i];
+        bool last = i + 1 == file->stage_count;
+        const char *name = stage->name ? stage->name : "";
+        const char *mark = !last ? "" : stage->name ? " (default)" : "(default)";
+        int pad = (int)(width + 3 - strlen(name) - strlen(mark));
+        r = wcow_buf_addf(&out, err, "%s%s%*s%s\n", name, mark, pad, "",
+                          stage->description ? stage->description : "");
+    }
+    if (r != WCOW_OK)
+        return r;
+    *ret = wcow_buf_take_str(&out);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory writing the targets");
+}
