@@ -6,7 +6,8 @@
 /* "wcow" as PRAGMA application_id, so that a foreign file is told from ours. */
 enum { APPLICATION_ID = 0x77636f77 };
 
-/* steps[v] leads from schema version v to v + 1. Never change one that was released; add another. */
+/* steps[v] leads from schema version v to v + 1. Never change one that was released; add another.
+ */
 static const char *const steps[] = {
     "CREATE TABLE snapshots ("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -74,10 +75,11 @@ int wcow_db_check_schema(struct wcow_db *db, struct wcow_error *err)
     int version = 0;
     int r = version_of(db, &version, err);
     if (r == WCOW_OK && version < LATEST)
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "metadata.db has schema %d, older than this program's %d: start wcowd once "
-                         "to migrate it",
-                         version, LATEST);
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "metadata.db has schema %d, older than this program's %d: start wcowd once "
+            "to migrate it",
+            version, LATEST);
     return r;
 }
 

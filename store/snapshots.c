@@ -18,8 +18,7 @@ static const char by_name[] =
     COLUMNS "WHERE s.namespace = ?1 AND substr(s.key, length(?1) + 2 + "
             "instr(substr(s.key, length(?1) + 2), '/')) = ?2 ORDER BY s.id DESC LIMIT 1";
 static const char every[] = COLUMNS "ORDER BY s.id";
-static const char labels_of[] =
-    "SELECT key, value FROM labels WHERE snapshot_id = ?1 ORDER BY key";
+static const char labels_of[] = "SELECT key, value FROM labels WHERE snapshot_id = ?1 ORDER BY key";
 static const char all_ids[] = "SELECT id FROM snapshots ORDER BY id";
 static const char has_id[] = "SELECT 1 FROM snapshots WHERE id = ?1";
 
@@ -180,8 +179,8 @@ static int one_row(struct wcow_db *db, sqlite3_stmt *stmt, struct wcow_row *ret,
     return r < 0 ? r : 1;
 }
 
-int wcow_snapshots_find(struct wcow_db *db, const char *key, bool with_labels,
-                        struct wcow_row *ret, struct wcow_error *err)
+int wcow_snapshots_find(struct wcow_db *db, const char *key, bool with_labels, struct wcow_row *ret,
+                        struct wcow_error *err)
 {
     wcow_autorow row = {0};
     wcow_autoreset *stmt = NULL;
@@ -226,8 +225,8 @@ int wcow_snapshots_by_name(struct wcow_db *db, const char *ns, const char *name,
     (void)sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
     r = one_row(db, stmt, ret, err);
     if (r == 0)
-        return WCOW_FAIL(err, WCOW_E_NOT_FOUND,
-                         "namespace \"%.100s\" has no snapshot \"%.200s\"", ns, name);
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "namespace \"%.100s\" has no snapshot \"%.200s\"",
+                         ns, name);
     return r < 0 ? r : WCOW_OK;
 }
 

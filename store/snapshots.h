@@ -99,8 +99,9 @@ struct wcow_snapshots_update {
 WCOW_NODISCARD int wcow_snapshots_update(struct wcow_db *db, const struct wcow_snapshots_update *u,
                                          struct wcow_row *ret, struct wcow_error *err);
 
-/** Each snapshot by id, with labels; the row is borrowed for the call. Return < 0 to stop. */
-typedef int (*wcow_snapshots_fn)(void *arg, const struct wcow_row *row, struct wcow_error *err);
+/** Each snapshot by id, with labels; the row may be taken (leave a zero one). Return < 0 to stop.
+ */
+typedef int (*wcow_snapshots_fn)(void *arg, struct wcow_row *row, struct wcow_error *err);
 WCOW_NODISCARD int wcow_snapshots_each(struct wcow_db *db, wcow_snapshots_fn fn, void *arg,
                                        struct wcow_error *err);
 /** All ids, ascending; caller frees. */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file internal.h
+ *  The snapshotter's state, shared by its files. */
+#ifndef WCOW_SNAPSHOTTER_INTERNAL_H
+#define WCOW_SNAPSHOTTER_INTERNAL_H
+
+#include "snapshotter/reaper.h"
+#include "snapshotter/snapshotter.h"
+#include "snapshotter/syncer.h"
+
+struct wcow_snapshotter {
+    struct wcow_store *store; /* borrowed */
+    enum wcow_mount_type mount_type;
+    char *folders; /* "<root>/snapshots" */
+    int folders_fd;
+    bool index_off;
+    struct wcow_reaper *reaper;
+    struct wcow_syncer syncer;
+};
+
+/** Bring folders and rows together after whatever ended the last run: folders without a row go,
+ *  removals are taken up, and a snapshot without its folder gets an empty one where it had nothing.
+ */
+WCOW_NODISCARD int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err);
+
+#endif

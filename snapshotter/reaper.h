@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file reaper.h
+ *  Deletes the folders of removed snapshots ("rm-...") on a thread of its own. */
+#ifndef WCOW_SNAPSHOTTER_REAPER_H
+#define WCOW_SNAPSHOTTER_REAPER_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct wcow_reaper;
+
+/** @param folders_fd where the folders are; borrowed, must outlive the reaper */
+WCOW_NODISCARD int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret,
+                                   struct wcow_error *err);
+/** Stops in the middle of a tree if need be: what is left keeps its name. NULL allowed. */
+void wcow_reaper_free(struct wcow_reaper *reaper);
+WCOW_DEFINE_CLEANUP(struct wcow_reaper, wcow_reaper_free)
+
+/** Delete @p name in time. Without memory it is left for the next start. */
+void wcow_reaper_add(struct wcow_reaper *reaper, const char *name);
+/** Move a snapshot's folder out of sight and delete it; one that is empty goes at once. */
+void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id);
+/** Until everything added before is gone; what failed before is tried again.
+ *  @param timeout_ms give up waiting after so long (WCOW_E_DEADLINE); 0: never
+ *  @return the last failure, if any */
+WCOW_NODISCARD int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms,
+                                    struct wcow_error *err);
+
+#endif
