@@ -19,8 +19,15 @@ static bool is_low_surrogate(uint32_t cp)
     return cp >= 0xdc00 && cp <= 0xdfff;
 }
 
+static char upcase_ascii(char c)
+{
+    return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+}
+
 static uint32_t upcase(uint32_t cp)
 {
+    if (cp < 0x80)
+        return (uint32_t)upcase_ascii((char)cp);
     size_t low = 0;
     size_t high = sizeof(wcow_upcase_ranges) / sizeof(wcow_upcase_ranges[0]);
     while (low < high) {
@@ -70,10 +77,8 @@ int wcow_name_key(const char *path, char **ret, struct wcow_error *err)
     if (r < 0)
         return r;
     size_t i = 0;
-    for (; i < len && (unsigned char)path[i] < 0x80; i++) {
-        char c = path[i];
-        p[i] = (uint8_t)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    }
+    for (; i < len && (unsigned char)path[i] < 0x80; i++)
+        p[i] = (uint8_t)upcase_ascii(path[i]);
     key.len = i;
     key.data[i] = '\0';
     while (r == WCOW_OK && i < len) {

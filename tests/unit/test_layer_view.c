@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wcow_test.h"
+
+#include <string.h>
+
+#include "layer/memlayer.h"
+#include "layer/view.h"
+
+enum { MAX_LAYERS = 4, MAX_NAMES = 16 };
+
+/* Layers, nearest first: names; "/" behind a directory, ".wh." and ".wh..wh..opq" as in a tar, '@'
+ * before a link. */
+struct layers {
+    struct wcow_memlayer *layers[MAX_LAYERS];
+    struct wcow_layer_view views[MAX_LAYERS];
+    struct wcow_chain chain;
+};
+
+static void put(struct wcow_memlayer *layer, const char *text)
+{
+    size_t len = strlen(text);
+    bool is_link = text[0] == '@';
+    struct wcow_entry e = {.type = is_link                        ? WCOW_ENTRY_REPARSE
+                                   : text[len - 1] == '/'         ? WCOW_ENTRY_DIR
+                                   : strstr(text, ".wh..wh..opq") ? WCOW_ENTRY_OPAQUE
+                                   : strstr(text, ".wh.")         ? WCOW_ENTRY_WHITEOUT
+                                                                  : WCOW_ENTRY_FILE};
+    e.name = strdup(text + is_link);
+    if (e.type == WCOW_ENTRY_DIR)
+        e.name[len - 1] = '\0';
+    assert_ok(wcow_memlayer_put(layer, &e, &err));
+    wcow_entry_done(&e);
+}
+
+static void build(struct layers *l, const char *const names[][MAX_NAMES], size_t n)
+{
+    *l = (struct layers){.chain = {.layers = l->views, .n_layers = n}};
+    for (size_t i = 0; i < n; i++) {
+        assert_ok(wcow_memlayer_new(&l->layers[i], &err));
+        for (size_t k = 0; k < MAX_NAMES && names[i][k]; k++)
+            put(l->layers[i], names[i][k]);
+        l->views[i] = wcow_memlayer_view(l->layers[i]);
+    }
+    l->chain.layers = l->views;
+}
+
+static void done(struct layers *l)
+{
+    for (size_t i = 0; i < MAX_LAYERS; i++)
+        wcow_memlayer_free(l->layers[i]);
+}
+
+static const char *const three[3][MAX_NAMES] = {
+    {"Files/", "Files/windows/", "Files/windows/NEW.txt", "Files/.wh.gone", "Files/opaque/",
+     "Files/opaque/.wh..wh..opq", "Files/opaque/mine", "Files/wasdir", "@Files/waslink"},
+    {"Files/", "Files/Windows/", "Files/Windows/system32/", "Files/Windows/system32/b.dll",
+     "Files/gone/", "Files/gone/x", "Files/opaque/", "Files/opaque/theirs", "Files/Back/",
+     "Files/Back/2"},
+    {"Files/", "Files/Windows/", "Files/Windows/System32/", "Files/Windows/System32/A.dll",
+     "Files/WASDIR/", "Files/WASDIR/x", "Files/waslink/", "Files/waslink/x", "Files/opaque/",
+     "Files/opaque/base"},
+};
+
+static void names_resolve_through_the_chain(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *name; /* NULL: not there */
+        size_t layer;
+    } cases[] = {
+        {"Files", "Files", 0},
+        {"files/WINDOWS", "Files/windows", 0},
+        {"Files/Windows/System32", "Files/Windows/system32", 1},
+        {"Files/Windows/System32/a.DLL", "Files/Windows/System32/A.dll", 2},
+        {"Files/windows/system32/B.dll", "Files/Windows/system32/b.dll", 1},
+        {"Files/windows/new.txt", "Files/windows/NEW.txt", 0},
+        {"Files/windows/none", NULL, 0},
+        {"Files/gone", NULL, 0},
+        {"Files/gone/x", NULL, 0},
+        {"Files/opaque/mine", "Files/opaque/mine", 0},
+        {"Files/opaque/theirs", NULL, 0},
+        {"Files/opaque/base", NULL, 0},
+        {"Files/opaque/.wh..wh..opq", NULL, 0},
+        {"Files/wasdir", "Files/wasdir", 0},
+        {"Files/wasdir/x", NULL, 0},
+        {"Files/waslink", "Files/waslink", 0},
+        {"Files/waslink/x", NULL, 0},
+        {"Files/Back/2", "Files/Back/2", 1},
+    };
+    struct layers l;
+    build(&l, three, 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autoentry e = {0};
+        size_t layer = 99;
+        struct wcow_error err = {0};
+        int r = wcow_chain_lookup(&l.chain, cases[i].path, &e, &layer, &err);
+        if (r != (cases[i].name != NULL))
+            fail_msg("%s: %d (%s)", cases[i].path, r, err.msg);
+        if (r == 1) {
+            assert_string_equal(e.name, cases[i].name);
+            assert_int_equal(layer, cases[i].layer);
+        }
+    }
+    done(&l);
+}
+
+static void paths_take_the_casing_they_were_created_with(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *want;
+        size_t n_existing;
+    } cases[] = {
+        {"FILES/WINDOWS/SYSTEM32/A.DLL", "Files/Windows/System32/A.dll", 4},
+        {"files/windows/system32/B.DLL", "Files/Windows/System32/b.dll", 4},
+        {"files/windows/New.TXT", "Files/Windows/NEW.txt", 3},
+        {"files/windows/Other/Deep", "Files/Windows/Other/Deep", 2},
+        {"files/GONE/x", "Files/GONE/x", 1},
+        {"files/WasDir", "Files/wasdir", 2},
+        {"Files/OPAQUE/Theirs", "Files/opaque/Theirs", 2},
+        {"", "", 0},
+    };
+    struct layers l;
+    build(&l, three, 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autofree char *got = NULL;
+        size_t n = 99;
+        assert_ok(wcow_chain_casing(&l.chain, cases[i].path, &got, &n, &err));
+        assert_string_equal(got, cases[i].want);
+        assert_int_equal(n, cases[i].n_existing);
+    }
+    done(&l);
+}
+
+static int list(void *arg, const struct wcow_entry *child, struct wcow_error *err)
+{
+    struct wcow_buf *out = arg;
+    return wcow_buf_addf(out, err, "%s|", child->name);
+}
+
+static void children_are_merged_once_each_and_sorted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *want;
+    } cases[] = {
+        {"", "Files|"},
+        {"files", "Files/Back|Files/opaque|Files/wasdir|Files/waslink|Files/windows|"},
+        {"files/windows/", ""},
+        {"Files/windows", "Files/windows/NEW.txt|Files/Windows/system32|"},
+        {"Files/windows/system32", "Files/Windows/System32/A.dll|Files/Windows/system32/b.dll|"},
+        {"Files/opaque", "Files/opaque/mine|"},
+        {"Files/gone", ""},
+    };
+    struct layers l;
+    build(&l, three, 3);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (cases[i].path[0] && cases[i].path[strlen(cases[i].path) - 1] == '/')
+            continue;
+        wcow_autobuf got = {0};
+        assert_ok(wcow_chain_children(&l.chain, cases[i].path, list, &got, &err));
+        assert_string_equal(got.data ? (const char *)got.data : "", cases[i].want);
+    }
+    wcow_autobuf got = {0};
+    assert_fails(wcow_chain_children(&l.chain, "Files/wasdir", list, &got, &err), WCOW_E_INVALID);
+    done(&l);
+}
+
+static int stop(void *arg, const struct wcow_entry *child, struct wcow_error *err)
+{
+    (void)arg;
+    return WCOW_FAIL(err, WCOW_E_CANCELLED, "stopped at %s", child->name);
+}
+
+static void a_callback_may_stop(void **state)
+{
+    (void)state;
+    struct layers l;
+    build(&l, three, 3);
+    assert_fails(wcow_chain_children(&l.chain, "Files", stop, NULL, &err), WCOW_E_CANCELLED);
+    assert_fails(wcow_memlayer_each(l.layers[0], stop, NULL, &err), WCOW_E_CANCELLED);
+    done(&l);
+}
+
+static void a_layer_in_memory_is_in_an_importers_order(void **state)
+{
+    (void)state;
+    static const char *const names[1][MAX_NAMES] = {
+        {"Files/b/x", "Files/b b", "Files/b/", "Files/a", "Files/", "Files/.wh.aa", "Files/b/X"}};
+    struct layers l;
+    build(&l, names, 1);
+    struct wcow_entry e = {.type = WCOW_ENTRY_STREAM, .name = strdup("Files/a:s")};
+    assert_ok(wcow_memlayer_put(l.layers[0], &e, &err));
+    wcow_entry_done(&e);
+    e = (struct wcow_entry){
+        .type = WCOW_ENTRY_HARDLINK, .name = strdup("Files/0"), .link = strdup("Files/a")};
+    assert_ok(wcow_memlayer_put(l.layers[0], &e, &err));
+    wcow_entry_done(&e);
+    wcow_autobuf got = {0};
+    assert_ok(wcow_memlayer_each(l.layers[0], list, &got, &err));
+    assert_string_equal((const char *)got.data, "Files|Files/a|Files/a:s|Files/.wh.aa|Files/b|"
+                                                "Files/b/X|Files/b b|Files/0|");
+    assert_int_equal(wcow_memlayer_count(l.layers[0]), 8);
+    assert_non_null(wcow_memlayer_get(l.layers[0], "FILES/AA"));
+    assert_true(wcow_memlayer_remove(l.layers[0], "FILES/AA"));
+    assert_false(wcow_memlayer_remove(l.layers[0], "FILES/AA"));
+    assert_null(wcow_memlayer_get(l.layers[0], "FILES/AA"));
+    done(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_resolve_through_the_chain),
+        cmocka_unit_test(paths_take_the_casing_they_were_created_with),
+        cmocka_unit_test(children_are_merged_once_each_and_sorted),
+        cmocka_unit_test(a_callback_may_stop),
+        cmocka_unit_test(a_layer_in_memory_is_in_an_importers_order),
+    };
+    return cmocka_run_group_tests_name("layer/view", tests, NULL, NULL);
+}
