@@ -109,6 +109,9 @@ int wcow_config_check_fields(json_t *root, struct wcow_error *err)
         const json_t *set = json_object_get(fields, set_keys[i]);
         if (set && !json_is_object(set) && !json_is_null(set))
             return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\" is not an object", set_keys[i]);
+        if (json_object_size(set) > WCOW_JSON_MAP_MAX)
+            return WCOW_FAIL(err, WCOW_E_LIMIT, "\"%s\" has more than %d members", set_keys[i],
+                             WCOW_JSON_MAP_MAX);
     }
     wcow_auto_str_map labels = {0};
     if (r == WCOW_OK)

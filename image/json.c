@@ -62,6 +62,9 @@ int wcow_json_string_map(const json_t *object, const char *key, struct wcow_str_
         return WCOW_OK;
     if (!json_is_object(map))
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\" is not a map of strings", key);
+    if (json_object_size(map) > WCOW_JSON_MAP_MAX)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "\"%s\" has more than %d members", key,
+                         WCOW_JSON_MAP_MAX);
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach(map, name, value)

@@ -26,7 +26,8 @@ WCOW_NODISCARD int wcow_json_string(const json_t *object, const char *key, const
 /** Add the strings of the array at @p key to @p ret; nothing when absent or null. */
 WCOW_NODISCARD int wcow_json_string_list(const json_t *object, const char *key,
                                          struct wcow_str_list *ret, struct wcow_error *err);
-/** Add the members of the object at @p key, whose values are strings. */
+enum { WCOW_JSON_MAP_MAX = 10000 }; /**< members of one map of strings */
+/** Add the members of the object at @p key, whose values are strings; WCOW_E_LIMIT. */
 WCOW_NODISCARD int wcow_json_string_map(const json_t *object, const char *key,
                                         struct wcow_str_map *ret, struct wcow_error *err);
 

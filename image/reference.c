@@ -9,8 +9,10 @@
 #define LOWER_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
 #define WORD         LOWER_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 
+/* The rest is zeroed, so that equal references are equal bytes. */
 static void set_text(char *to, size_t size, const char *from)
 {
+    memset(to, 0, size);
     (void)snprintf(to, size, "%s", from);
 }
 
@@ -211,7 +213,7 @@ int wcow_reference_set_tag(struct wcow_reference *ref, const char *tag, struct w
                          "\"%.140s\" is not a tag: it may have letters, digits, '_', '.' and '-', "
                          "at most %d, and begins with neither '.' nor '-'",
                          tag, WCOW_REFERENCE_TAG_MAX);
-    memcpy(ref->tag, tag, strlen(tag) + 1);
+    set_text(ref->tag, sizeof(ref->tag), tag);
     return WCOW_OK;
 }
 
