@@ -113,6 +113,7 @@ start_wcowd() {
     [ -x "$WCOW_BUILD/wcowd" ] || parts_die "$WCOW_BUILD/wcowd is missing: build it first"
     WCOWD_ROOT=${WCOWD_ROOT:-$PARTS/wcow}
     WCOWD_SOCKET=$PARTS/wcowd.sock
+    export WCOW_ROOT=$WCOWD_ROOT
     : >"$PARTS/wcowd.conf"
     "$WCOW_BUILD/wcowd" --config "$PARTS/wcowd.conf" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
         --containerd-address "$PARTS/containerd.sock" --log-level debug "$@" \
