@@ -263,22 +263,11 @@ static int add_row(struct wcow_layer_index_writer *w, const struct wcow_index_ro
     return r < 0 ? r : add_eas(w, e, w->n_entries, err);
 }
 
-/* The key by which an entry is found: that of the hidden name for a whiteout. */
+/* A stream is kept beside its file, under a key of its own: "FILES/A.TXT:STREAM". */
 static int key_of_entry(const struct wcow_entry *e, char **ret, struct wcow_error *err)
 {
-    if (e->type != WCOW_ENTRY_WHITEOUT)
-        return wcow_name_key(e->name, ret, err);
-    static const char prefix[] = ".wh.";
-    const char *slash = strrchr(e->name, '/');
-    size_t dir_len = slash ? (size_t)(slash - e->name) + 1 : 0;
-    const char *leaf = e->name + dir_len;
-    if (strncmp(leaf, prefix, sizeof(prefix) - 1) == 0)
-        leaf += sizeof(prefix) - 1;
-    wcow_autobuf hidden = {0};
-    int r = wcow_buf_add(&hidden, e->name, dir_len, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_add_str(&hidden, leaf, err);
-    return r < 0 ? r : wcow_name_key((const char *)hidden.data, ret, err);
+    return e->type == WCOW_ENTRY_STREAM ? wcow_name_key(e->name, ret, err)
+                                        : wcow_entry_key(e, ret, err);
 }
 
 int wcow_layer_index_add(struct wcow_layer_index_writer *w, const struct wcow_index_row *row,

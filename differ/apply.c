@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/apply.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "differ/pipe.h"
+#include "differ/unpack.h"
+
+enum { DEFAULT_MAX_RATIO = 1000, READER_PARSE = 0, READER_HASH = 1 };
+
+/* ---- the folder before ---- */
+
+static const char *const roots[] = {"Files", "Hives", "UtilityVM", WCOW_STREAMS_DIR};
+enum { N_ROOTS = sizeof(roots) / sizeof(roots[0]) };
+
+struct folder {
+    int fd;
+    bool had[N_ROOTS]; /* was there, empty, before */
+};
+
+static void close_dirp(DIR **d)
+{
+    if (*d)
+        (void)closedir(*d);
+}
+
+/* 1 where the directory is there and empty, 0 where it is not there. */
+static int look_at_root(int fd, const char *name, struct wcow_error *err)
+{
+    int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0 && errno == ENOENT)
+        return 0;
+    WCOW_CLEANUP(close_dirp) DIR *d = dir < 0 ? NULL : fdopendir(dir);
+    if (!d)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "look into \"%s\"", name);
+    for (const struct dirent *e = NULL; (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                             "the snapshot is not empty (%s/%s is there); a layer is unpacked into "
+                             "a newly prepared snapshot only",
+                             name, e->d_name);
+    }
+    return 1;
+}
+
+static int look_at_folder(struct folder *f, struct wcow_error *err)
+{
+    struct stat st;
+    if (fstatat(f->fd, "layer.db", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                         "the snapshot holds a layer already; a layer is unpacked into a newly "
+                         "prepared snapshot only");
+    for (size_t i = 0; i < N_ROOTS; i++) {
+        int r = look_at_root(f->fd, roots[i], err);
+        if (r < 0)
+            return r;
+        f->had[i] = r == 1;
+    }
+    return WCOW_OK;
+}
+
+/* Make it what it was. What cannot be removed stays: the first error is the one to tell. */
+static void clear_folder(const struct folder *f)
+{
+    struct wcow_error ignored = {0};
+    for (size_t i = 0; i < N_ROOTS; i++) {
+        bool gone = wcow_host_remove(f->fd, roots[i], &ignored) == WCOW_OK;
+        if (gone && f->had[i] && mkdirat(f->fd, roots[i], 0755) < 0)
+            return;
+    }
+}
+
+/* ---- the hash, on its thread ---- */
+
+struct hasher {
+    struct wcow_source source;
+    struct wcow_hash *hash;
+    uint64_t bytes;
+    int code;
+    pthread_t thread;
+};
+
+static void *hash_all(void *arg)
+{
+    struct hasher *h = arg;
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    while ((h->code = wcow_source_next(&h->source, &data, &len, NULL)) == WCOW_OK && len) {
+        wcow_hash_add(h->hash, data, len);
+        h->bytes += len;
+    }
+    return NULL;
+}
+
+/* ---- together ---- */
+
+static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpacker *unpacker,
+                           const struct wcow_source *tar, struct wcow_layer_info *info,
+                           struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    int r = wcow_hash_new(&hash, err);
+    if (r < 0)
+        return r;
+    WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
+    r = wcow_pipe_new(tar, o->cancel, &pipe, err);
+    if (r < 0)
+        return r;
+    struct hasher hasher = {.source = wcow_pipe_reader(pipe, READER_HASH), .hash = hash};
+    if (pthread_create(&hasher.thread, NULL, hash_all, &hasher) != 0)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for hashing");
+    struct wcow_source parse = wcow_pipe_reader(pipe, READER_PARSE);
+    r = wcow_unpack_tar(unpacker, &parse, o->limits, err);
+    if (r < 0)
+        wcow_pipe_stop(pipe);
+    (void)pthread_join(hasher.thread, NULL);
+    if (r < 0)
+        return r;
+    if (hasher.code < 0)
+        return WCOW_FAIL(err, hasher.code, "hashing the layer failed");
+    info->tar_bytes = hasher.bytes;
+    return wcow_hash_digest(hash, &info->diff_id, err);
+}
+
+static int sync_folder(int fd, struct wcow_error *err)
+{
+    if (syncfs(fd) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "sync the file system");
+    return WCOW_OK;
+}
+
+static int apply_into(const struct wcow_apply_options *o, int folder_fd,
+                      const struct wcow_layer_chain *parents, struct wcow_applied *ret,
+                      struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_decompressor_free_p) struct wcow_decompressor *d = NULL;
+    int r = wcow_decompressor_new(o->blob, o->compression,
+                                  o->max_ratio ? o->max_ratio : DEFAULT_MAX_RATIO, &d, err);
+    if (r < 0)
+        return r;
+    WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *unpacker = NULL;
+    r = wcow_unpacker_new(folder_fd, parents, &unpacker, err);
+    if (r < 0)
+        return r;
+    struct wcow_source tar = wcow_decompressor_source(d);
+    struct wcow_layer_info info = {0};
+    r = unpack_and_hash(o, unpacker, &tar, &info, err);
+    if (r == WCOW_OK && o->sync)
+        r = sync_folder(folder_fd, err);
+    if (r == WCOW_OK)
+        r = wcow_unpacker_finish(unpacker, &info, o->sync, err);
+    if (r == WCOW_OK)
+        *ret = (struct wcow_applied){
+            .diff_id = info.diff_id, .tar_bytes = info.tar_bytes, .n_entries = info.n_entries};
+    return r;
+}
+
+int wcow_apply(const struct wcow_apply_options *options, struct wcow_applied *ret,
+               struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = wcow_layer_folder_open(options->folder, &fd, err);
+    if (r < 0)
+        return r;
+    wcow_autochain parents = {0};
+    r = wcow_differ_open_chain(options->parents, options->n_parents, &parents, err);
+    if (r < 0)
+        return r;
+    struct folder folder = {.fd = fd};
+    r = look_at_folder(&folder, err);
+    if (r < 0)
+        return r;
+    r = apply_into(options, fd, &parents, ret, err);
+    if (r < 0)
+        clear_folder(&folder);
+    return r;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file apply.h
+ *  Unpack a layer blob into a layer's folder: files on disk, everything else in its index.
+ *
+ *  Three threads overlap: one reads and decompresses, one hashes the tar (its digest is the diff
+ *  ID), the caller's parses it and writes files. Memory does not depend on the layer's size. */
+#ifndef WCOW_DIFFER_APPLY_H
+#define WCOW_DIFFER_APPLY_H
+
+#include <stdatomic.h>
+
+#include "base/digest.h"
+#include "differ/chain.h"
+#include "differ/codec.h"
+#include "layer/tar_reader.h"
+
+struct wcow_apply_options {
+    const struct wcow_source *blob; /**< borrowed; read on another thread */
+    enum wcow_compression compression;
+    const char *folder;         /**< the layer's; it must be empty (an empty Files is fine) */
+    const char *const *parents; /**< their folders, nearest first */
+    size_t n_parents;
+    const struct wcow_tar_limits *limits; /**< NULL: defaults */
+    uint32_t max_ratio;                   /**< of decompression; 0: the default, 1,000 */
+    bool sync;                            /**< be on disk before returning */
+    const atomic_bool *cancel;            /**< or NULL */
+};
+
+struct wcow_applied {
+    struct wcow_digest diff_id;
+    uint64_t tar_bytes;
+    uint64_t n_entries;
+};
+
+/** On any error the folder is as it was before.
+ *  @return WCOW_OK; WCOW_E_PRECONDITION where the folder holds something; WCOW_E_CORRUPT,
+ *          WCOW_E_INVALID, WCOW_E_LIMIT, WCOW_E_UNSUPPORTED for the blob, by entry and rule;
+ *          WCOW_E_LIMIT for a full disk; WCOW_E_CANCELLED; the blob's own errors. */
+WCOW_NODISCARD int wcow_apply(const struct wcow_apply_options *options, struct wcow_applied *ret,
+                              struct wcow_error *err);
+
+#endif

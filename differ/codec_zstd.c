@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zstd (RFC 8878). Out: libzstd's own workers; with one worker or more its bytes depend on the
+ * level, the job size and the overlap only, all pinned here, never on the number of workers. */
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/cleanup.h"
+#include "differ/codec_impl.h"
+
+enum {
+    ZSTD_LEVEL = 3,
+    ZSTD_JOB_BYTES = 2 << 20,
+    ZSTD_WINDOW_LOG = 20,     /* out: 1 MiB, so that the workers' buffers stay small */
+    ZSTD_WINDOW_LOG_MAX = 25, /* in: 32 MiB, what --ultra -20 makes; the memory bound needs one */
+};
+
+/* ---- in ---- */
+
+struct unzstd {
+    struct wcow_source input;
+    ZSTD_DCtx *ctx;
+    ZSTD_inBuffer in;
+    size_t frame_left; /* 0 between frames */
+    bool input_ended;
+    bool any_frame;
+    uint8_t out[WCOW_CODEC_CHUNK];
+};
+
+static int decode_error(size_t rc, struct wcow_error *err)
+{
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_frameParameter_windowTooLarge)
+        return WCOW_FAIL(err, WCOW_E_LIMIT,
+                         "the layer's zstd window is over %d MiB; compress it with level 19 or "
+                         "less, without --long",
+                         1 << (ZSTD_WINDOW_LOG_MAX - 20));
+    if (ZSTD_getErrorCode(rc) == ZSTD_error_memory_allocation)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory in libzstd");
+    return WCOW_FAIL(err, WCOW_E_CORRUPT,
+                     "the layer's zstd stream is damaged: %s; pull or build it again",
+                     ZSTD_getErrorName(rc));
+}
+
+static int unzstd_fill(struct unzstd *z, struct wcow_error *err)
+{
+    if (z->in.pos < z->in.size || z->input_ended)
+        return WCOW_OK;
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    int r = wcow_source_next(&z->input, &data, &len, err);
+    if (r < 0)
+        return r;
+    z->in = (ZSTD_inBuffer){.src = data, .size = len};
+    z->input_ended = len == 0;
+    return WCOW_OK;
+}
+
+static int unzstd_next(void *state, const uint8_t **ret_data, size_t *ret_len,
+                       struct wcow_error *err)
+{
+    struct unzstd *z = state;
+    ZSTD_outBuffer out = {.dst = z->out, .size = sizeof(z->out)};
+    while (out.pos == 0) {
+        int r = unzstd_fill(z, err);
+        if (r < 0)
+            return r;
+        if (z->input_ended && z->in.pos == z->in.size && (z->frame_left == 0)) {
+            if (!z->any_frame)
+                return WCOW_FAIL(err, WCOW_E_CORRUPT, "the layer's zstd stream is empty");
+            break;
+        }
+        size_t rc = ZSTD_decompressStream(z->ctx, &out, &z->in);
+        if (ZSTD_isError(rc))
+            return decode_error(rc, err);
+        z->any_frame = true;
+        z->frame_left = rc;
+        if (z->input_ended && out.pos == 0 && rc != 0)
+            return WCOW_FAIL(err, WCOW_E_CORRUPT,
+                             "the layer's zstd stream is damaged: it ends too early; pull or build "
+                             "it again");
+    }
+    *ret_data = z->out;
+    *ret_len = out.pos;
+    return WCOW_OK;
+}
+
+static void unzstd_free(void *state)
+{
+    struct unzstd *z = state;
+    (void)ZSTD_freeDCtx(z->ctx);
+    free(z);
+}
+
+int wcow_unzstd_new(struct wcow_source input, struct wcow_inflater *ret, struct wcow_error *err)
+{
+    static const struct wcow_inflater_ops ops = {.next = unzstd_next, .free = unzstd_free};
+    wcow_autofree struct unzstd *z = calloc(1, sizeof(*z));
+    if (!z || !(z->ctx = ZSTD_createDCtx()))
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a decompressor");
+    (void)ZSTD_DCtx_setParameter(z->ctx, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
+    z->input = input;
+    *ret = (struct wcow_inflater){.ops = &ops, .state = WCOW_TAKE_PTR(z)};
+    return WCOW_OK;
+}
+
+/* ---- out ---- */
+
+struct zstd {
+    const struct wcow_sink *output;
+    ZSTD_CCtx *ctx;
+    uint8_t out[WCOW_CODEC_CHUNK];
+};
+
+static int zstd_run(struct zstd *z, const void *data, size_t len, ZSTD_EndDirective end,
+                    struct wcow_error *err)
+{
+    ZSTD_inBuffer in = {.src = data, .size = len};
+    for (;;) {
+        ZSTD_outBuffer out = {.dst = z->out, .size = sizeof(z->out)};
+        size_t rc = ZSTD_compressStream2(z->ctx, &out, &in, end);
+        if (ZSTD_isError(rc))
+            return WCOW_FAIL(err, WCOW_E_INTERNAL, "zstd: %s", ZSTD_getErrorName(rc));
+        int r = out.pos ? wcow_sink_write(z->output, z->out, out.pos, err) : WCOW_OK;
+        if (r < 0)
+            return r;
+        if (end == ZSTD_e_end ? rc == 0 : in.pos == in.size)
+            return WCOW_OK;
+    }
+}
+
+static int zstd_write(void *state, const void *data, size_t len, struct wcow_error *err)
+{
+    return len ? zstd_run(state, data, len, ZSTD_e_continue, err) : WCOW_OK;
+}
+
+static int zstd_finish(void *state, struct wcow_error *err)
+{
+    return zstd_run(state, NULL, 0, ZSTD_e_end, err);
+}
+
+static void zstd_free(void *state)
+{
+    struct zstd *z = state;
+    (void)ZSTD_freeCCtx(z->ctx);
+    free(z);
+}
+
+int wcow_zstd_new(const struct wcow_sink *output, unsigned n_threads, struct wcow_deflater *ret,
+                  struct wcow_error *err)
+{
+    static const struct wcow_deflater_ops ops = {
+        .write = zstd_write, .finish = zstd_finish, .free = zstd_free};
+    struct zstd *z = calloc(1, sizeof(*z));
+    if (!z || !(z->ctx = ZSTD_createCCtx())) {
+        free(z);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a compressor");
+    }
+    z->output = output;
+    const struct {
+        ZSTD_cParameter parameter;
+        int value;
+    } all[] = {
+        {ZSTD_c_compressionLevel, ZSTD_LEVEL}, {ZSTD_c_checksumFlag, 1},
+        {ZSTD_c_windowLog, ZSTD_WINDOW_LOG},   {ZSTD_c_nbWorkers, (int)n_threads},
+        {ZSTD_c_jobSize, ZSTD_JOB_BYTES},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        size_t rc = ZSTD_CCtx_setParameter(z->ctx, all[i].parameter, all[i].value);
+        if (ZSTD_isError(rc)) {
+            zstd_free(z);
+            return WCOW_FAIL(err, WCOW_E_INTERNAL,
+                             "libzstd refuses a setting (built without threads?): %s",
+                             ZSTD_getErrorName(rc));
+        }
+    }
+    *ret = (struct wcow_deflater){.ops = &ops, .state = z};
+    return WCOW_OK;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/export.h"
+
+#include <string.h>
+
+#include "differ/headers.h"
+#include "differ/tar_out.h"
+#include "layer/tar_writer.h"
+#include "store/layer_index.h"
+
+/* The header bytes as a stream: one chunk in memory, the next taken when it is used up. The chunks
+ * are few and small (thirty-fold compressed), so that all of them are kept as they stand. */
+struct chunk {
+    uint64_t raw_len;
+    bool is_zstd;
+    size_t offset; /* in packed */
+    size_t len;
+};
+
+struct exporter {
+    int folder_fd;
+    struct wcow_tar_out out;
+    struct wcow_buf packed;
+    struct wcow_buf chunks; /* of struct chunk */
+    size_t next_chunk;
+    struct wcow_buf raw; /* of the chunk being used */
+    size_t raw_used;
+    bool is_canonical; /* from no tar: headers are made, not kept */
+};
+
+static int keep_chunk(void *arg, const char *codec, uint64_t raw_len, struct wcow_bytes data,
+                      struct wcow_error *err)
+{
+    struct exporter *x = arg;
+    struct chunk chunk = {.raw_len = raw_len,
+                          .is_zstd = strcmp(codec, "zstd") == 0,
+                          .offset = x->packed.len,
+                          .len = data.len};
+    int r = wcow_buf_add(&x->packed, data.data, data.len, err);
+    return r < 0 ? r : wcow_buf_add(&x->chunks, &chunk, sizeof(chunk), err);
+}
+
+/* Have header bytes ready: 1, or 0 at their end. */
+static int refill(struct exporter *x, struct wcow_error *err)
+{
+    while (x->raw_used == x->raw.len) {
+        struct chunk chunk;
+        if ((x->next_chunk + 1) * sizeof(chunk) > x->chunks.len)
+            return 0;
+        memcpy(&chunk, x->chunks.data + x->next_chunk++ * sizeof(chunk), sizeof(chunk));
+        x->raw.len = x->raw_used = 0;
+        struct wcow_bytes data = {.data = x->packed.data + chunk.offset, .len = chunk.len};
+        int r =
+            wcow_header_unpack(chunk.is_zstd ? "zstd" : "none", chunk.raw_len, data, &x->raw, err);
+        if (r < 0)
+            return r;
+    }
+    return 1;
+}
+
+static int write_headers(struct exporter *x, uint64_t len, struct wcow_error *err)
+{
+    while (len) {
+        int r = refill(x, err);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            return WCOW_FAIL(err, WCOW_E_CORRUPT, "layer.db: header bytes are missing");
+        size_t n = x->raw.len - x->raw_used;
+        if (n > len)
+            n = (size_t)len;
+        r = wcow_tar_out_write(&x->out, x->raw.data + x->raw_used, n, err);
+        if (r < 0)
+            return r;
+        x->raw_used += n;
+        len -= n;
+    }
+    return WCOW_OK;
+}
+
+static int write_made_header(struct exporter *x, const struct wcow_entry *entry,
+                             struct wcow_error *err)
+{
+    wcow_autobuf header = {0};
+    int r = wcow_tar_write_header(entry, &header, err);
+    return r < 0 ? r : wcow_tar_out_write(&x->out, header.data, header.len, err);
+}
+
+static int write_row(void *arg, const struct wcow_index_row *row, struct wcow_error *err)
+{
+    struct exporter *x = arg;
+    const struct wcow_entry *e = row->entry;
+    int r =
+        row->segment_len ? write_headers(x, row->segment_len, err) : write_made_header(x, e, err);
+    if (r < 0 || (e->type != WCOW_ENTRY_FILE && e->type != WCOW_ENTRY_STREAM))
+        return r;
+    if (row->is_inlined) {
+        if (row->inlined.len != e->size_bytes)
+            return WCOW_FAIL(err, WCOW_E_CORRUPT, "layer.db: \"%s\" has another size than its data",
+                             e->name);
+        r = wcow_tar_out_write(&x->out, row->inlined.data, row->inlined.len, err);
+    } else {
+        r = wcow_tar_out_file(&x->out, x->folder_fd, row->host_path, e->size_bytes, err);
+    }
+    if (r == WCOW_OK && x->is_canonical)
+        r = wcow_tar_out_zeros(&x->out, wcow_tar_padding(e->size_bytes), err);
+    return r;
+}
+
+static int write_end(struct exporter *x, struct wcow_error *err)
+{
+    if (x->is_canonical)
+        return wcow_tar_out_zeros(&x->out, UINT64_C(2) * WCOW_TAR_BLOCK, err);
+    int r = 0;
+    while ((r = refill(x, err)) > 0) {
+        r = write_headers(x, x->raw.len - x->raw_used, err);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static void exporter_done(struct exporter *x)
+{
+    wcow_tar_out_done(&x->out);
+    wcow_buf_done(&x->packed);
+    wcow_buf_done(&x->chunks);
+    wcow_buf_done(&x->raw);
+}
+
+int wcow_export_layer(int folder_fd, const struct wcow_sink *sink, const atomic_bool *cancel,
+                      struct wcow_digest *ret_diff_id, uint64_t *ret_bytes, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_layer_index_close_p) struct wcow_layer_index *index = NULL;
+    int r = wcow_layer_index_open(folder_fd, &index, err);
+    if (r < 0)
+        return r;
+    const struct wcow_layer_info *info = wcow_layer_index_info(index);
+    WCOW_CLEANUP(exporter_done)
+    struct exporter x = {.folder_fd = folder_fd, .is_canonical = !info->diff_id.text[0]};
+    r = wcow_tar_out_init(&x.out, sink, cancel, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_index_each_headers(index, keep_chunk, &x, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_index_each(index, write_row, &x, err);
+    if (r == WCOW_OK)
+        r = write_end(&x, err);
+    struct wcow_digest digest = {0};
+    if (r == WCOW_OK)
+        r = wcow_tar_out_finish(&x.out, &digest, err);
+    if (r < 0)
+        return r;
+    if (!x.is_canonical && strcmp(digest.text, info->diff_id.text) != 0)
+        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
+                         "the layer's folder no longer holds what was unpacked: its diff ID is %s "
+                         "and should be %s; remove the snapshot and unpack the image again",
+                         digest.text, info->diff_id.text);
+    *ret_diff_id = digest;
+    *ret_bytes = x.out.bytes;
+    return WCOW_OK;
+}

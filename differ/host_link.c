@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/host_link.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "differ/host_tree.h"
+#include "layer/names.h"
+
+static void close_dirp(DIR **d)
+{
+    if (*d)
+        (void)closedir(*d);
+}
+
+static int copy_data(int in, int out, struct wcow_error *err)
+{
+    for (;;) {
+        ssize_t n = sendfile(out, in, NULL, 8 << 20);
+        if (n == 0)
+            return WCOW_OK;
+        if (n < 0 && errno != EINTR)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "copy a file");
+    }
+}
+
+static int copy_file(int from_fd, const char *from, int to_fd, const char *to,
+                     struct wcow_error *err)
+{
+    wcow_autoclose int in = openat(from_fd, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (in < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open \"%s\"", from);
+    wcow_autoclose int out =
+        openat(to_fd, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (out < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", to);
+    return copy_data(in, out, err);
+}
+
+static int link_or_copy(int from_fd, const char *from, int to_fd, const char *to,
+                        struct wcow_error *err)
+{
+    if (linkat(from_fd, from, to_fd, to, 0) == 0)
+        return WCOW_OK;
+    if (errno == EXDEV || errno == EMLINK || errno == EPERM)
+        return copy_file(from_fd, from, to_fd, to, err);
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "link \"%s\"", from);
+}
+
+/* The name in a directory whose key is @p leaf_key: for a target written in another casing. */
+static int find_by_key(int dirfd, const char *leaf_key, char **ret, struct wcow_error *err)
+{
+    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    WCOW_CLEANUP(close_dirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read a directory");
+    for (const struct dirent *e = NULL; (e = readdir(d));) {
+        wcow_autofree char *key = NULL;
+        if (wcow_name_key(e->d_name, &key, err) == WCOW_OK && strcmp(key, leaf_key) == 0) {
+            *ret = strdup(e->d_name);
+            return *ret ? 1 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+        }
+    }
+    return 0;
+}
+
+static int link_here(const struct wcow_link_request *q, struct wcow_error *err)
+{
+    int r = link_or_copy(q->from_fd, q->from_leaf, q->to_fd, q->to_leaf, err);
+    if (r != WCOW_E_NOT_FOUND)
+        return r;
+    const char *slash = strrchr(q->key, '/');
+    wcow_autofree char *leaf = NULL;
+    r = find_by_key(q->from_fd, slash ? slash + 1 : q->key, &leaf, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "no such file in this layer");
+    return link_or_copy(q->from_fd, leaf, q->to_fd, q->to_leaf, err);
+}
+
+struct target {
+    bool is_there;
+    char *host_path;
+};
+
+static int take_target(void *arg, const struct wcow_index_row *row, struct wcow_error *err)
+{
+    struct target *t = arg;
+    t->is_there = row->entry->type == WCOW_ENTRY_FILE || row->entry->type == WCOW_ENTRY_HARDLINK ||
+                  row->entry->type == WCOW_ENTRY_REPARSE;
+    t->host_path = strdup(row->host_path);
+    return t->host_path ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static int link_from_parent(const struct wcow_link_request *q, int folder_fd, char *host_path,
+                            struct wcow_error *err)
+{
+    char *slash = strrchr(host_path, '/');
+    if (!slash)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "the target is a root of the layer");
+    *slash = '\0';
+    wcow_autoclose int dir = -1;
+    int r = wcow_open_beneath(folder_fd, host_path, O_PATH | O_DIRECTORY, 0, &dir, err);
+    return r < 0 ? r : link_or_copy(dir, slash + 1, q->to_fd, q->to_leaf, err);
+}
+
+int wcow_host_link(const struct wcow_link_request *q, struct wcow_error *err)
+{
+    int r = q->from_fd >= 0 ? link_here(q, err) : WCOW_E_NOT_FOUND;
+    for (size_t i = 0; r == WCOW_E_NOT_FOUND && i < q->parents->n; i++) {
+        struct target target = {0};
+        int found = wcow_layer_index_row(q->parents->indexes[i], q->key, take_target, &target, err);
+        if (found < 0)
+            r = found;
+        else if (found && target.is_there)
+            r = link_from_parent(q, q->parents->fds[i], target.host_path, err);
+        free(target.host_path);
+        if (found && !target.is_there)
+            break;
+    }
+    if (r == WCOW_E_NOT_FOUND)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "neither this layer nor a parent has the target");
+    return r;
+}
+
+/* ---- reparse points as symbolic links ---- */
+
+static const char *skip_prefix(const char *s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(s, prefix, n) == 0 ? s + n : s;
+}
+
+/* Components of @p path below its first one ("Files"), the last one left out. */
+static size_t depth_below_root(const char *path)
+{
+    size_t n = 0;
+    for (const char *p = path; *p; p++)
+        n += *p == '/';
+    return n ? n - 1 : 0;
+}
+
+int wcow_host_link_target(const char *name, const char *target, char **ret, struct wcow_error *err)
+{
+    const char *at = skip_prefix(skip_prefix(target, "\\\\?\\"), "\\??\\");
+    bool has_drive = ((at[0] | 0x20) == 'c') && at[1] == ':' && (at[2] == '\\' || at[2] == '/');
+    bool is_rooted = at[0] == '\\' && at[1] != '\\';
+    bool is_relative = at == target && at[0] && at[0] != '\\' && at[0] != '/' && at[1] != ':';
+    wcow_autobuf out = {0};
+    int r = WCOW_OK;
+    if (has_drive || is_rooted) {
+        for (size_t i = depth_below_root(name); r == WCOW_OK && i > 0; i--)
+            r = wcow_buf_add_str(&out, "../", err);
+        at += has_drive ? 3 : 1;
+        if (r == WCOW_OK && !*at)
+            r = wcow_buf_add_str(&out, ".", err);
+    }
+    size_t from = out.len;
+    if (r == WCOW_OK)
+        r = wcow_buf_add_str(&out, has_drive || is_rooted || is_relative ? at : target, err);
+    if (r < 0)
+        return r;
+    for (size_t i = from; (has_drive || is_rooted || is_relative) && i < out.len; i++) {
+        if (out.data[i] == '\\')
+            out.data[i] = '/';
+    }
+    if (out.len == 0 && (r = wcow_buf_add_str(&out, ".", err)) < 0)
+        return r;
+    *ret = wcow_buf_take_str(&out);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+}
+
+/* ---- removal ---- */
+
+static int remove_children(int dirfd, const char *name, struct wcow_error *err)
+{
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    WCOW_CLEANUP(close_dirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read \"%s\"", name);
+    for (const struct dirent *e = NULL; (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        int r = wcow_host_remove(fd, e->d_name, err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+int wcow_host_remove(int dirfd, const char *name, struct wcow_error *err)
+{
+    if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+        return WCOW_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "remove \"%s\"", name);
+    int r = remove_children(dirfd, name, err);
+    if (r < 0)
+        return r;
+    if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "remove \"%s\"", name);
+    return WCOW_OK;
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/host_tree.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/digest.h"
+#include "base/utf.h"
+#include "differ/host_link.h"
+#include "layer/names.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+enum {
+    MAX_OPEN_DIRS = 192, /* well below the usual limit of 1,024 descriptors */
+    HOST_NAME_MAX_BYTES = 255,
+    DIR_MODE = 0755,
+    FILE_MODE = 0644,
+};
+
+/* A directory of this layer, made or found. */
+struct dir {
+    UT_hash_handle hh;
+    struct dir *parent;
+    struct dir *prev; /* in the list of open ones, most recently used first */
+    struct dir *next;
+    int fd;          /* -1: closed */
+    char *host_path; /* below the layer's folder */
+    char key[];
+};
+
+struct wcow_host_tree {
+    int layer_fd;
+    const struct wcow_layer_chain *parents;
+    struct dir *dirs;
+    struct dir *open;
+    size_t n_open;
+};
+
+void wcow_host_place_done(struct wcow_host_place *place)
+{
+    free(place->leaf);
+    free(place->host_path);
+    free(place->key);
+    *place = (struct wcow_host_place){.dirfd = -1};
+}
+
+int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chain *parents,
+                       struct wcow_host_tree **ret, struct wcow_error *err)
+{
+    struct wcow_host_tree *t = calloc(1, sizeof(*t));
+    if (!t)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's directories");
+    t->layer_fd = layer_fd;
+    t->parents = parents;
+    *ret = t;
+    return WCOW_OK;
+}
+
+static void free_dir(struct dir *d)
+{
+    if (d->fd >= 0)
+        (void)close(d->fd);
+    free(d->host_path);
+    free(d);
+}
+
+void wcow_host_tree_free(struct wcow_host_tree *tree)
+{
+    if (!tree)
+        return;
+    struct dir *d = NULL;
+    struct dir *next = NULL;
+    HASH_ITER(hh, tree->dirs, d, next)
+    {
+        HASH_DEL(tree->dirs, d);
+        free_dir(d);
+    }
+    free(tree);
+}
+
+/* ---- names ---- */
+
+/* A component longer than the host takes: its beginning and a hash of the whole. */
+static int host_leaf(const char *leaf, char **ret, struct wcow_error *err)
+{
+    enum { KEEP = 200, HASH_DIGITS = 32 };
+    size_t len = strlen(leaf);
+    if (len <= HOST_NAME_MAX_BYTES) {
+        *ret = strdup(leaf);
+        return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+    }
+    struct wcow_digest digest = {0};
+    int r = wcow_digest_of(leaf, len, &digest, err);
+    if (r < 0)
+        return r;
+    size_t keep = KEEP;
+    while (keep > 0 && ((uint8_t)leaf[keep] & 0xc0) == 0x80)
+        keep--;
+    if (asprintf(ret, "%.*s~%.*s", (int)keep, leaf, HASH_DIGITS, digest.text + strlen("sha256:")) <
+        0)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+    return WCOW_OK;
+}
+
+/* The component's name on disk: as the parents have it, else as written. */
+static int spelled_leaf(struct wcow_host_tree *t, const char *key, const char *leaf, char **ret,
+                        struct wcow_error *err)
+{
+    wcow_autofree char *known = NULL;
+    int r = wcow_layer_chain_host_path(t->parents, key, &known, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return host_leaf(leaf, ret, err);
+    const char *slash = strrchr(known, '/');
+    *ret = strdup(slash ? slash + 1 : known);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+}
+
+/* ---- directories ---- */
+
+static void close_oldest(struct wcow_host_tree *t)
+{
+    struct dir *oldest = t->open->prev; /* utlist: the head's prev is the tail */
+    DL_DELETE(t->open, oldest);
+    (void)close(oldest->fd);
+    oldest->fd = -1;
+    t->n_open--;
+}
+
+static int dir_fd(struct wcow_host_tree *t, struct dir *d, int *ret, struct wcow_error *err);
+
+static int parent_fd(struct wcow_host_tree *t, const struct dir *d, int *ret,
+                     struct wcow_error *err)
+{
+    if (d->parent)
+        return dir_fd(t, d->parent, ret, err);
+    *ret = t->layer_fd;
+    return WCOW_OK;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Recursion ends at the layer's folder; the tar reader bounds the depth. */
+static int dir_fd(struct wcow_host_tree *t, struct dir *d, int *ret, struct wcow_error *err)
+{
+    if (d->fd < 0) {
+        int up = -1;
+        int r = parent_fd(t, d, &up, err);
+        if (r < 0)
+            return r;
+        d->fd = openat(up, base_name(d->host_path), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (d->fd < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open \"%s\"", d->host_path);
+        if (t->n_open++ >= MAX_OPEN_DIRS)
+            close_oldest(t);
+    } else {
+        DL_DELETE(t->open, d);
+    }
+    DL_PREPEND(t->open, d);
+    *ret = d->fd;
+    return WCOW_OK;
+}
+
+static struct dir *find_dir(struct wcow_host_tree *t, const char *key, size_t len)
+{
+    struct dir *d = NULL;
+    HASH_FIND(hh, t->dirs, key, len, d);
+    return d;
+}
+
+/* Remember a directory; 0 also where it was known. */
+static int add_dir(struct wcow_host_tree *t, struct dir *parent, const char *key,
+                   const char *host_path, struct dir **ret, struct wcow_error *err)
+{
+    size_t len = strlen(key);
+    struct dir *d = find_dir(t, key, len);
+    if (!d) {
+        d = calloc(1, sizeof(*d) + len + 1);
+        if (!d || !(d->host_path = strdup(host_path))) {
+            free(d);
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's directories");
+        }
+        d->fd = -1;
+        d->parent = parent;
+        memcpy(d->key, key, len + 1);
+        HASH_ADD_KEYPTR(hh, t->dirs, d->key, len, d);
+    }
+    *ret = d;
+    return WCOW_OK;
+}
+
+static int make_dir(int dirfd, const char *leaf, const char *host_path, struct wcow_error *err)
+{
+    struct stat st;
+    if (mkdirat(dirfd, leaf, DIR_MODE) == 0)
+        return WCOW_OK;
+    if (errno == EEXIST && fstatat(dirfd, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISDIR(st.st_mode))
+        return WCOW_OK;
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make the directory \"%s\"", host_path);
+}
+
+static int join(const struct dir *parent, const char *leaf, char **ret, struct wcow_error *err)
+{
+    int n = parent ? asprintf(ret, "%s/%s", parent->host_path, leaf) : asprintf(ret, "%s", leaf);
+    return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path") : WCOW_OK;
+}
+
+/* The directory of the first @p len bytes of @p key and @p name_len of @p name; made where it is
+ * not known, with those above it. NULL for the layer's folder itself. */
+static int need_dir(struct wcow_host_tree *t, const char *key, const char *name, struct dir **ret,
+                    struct wcow_error *err)
+{
+    *ret = NULL;
+    struct dir *at = NULL;
+    const char *key_end = key;
+    const char *name_end = name;
+    while ((key_end = strchr(key_end, '/')) && (name_end = strchr(name_end, '/'))) {
+        struct dir *d = find_dir(t, key, (size_t)(key_end - key));
+        if (!d) {
+            wcow_autofree char *part_key = strndup(key, (size_t)(key_end - key));
+            wcow_autofree char *part = strndup(name, (size_t)(name_end - name));
+            wcow_autofree char *leaf = NULL;
+            wcow_autofree char *path = NULL;
+            int fd = t->layer_fd;
+            if (!part_key || !part)
+                return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+            int r = spelled_leaf(t, part_key, base_name(part), &leaf, err);
+            if (r == WCOW_OK)
+                r = join(at, leaf, &path, err);
+            if (r == WCOW_OK && at)
+                r = dir_fd(t, at, &fd, err);
+            if (r == WCOW_OK)
+                r = make_dir(fd, leaf, path, err);
+            if (r == WCOW_OK)
+                r = add_dir(t, at, part_key, path, &d, err);
+            if (r < 0)
+                return r;
+        }
+        at = d;
+        key_end++;
+        name_end++;
+    }
+    *ret = at;
+    return WCOW_OK;
+}
+
+/* The known directory that holds @p key, without a walk; NULL where it is unknown. */
+static struct dir *known_parent(struct wcow_host_tree *t, const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return slash ? find_dir(t, key, (size_t)(slash - key)) : NULL;
+}
+
+/* ---- places ---- */
+
+/* A stream is placed with its file; its own name is the index's business. */
+static int key_and_leaf(const struct wcow_entry *entry, char **ret_key, const char **ret_leaf,
+                        struct wcow_error *err)
+{
+    int r = entry->type == WCOW_ENTRY_STREAM ? wcow_name_key(entry->name, ret_key, err)
+                                             : wcow_entry_key(entry, ret_key, err);
+    *ret_leaf = base_name(entry->name);
+    if (entry->type == WCOW_ENTRY_WHITEOUT)
+        *ret_leaf += strlen(".wh.");
+    return r;
+}
+
+int wcow_host_tree_place(struct wcow_host_tree *tree, const struct wcow_entry *entry,
+                         struct wcow_host_place *ret, struct wcow_error *err)
+{
+    wcow_autoplace place = {.dirfd = tree->layer_fd};
+    const char *leaf = NULL;
+    struct dir *dir = NULL;
+    int r = key_and_leaf(entry, &place.key, &leaf, err);
+    if (r < 0)
+        return r;
+    dir = known_parent(tree, place.key);
+    if (!dir)
+        r = need_dir(tree, place.key, entry->name, &dir, err);
+    if (r == WCOW_OK)
+        r = spelled_leaf(tree, place.key, leaf, &place.leaf, err);
+    if (r == WCOW_OK)
+        r = join(dir, place.leaf, &place.host_path, err);
+    if (r == WCOW_OK && dir)
+        r = dir_fd(tree, dir, &place.dirfd, err);
+    if (r < 0)
+        return r;
+    *ret = place;
+    place = (struct wcow_host_place){.dirfd = -1};
+    return WCOW_OK;
+}
+
+/* ---- objects ---- */
+
+static int made_twice(const struct wcow_entry *entry, struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "\"%s\" stands in the layer twice (letter case does not count on Windows)",
+                     entry->name);
+}
+
+static int make_failed(const struct wcow_entry *entry, struct wcow_error *err)
+{
+    if (errno == EEXIST)
+        return made_twice(entry, err);
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", entry->name);
+}
+
+static int make_whiteout(const struct wcow_entry *entry, const struct wcow_host_place *place,
+                         struct wcow_error *err)
+{
+    if (mknodat(place->dirfd, place->leaf, S_IFCHR, makedev(0, 0)) == 0 || errno == EPERM)
+        return WCOW_OK;
+    return make_failed(entry, err);
+}
+
+static void mark_opaque(const struct wcow_host_place *place)
+{
+    /* Only root may, and not every file system can: the index has the marker in any case. */
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", place->dirfd);
+    (void)setxattr(path, "trusted.overlay.opaque", "y", 1, 0);
+}
+
+static int make_reparse(const struct wcow_entry *entry, const struct wcow_host_place *place,
+                        struct wcow_error *err)
+{
+    wcow_autofree char *target = NULL;
+    int r = wcow_host_link_target(entry->name, entry->link, &target, err);
+    if (r < 0)
+        return r;
+    return symlinkat(target, place->dirfd, place->leaf) == 0 ? WCOW_OK : make_failed(entry, err);
+}
+
+static int make_hard_link(struct wcow_host_tree *t, const struct wcow_entry *entry,
+                          const struct wcow_host_place *place, struct wcow_error *err)
+{
+    wcow_autofree char *key = NULL;
+    int r = wcow_name_key(entry->link, &key, err);
+    if (r < 0)
+        return r;
+    struct dir *dir = known_parent(t, key);
+    wcow_autofree char *leaf = NULL;
+    int from = -1;
+    r = dir ? dir_fd(t, dir, &from, err) : WCOW_OK;
+    if (r == WCOW_OK && dir)
+        r = spelled_leaf(t, key, base_name(entry->link), &leaf, err);
+    /* The place's descriptor may have been closed to open this one. */
+    int to = place->dirfd;
+    struct dir *to_dir = known_parent(t, place->key);
+    if (r == WCOW_OK && to_dir)
+        r = dir_fd(t, to_dir, &to, err);
+    if (r < 0)
+        return r;
+    struct wcow_link_request request = {.from_fd = from,
+                                        .from_leaf = leaf,
+                                        .to_fd = to,
+                                        .to_leaf = place->leaf,
+                                        .key = key,
+                                        .parents = t->parents};
+    r = wcow_host_link(&request, err);
+    if (r == WCOW_E_EXISTS)
+        return made_twice(entry, err);
+    return r < 0 ? wcow_error_wrap(r, err, "hard link \"%s\" to \"%s\"", entry->name, entry->link)
+                 : r;
+}
+
+int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *entry,
+                        const struct wcow_host_place *place, int *ret_fd, struct wcow_error *err)
+{
+    *ret_fd = -1;
+    struct dir *d = NULL;
+    int r = WCOW_OK;
+    switch (entry->type) {
+    case WCOW_ENTRY_FILE:
+        *ret_fd = openat(place->dirfd, place->leaf,
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+        return *ret_fd < 0 ? make_failed(entry, err) : WCOW_OK;
+    case WCOW_ENTRY_DIR:
+        if (find_dir(tree, place->key, strlen(place->key)))
+            return WCOW_OK;
+        r = make_dir(place->dirfd, place->leaf, place->host_path, err);
+        return r < 0 ? r
+                     : add_dir(tree, known_parent(tree, place->key), place->key, place->host_path,
+                               &d, err);
+    case WCOW_ENTRY_REPARSE:
+        return make_reparse(entry, place, err);
+    case WCOW_ENTRY_HARDLINK:
+        return make_hard_link(tree, entry, place, err);
+    case WCOW_ENTRY_WHITEOUT:
+        return make_whiteout(entry, place, err);
+    case WCOW_ENTRY_OPAQUE:
+        mark_opaque(place);
+        return WCOW_OK;
+    case WCOW_ENTRY_STREAM:
+    default:
+        return WCOW_OK;
+    }
+}

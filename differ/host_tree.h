@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file host_tree.h
+ *  A layer's files as a tree on the host's file system: where each name goes, and its making.
+ *
+ *  A name takes the casing that the parents' chain has on disk, so that overlayfs merges what
+ *  Windows would; a component that the host cannot hold (over 255 bytes) gets a short one. Nothing
+ *  below a link is ever opened: each directory is opened from its parent's descriptor without
+ *  following links, and descriptors of directories are kept. One thread at a time. */
+#ifndef WCOW_DIFFER_HOST_TREE_H
+#define WCOW_DIFFER_HOST_TREE_H
+
+#include "differ/chain.h"
+
+struct wcow_host_tree;
+
+/** @param layer_fd the layer's folder; borrowed. @param parents borrowed */
+WCOW_NODISCARD int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chain *parents,
+                                      struct wcow_host_tree **ret, struct wcow_error *err);
+void wcow_host_tree_free(struct wcow_host_tree *tree);
+WCOW_DEFINE_CLEANUP(struct wcow_host_tree, wcow_host_tree_free)
+
+/** Where an entry goes. */
+struct wcow_host_place {
+    int dirfd;       /**< of its directory; the tree's, valid until the next call */
+    char *leaf;      /**< its name there */
+    char *host_path; /**< below the layer's folder */
+    char *key;       /**< search key */
+};
+void wcow_host_place_done(struct wcow_host_place *place);
+#define wcow_autoplace WCOW_CLEANUP(wcow_host_place_done) struct wcow_host_place
+
+/** Find the place of @p entry; directories that its name needs and nobody has made are made. */
+WCOW_NODISCARD int wcow_host_tree_place(struct wcow_host_tree *tree, const struct wcow_entry *entry,
+                                        struct wcow_host_place *ret, struct wcow_error *err);
+
+/** Make the entry's object there (no data). A file: *ret_fd is open for writing, else -1.
+ *  A hard link whose target is not there yet: WCOW_E_NOT_FOUND. Whiteouts that the host does not
+ *  let one make (no privilege) stand in the index only. */
+WCOW_NODISCARD int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *entry,
+                                       const struct wcow_host_place *place, int *ret_fd,
+                                       struct wcow_error *err);
+
+/** The POSIX form of a reparse point's target, for the symbolic link that stands for it: relative
+ * to the directory of @p name where it can be expressed, else @p target as it is. Caller frees. */
+WCOW_NODISCARD int wcow_host_link_target(const char *name, const char *target, char **ret,
+                                         struct wcow_error *err);
+
+/** Remove @p name below @p dirfd with all that is in it, following no link. Absent is fine. */
+WCOW_NODISCARD int wcow_host_remove(int dirfd, const char *name, struct wcow_error *err);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/pipe.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLOT_BYTES = 256 << 10,
+    N_SLOTS = 16,
+    GONE = 1, /* nobody reads any more */
+};
+
+struct slot {
+    size_t len;
+    uint8_t data[SLOT_BYTES];
+};
+
+struct reader {
+    struct wcow_pipe *pipe;
+    uint64_t next; /* the chunk it reads next */
+    bool holds;    /* chunk next - 1 is still in use */
+};
+
+struct wcow_pipe {
+    const struct wcow_source *source;
+    const atomic_bool *cancel;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    pthread_cond_t freed;
+    uint64_t n_filled; /* chunks given so far */
+    bool ended;
+    bool stop;
+    int code; /* of the source, once ended */
+    struct wcow_error error;
+    struct reader readers[WCOW_PIPE_READERS];
+    struct slot slots[N_SLOTS];
+};
+
+/* The oldest chunk that a reader still needs. */
+static uint64_t oldest_needed(const struct wcow_pipe *p)
+{
+    uint64_t oldest = p->n_filled;
+    for (size_t i = 0; i < WCOW_PIPE_READERS; i++) {
+        const struct reader *r = &p->readers[i];
+        uint64_t at = r->next - (r->holds ? 1 : 0);
+        if (at < oldest)
+            oldest = at;
+    }
+    return oldest;
+}
+
+/* A free slot, or NULL where nobody reads any more. */
+static struct slot *wait_for_slot(struct wcow_pipe *p)
+{
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop && p->n_filled - oldest_needed(p) >= N_SLOTS)
+        pthread_cond_wait(&p->freed, &p->lock);
+    bool over = p->stop;
+    pthread_mutex_unlock(&p->lock);
+    return over ? NULL : &p->slots[p->n_filled % N_SLOTS];
+}
+
+static void give_slot(struct wcow_pipe *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->n_filled++;
+    pthread_cond_broadcast(&p->filled);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Cut a chunk of any length into slots; GONE where nobody reads any more. */
+static int spread(struct wcow_pipe *p, const uint8_t *data, size_t len)
+{
+    while (len) {
+        struct slot *slot = wait_for_slot(p);
+        if (!slot)
+            return GONE;
+        slot->len = len < SLOT_BYTES ? len : SLOT_BYTES;
+        memcpy(slot->data, data, slot->len);
+        data += slot->len;
+        len -= slot->len;
+        give_slot(p);
+    }
+    return WCOW_OK;
+}
+
+static int pump(struct wcow_pipe *p, struct wcow_error *err)
+{
+    for (;;) {
+        if (p->cancel && atomic_load(p->cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled by the caller");
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        int r = wcow_source_next(p->source, &data, &len, err);
+        if (r < 0)
+            return r;
+        if (len == 0 || spread(p, data, len) == GONE)
+            return WCOW_OK;
+    }
+}
+
+static void *run(void *arg)
+{
+    struct wcow_pipe *p = arg;
+    struct wcow_error error = {0};
+    int code = pump(p, &error);
+    pthread_mutex_lock(&p->lock);
+    p->code = code;
+    p->error = error;
+    p->ended = true;
+    pthread_cond_broadcast(&p->filled);
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
+{
+    struct reader *r = ctx;
+    struct wcow_pipe *p = r->pipe;
+    int code = WCOW_OK;
+    *ret_len = 0;
+    pthread_mutex_lock(&p->lock);
+    if (r->holds) {
+        r->holds = false;
+        pthread_cond_signal(&p->freed);
+    }
+    while (r->next == p->n_filled && !p->ended && !p->stop)
+        pthread_cond_wait(&p->filled, &p->lock);
+    if (p->stop) {
+        code = WCOW_FAIL(err, WCOW_E_CANCELLED, "stopped");
+    } else if (r->next < p->n_filled) {
+        const struct slot *slot = &p->slots[r->next % N_SLOTS];
+        r->next++;
+        r->holds = true;
+        *ret_data = slot->data;
+        *ret_len = slot->len;
+    } else {
+        code = p->code;
+        if (code < 0 && err)
+            *err = p->error;
+    }
+    pthread_mutex_unlock(&p->lock);
+    return code;
+}
+
+struct wcow_source wcow_pipe_reader(struct wcow_pipe *pipe, unsigned i)
+{
+    return (struct wcow_source){.next = reader_next, .ctx = &pipe->readers[i]};
+}
+
+void wcow_pipe_stop(struct wcow_pipe *pipe)
+{
+    pthread_mutex_lock(&pipe->lock);
+    pipe->stop = true;
+    pthread_cond_signal(&pipe->freed);
+    pthread_cond_broadcast(&pipe->filled);
+    pthread_mutex_unlock(&pipe->lock);
+}
+
+int wcow_pipe_new(const struct wcow_source *source, const atomic_bool *cancel,
+                  struct wcow_pipe **ret, struct wcow_error *err)
+{
+    struct wcow_pipe *p = calloc(1, sizeof(*p));
+    if (!p)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pipeline");
+    p->source = source;
+    p->cancel = cancel;
+    for (size_t i = 0; i < WCOW_PIPE_READERS; i++)
+        p->readers[i].pipe = p;
+    (void)pthread_mutex_init(&p->lock, NULL);
+    (void)pthread_cond_init(&p->filled, NULL);
+    (void)pthread_cond_init(&p->freed, NULL);
+    if (pthread_create(&p->thread, NULL, run, p) != 0) {
+        free(p);
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for unpacking");
+    }
+    *ret = p;
+    return WCOW_OK;
+}
+
+void wcow_pipe_free(struct wcow_pipe *pipe)
+{
+    if (!pipe)
+        return;
+    wcow_pipe_stop(pipe);
+    (void)pthread_join(pipe->thread, NULL);
+    (void)pthread_cond_destroy(&pipe->filled);
+    (void)pthread_cond_destroy(&pipe->freed);
+    (void)pthread_mutex_destroy(&pipe->lock);
+    free(pipe);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/unpack.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "differ/headers.h"
+#include "layer/check.h"
+
+enum { MAX_DEFERRED = 65536 };
+
+struct wcow_unpacker {
+    int layer_fd;
+    const struct wcow_layer_chain *parents;
+    struct wcow_chain names;
+    struct wcow_layer_index_writer *index;
+    struct wcow_header_packer *headers;
+    struct wcow_host_tree *tree;
+    struct wcow_check *check;
+    struct wcow_buf inlined;
+    struct wcow_entry *deferred;
+    size_t n_deferred;
+    uint64_t n_entries;
+    uint64_t n_streams; /* in files of their own */
+};
+
+void wcow_unpacker_free(struct wcow_unpacker *u)
+{
+    if (!u)
+        return;
+    for (size_t i = 0; i < u->n_deferred; i++)
+        wcow_entry_done(&u->deferred[i]);
+    free(u->deferred);
+    wcow_buf_done(&u->inlined);
+    wcow_check_free(u->check);
+    wcow_host_tree_free(u->tree);
+    wcow_header_packer_free(u->headers);
+    wcow_layer_index_abort(u->index);
+    free(u);
+}
+
+int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
+                      struct wcow_unpacker **ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *u = calloc(1, sizeof(*u));
+    if (!u)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for unpacking");
+    u->layer_fd = layer_fd;
+    u->parents = parents;
+    u->names = wcow_layer_chain_names(parents);
+    int r = wcow_layer_index_create(layer_fd, &u->index, err);
+    if (r == WCOW_OK)
+        r = wcow_header_packer_new(u->index, &u->headers, err);
+    if (r == WCOW_OK)
+        r = wcow_host_tree_new(layer_fd, parents, &u->tree, err);
+    if (r == WCOW_OK) {
+        /* Not is_base, even without parents: a whiteout that hides nothing does no harm here, and
+         * the tar has to leave as it came. `wcow verify` tells what Windows would refuse. */
+        struct wcow_check_options options = {.parents = &u->names};
+        r = wcow_check_new(&options, &u->check, err);
+    }
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(u);
+    return r;
+}
+
+/* ---- data ---- */
+
+static int write_all(int fd, const uint8_t *data, size_t len, const char *name,
+                     struct wcow_error *err)
+{
+    while (len) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", name);
+        data += n;
+        len -= (size_t)n;
+    }
+    return WCOW_OK;
+}
+
+static int copy_to_file(struct wcow_tar_reader *tar, int fd, const char *name,
+                        struct wcow_error *err)
+{
+    for (;;) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        int r = wcow_tar_reader_data(tar, &data, &len, err);
+        if (r < 0 || len == 0)
+            return r;
+        r = write_all(fd, data, len, name, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+static int copy_to_buffer(struct wcow_tar_reader *tar, struct wcow_buf *out, struct wcow_error *err)
+{
+    out->len = 0;
+    for (;;) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        int r = wcow_tar_reader_data(tar, &data, &len, err);
+        if (r < 0 || len == 0)
+            return r;
+        r = wcow_buf_add(out, data, len, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* A stream too large for the index: Streams/<number>. */
+static int stream_to_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar, const char *name,
+                          char path[64], struct wcow_error *err)
+{
+    if (mkdirat(u->layer_fd, WCOW_STREAMS_DIR, 0700) < 0 && errno != EEXIST)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make \"%s\"", WCOW_STREAMS_DIR);
+    (void)snprintf(path, 64, "%s/%llu", WCOW_STREAMS_DIR, (unsigned long long)++u->n_streams);
+    wcow_autoclose int fd = -1;
+    int r = wcow_open_beneath(u->layer_fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err);
+    return r < 0 ? r : copy_to_file(tar, fd, name, err);
+}
+
+/* ---- entries ---- */
+
+static int add_stream(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
+                      struct wcow_index_row *row, struct wcow_error *err)
+{
+    char path[64];
+    int r = WCOW_OK;
+    if (row->entry->size_bytes > WCOW_INLINE_MAX) {
+        r = stream_to_file(u, tar, row->entry->name, path, err);
+        row->host_path = path;
+    } else {
+        r = copy_to_buffer(tar, &u->inlined, err);
+        row->is_inlined = true;
+        row->inlined = (struct wcow_bytes){.data = u->inlined.data, .len = u->inlined.len};
+    }
+    return r < 0 ? r : wcow_layer_index_add(u->index, row, err);
+}
+
+static int defer(struct wcow_unpacker *u, const struct wcow_entry *entry, struct wcow_error *err)
+{
+    if (u->n_deferred >= MAX_DEFERRED)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d hard links before their targets",
+                         MAX_DEFERRED);
+    if ((u->n_deferred & (u->n_deferred + 1)) == 0) { /* full at 0, 1, 3, 7, ... */
+        size_t cap = u->n_deferred * 2 + 1;
+        struct wcow_entry *more = realloc(u->deferred, cap * sizeof(*more));
+        if (!more)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
+        u->deferred = more;
+    }
+    struct wcow_entry copy = {0};
+    int r = wcow_entry_copy(entry, &copy, err);
+    if (r == WCOW_OK)
+        u->deferred[u->n_deferred++] = copy;
+    return r;
+}
+
+static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
+                     struct wcow_index_row *row, struct wcow_error *err)
+{
+    wcow_autoplace place = {.dirfd = -1};
+    wcow_autoclose int fd = -1;
+    int r = wcow_host_tree_place(u->tree, row->entry, &place, err);
+    if (r < 0)
+        return r;
+    r = wcow_host_tree_make(u->tree, row->entry, &place, &fd, err);
+    if (r == WCOW_E_NOT_FOUND && row->entry->type == WCOW_ENTRY_HARDLINK)
+        r = defer(u, row->entry, err);
+    if (r == WCOW_OK && fd >= 0)
+        r = copy_to_file(tar, fd, row->entry->name, err);
+    row->key = place.key;
+    row->host_path = place.host_path;
+    return r < 0 ? r : wcow_layer_index_add(u->index, row, err);
+}
+
+static int take_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
+                      const struct wcow_entry *entry, struct wcow_error *err)
+{
+    int r = wcow_check_add(u->check, entry, err);
+    struct wcow_bytes segment = wcow_tar_reader_segment(tar);
+    if (r == WCOW_OK)
+        r = wcow_header_packer_add(u->headers, segment.data, segment.len, err);
+    if (r < 0)
+        return r;
+    struct wcow_index_row row = {.entry = entry, .segment_len = segment.len};
+    u->n_entries++;
+    return entry->type == WCOW_ENTRY_STREAM ? add_stream(u, tar, &row, err)
+                                            : add_entry(u, tar, &row, err);
+}
+
+static int make_deferred(struct wcow_unpacker *u, struct wcow_error *err)
+{
+    for (size_t i = 0; i < u->n_deferred; i++) {
+        wcow_autoplace place = {.dirfd = -1};
+        int fd = -1;
+        int r = wcow_host_tree_place(u->tree, &u->deferred[i], &place, err);
+        if (r == WCOW_OK)
+            r = wcow_host_tree_make(u->tree, &u->deferred[i], &place, &fd, err);
+        if (r == WCOW_E_NOT_FOUND)
+            return wcow_error_wrap(WCOW_E_INVALID, err, "the layer is not whole");
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+static int take_trailer(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
+                        struct wcow_error *err)
+{
+    for (;;) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        int r = wcow_tar_reader_trailer(tar, &data, &len, err);
+        if (r < 0 || len == 0)
+            return r;
+        r = wcow_header_packer_add(u->headers, data, len, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
+                    const struct wcow_tar_limits *limits, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+    int r = wcow_tar_reader_new(tar, limits, &reader, err);
+    if (r < 0)
+        return r;
+    struct wcow_entry *entry = NULL;
+    while ((r = wcow_tar_reader_next(reader, &entry, err)) > 0) {
+        r = take_entry(u, reader, entry, err);
+        if (r < 0)
+            return r;
+    }
+    if (r == WCOW_OK)
+        r = take_trailer(u, reader, err);
+    if (r == WCOW_OK)
+        r = wcow_header_packer_finish(u->headers, err);
+    if (r == WCOW_OK)
+        r = wcow_check_finish(u->check, err);
+    return r < 0 ? r : make_deferred(u, err);
+}
+
+int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info, bool sync,
+                         struct wcow_error *err)
+{
+    info->n_entries = u->n_entries;
+    return wcow_layer_index_finish(WCOW_TAKE_PTR(u->index), info, sync, err);
+}

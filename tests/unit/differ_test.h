@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the differ's tests share: temporary layer folders, sources and sinks in memory. */
+#ifndef WCOW_DIFFER_TEST_H
+#define WCOW_DIFFER_TEST_H
+
+#include "wcow_test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/stream.h"
+#include "differ/apply.h"
+#include "differ/export.h"
+#include "differ/host_tree.h"
+
+/* A source over memory that gives chunks of at most `step` bytes. */
+struct memory_source {
+    const uint8_t *data;
+    size_t len;
+    size_t pos;
+    size_t step;
+};
+
+static inline int memory_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
+                              struct wcow_error *err)
+{
+    struct memory_source *m = ctx;
+    (void)err;
+    size_t n = m->len - m->pos;
+    if (m->step && n > m->step)
+        n = m->step;
+    *ret_data = m->data + m->pos;
+    *ret_len = n;
+    m->pos += n;
+    return WCOW_OK;
+}
+
+static inline int buffer_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    return wcow_buf_add(ctx, data, len, err);
+}
+
+/* A temporary folder; the caller removes it with remove_folder(). */
+static inline char *new_folder(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = NULL;
+    if (asprintf(&path, "%s/wcow-differ-XXXXXX", tmp ? tmp : "/tmp") < 0 || !mkdtemp(path))
+        fail_msg("no temporary folder");
+    return path;
+}
+
+static inline void remove_folder(char *path)
+{
+    assert_ok(wcow_host_remove(AT_FDCWD, path, &err));
+    free(path);
+}
+
+static inline void read_file(const char *path, struct wcow_buf *out)
+{
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        fail_msg("%s: not there", path);
+    uint8_t chunk[8192];
+    size_t n = 0;
+    while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+        assert_ok(wcow_buf_add(out, chunk, n, &err));
+    (void)fclose(f);
+}
+
+static inline int apply_bytes(const char *folder, const struct wcow_buf *tar,
+                              enum wcow_compression c, struct wcow_applied *ret,
+                              struct wcow_error *err)
+{
+    struct memory_source memory = {.data = tar->data, .len = tar->len, .step = 4096};
+    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_apply_options o = {.blob = &source, .compression = c, .folder = folder};
+    return wcow_apply(&o, ret, err);
+}
+
+static inline int export_bytes(const char *folder, struct wcow_buf *out, struct wcow_digest *ret,
+                               struct wcow_error *err)
+{
+    wcow_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    uint64_t bytes = 0;
+    int r = wcow_export_layer(fd, &sink, NULL, ret, &bytes, err);
+    if (r == WCOW_OK)
+        assert_int_equal(bytes, out->len);
+    return r;
+}
+
+/* Whether a folder has nothing in it but what is named. */
+static inline int count_in(const char *folder)
+{
+    char command[512];
+    (void)snprintf(command, sizeof(command), "find '%s' -mindepth 1 | wc -l", folder);
+    FILE *p = popen(command, "re");
+    int n = -1;
+    if (!p || fscanf(p, "%d", &n) != 1)
+        n = -1;
+    if (p)
+        (void)pclose(p);
+    return n;
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Apply and the way back: byte for byte, or nothing at all. */
+#include "differ_test.h"
+
+static void load_vector(struct wcow_buf *tar)
+{
+    read_file(WCOW_TESTDATA "/vector.tar", tar);
+}
+
+static void vector_leaves_as_it_came(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    wcow_autobuf back = {0};
+    load_vector(&tar);
+    char *folder = new_folder();
+    struct wcow_applied applied = {0};
+    struct wcow_digest diff_id = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    assert_string_equal(applied.diff_id.text,
+                        "sha256:0a64e762241fa6d28a28e93ded957133e488511c66537f1de78cbedb9f3eff6e");
+    assert_int_equal(applied.tar_bytes, tar.len);
+    assert_ok(export_bytes(folder, &back, &diff_id, &err));
+    assert_int_equal(back.len, tar.len);
+    assert_memory_equal(back.data, tar.data, tar.len);
+    assert_string_equal(diff_id.text, applied.diff_id.text);
+    remove_folder(folder);
+}
+
+static void what_follows_the_end_counts(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    wcow_autobuf back = {0};
+    load_vector(&tar);
+    for (int i = 0; i < 3; i++) {
+        static const char more[10240] = "not zeros";
+        assert_ok(wcow_buf_add(&tar, more, sizeof(more), &err));
+    }
+    assert_ok(wcow_buf_add(&tar, "odd", 3, &err));
+    char *folder = new_folder();
+    struct wcow_applied applied = {0};
+    struct wcow_digest diff_id = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    assert_int_equal(applied.tar_bytes, tar.len);
+    assert_ok(export_bytes(folder, &back, &diff_id, &err));
+    assert_int_equal(back.len, tar.len);
+    assert_memory_equal(back.data, tar.data, tar.len);
+    remove_folder(folder);
+}
+
+/* Wherever a tar is cut, nothing of it stays. (A cut between two entries is a tar without its end
+ * blocks.)
+ */
+static void a_truncated_tar_leaves_nothing(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    char *folder = new_folder();
+    size_t whole = tar.len - 1024;
+    for (size_t cut = 1; cut < whole; cut += 97) {
+        struct wcow_buf part = {.data = tar.data, .len = cut};
+        struct wcow_applied applied = {0};
+        struct wcow_error err = {0};
+        int r = apply_bytes(folder, &part, WCOW_COMPRESSION_NONE, &applied, &err);
+        if (r == WCOW_OK) { /* cut between entries: Go, too, takes a tar without its end */
+            remove_folder(folder);
+            folder = new_folder();
+            continue;
+        }
+        assert_int_equal(r, WCOW_E_CORRUPT);
+        assert_true(err.msg[0]);
+        assert_int_equal(count_in(folder), 0);
+    }
+    remove_folder(folder);
+}
+
+/* A flipped bit is refused or makes another layer that comes back as it is; never a crash. */
+static void a_flipped_bit_is_refused_or_kept(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    for (size_t i = 3; i < tar.len; i += 251) {
+        tar.data[i] ^= 0x10;
+        char *folder = new_folder();
+        struct wcow_applied applied = {0};
+        int r = apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, NULL);
+        if (r == WCOW_OK) {
+            wcow_autobuf back = {0};
+            struct wcow_digest diff_id = {0};
+            assert_ok(export_bytes(folder, &back, &diff_id, &err));
+            assert_int_equal(back.len, tar.len);
+            assert_memory_equal(back.data, tar.data, tar.len);
+        } else {
+            assert_int_equal(count_in(folder), 0);
+        }
+        remove_folder(folder);
+        tar.data[i] ^= 0x10;
+    }
+}
+
+static void a_folder_in_use_is_left_alone(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    char *folder = new_folder();
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    int before = count_in(folder);
+    assert_fails(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err),
+                 WCOW_E_PRECONDITION);
+    assert_int_equal(count_in(folder), before);
+    remove_folder(folder);
+}
+
+static void an_empty_files_folder_stays_after_a_failure(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    char *folder = new_folder();
+    char files[256];
+    (void)snprintf(files, sizeof(files), "%s/Files", folder);
+    assert_int_equal(mkdir(files, 0755), 0);
+    struct wcow_buf part = {.data = tar.data, .len = 5000};
+    struct wcow_applied applied = {0};
+    assert_fails(apply_bytes(folder, &part, WCOW_COMPRESSION_NONE, &applied, &err), WCOW_E_CORRUPT);
+    assert_int_equal(count_in(folder), 1);
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    remove_folder(folder);
+}
+
+static void a_cancelled_apply_leaves_nothing(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    char *folder = new_folder();
+    struct memory_source memory = {.data = tar.data, .len = tar.len, .step = 512};
+    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    atomic_bool cancel = true;
+    struct wcow_apply_options o = {
+        .blob = &source, .compression = WCOW_COMPRESSION_NONE, .folder = folder, .cancel = &cancel};
+    struct wcow_applied applied = {0};
+    assert_fails(wcow_apply(&o, &applied, &err), WCOW_E_CANCELLED);
+    assert_int_equal(count_in(folder), 0);
+    remove_folder(folder);
+}
+
+/* Change the first plain file below Files and see that the way back notices. */
+static void a_changed_file_is_data_loss(void **state)
+{
+    (void)state;
+    static const char *const how[] = {
+        "f=$(find '%s/Files' -type f -size +0 | head -1); chmod u+w \"$f\"; printf '~' | dd "
+        "of=\"$f\" "
+        "bs=1 conv=notrunc 2>/dev/null",
+        "f=$(find '%s/Files' -type f -size +0 | head -1); echo more >> \"$f\"",
+        "f=$(find '%s/Files' -type f -size +0 | head -1); rm \"$f\"",
+        "f=$(find '%s/Files' -type f -size +0 | head -1); rm \"$f\"; ln -s /etc/passwd \"$f\"",
+    };
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    for (size_t i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
+        char *folder = new_folder();
+        struct wcow_applied applied = {0};
+        assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+        char find[256];
+        char command[512];
+        (void)snprintf(find, sizeof(find), "%s", folder);
+        const char *at = strstr(how[i], "%s");
+        (void)snprintf(command, sizeof(command), "%.*s%s%s", (int)(at - how[i]), how[i], find,
+                       at + 2);
+        FILE *p = popen(command, "re");
+        assert_non_null(p);
+        assert_int_equal(pclose(p), 0);
+        wcow_autobuf back = {0};
+        struct wcow_digest diff_id = {0};
+        assert_fails(export_bytes(folder, &back, &diff_id, &err), WCOW_E_DATA_LOSS);
+        remove_folder(folder);
+    }
+}
+
+static void compressed_blobs_are_unpacked(void **state)
+{
+    (void)state;
+    static const enum wcow_compression all[] = {WCOW_COMPRESSION_GZIP, WCOW_COMPRESSION_ZSTD};
+    wcow_autobuf tar = {0};
+    load_vector(&tar);
+    for (size_t i = 0; i < 2; i++) {
+        wcow_autobuf packed = {0};
+        struct wcow_sink sink = {.write = buffer_write, .ctx = &packed};
+        WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
+        assert_ok(wcow_compressor_new(&sink, all[i], 2, &c, &err));
+        struct wcow_sink in = wcow_compressor_sink(c);
+        assert_ok(wcow_sink_write(&in, tar.data, tar.len, &err));
+        assert_ok(wcow_compressor_finish(c, &err));
+        char *folder = new_folder();
+        struct wcow_applied applied = {0};
+        assert_ok(apply_bytes(folder, &packed, all[i], &applied, &err));
+        assert_int_equal(applied.tar_bytes, tar.len);
+        remove_folder(folder);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vector_leaves_as_it_came),
+        cmocka_unit_test(what_follows_the_end_counts),
+        cmocka_unit_test(a_truncated_tar_leaves_nothing),
+        cmocka_unit_test(a_flipped_bit_is_refused_or_kept),
+        cmocka_unit_test(a_folder_in_use_is_left_alone),
+        cmocka_unit_test(an_empty_files_folder_stays_after_a_failure),
+        cmocka_unit_test(a_cancelled_apply_leaves_nothing),
+        cmocka_unit_test(a_changed_file_is_data_loss),
+        cmocka_unit_test(compressed_blobs_are_unpacked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
