@@ -35,7 +35,7 @@ static bool is_wanted(const struct tree *tree, const char *key, size_t ns_len)
     return !tree->ns || (strlen(tree->ns) == ns_len && strncmp(key, tree->ns, ns_len) == 0);
 }
 
-static int on_row(void *arg, const struct wcow_row *row, struct wcow_error *err)
+static int on_row(void *arg, struct wcow_row *row, struct wcow_error *err)
 {
     struct tree *tree = arg;
     size_t ns_len = 0;
