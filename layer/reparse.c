@@ -5,58 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/utf.h"
+#include "layer/utf16.h"
 
 enum { HEADER = 8, NAMES = 8, SYMLINK_FLAGS = 4, FLAG_RELATIVE = 1 };
-
-/* ---- UTF-16 ---- */
-
-static int add_utf16(struct wcow_buf *out, const char *text, struct wcow_error *err)
-{
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len;) {
-        uint32_t cp = 0;
-        size_t n = wcow_wtf8_decode(text + i, len - i, &cp);
-        if (!n)
-            return WCOW_FAIL(err, WCOW_E_INVALID, "the target \"%.200s\" is not UTF-8", text);
-        uint8_t unit[4];
-        size_t unit_len = 2;
-        if (cp > 0xffff) {
-            wcow_store_le16(unit, (uint16_t)(0xd800 + ((cp - 0x10000) >> 10)));
-            wcow_store_le16(unit + 2, (uint16_t)(0xdc00 + ((cp - 0x10000) & 0x3ff)));
-            unit_len = 4;
-        } else {
-            wcow_store_le16(unit, (uint16_t)cp);
-        }
-        int r = wcow_buf_add(out, unit, unit_len, err);
-        if (r < 0)
-            return r;
-        i += n;
-    }
-    return WCOW_OK;
-}
-
-static int add_wtf8(struct wcow_buf *out, struct wcow_bytes utf16, struct wcow_error *err)
-{
-    for (size_t i = 0; i + 2 <= utf16.len; i += 2) {
-        uint32_t cp = wcow_load_le16(utf16.data + i);
-        if (cp == 0)
-            return WCOW_FAIL(err, WCOW_E_INVALID, "a reparse point's target has a NUL in it");
-        if (cp >= 0xd800 && cp < 0xdc00 && i + 4 <= utf16.len) {
-            uint32_t low = wcow_load_le16(utf16.data + i + 2);
-            if (low >= 0xdc00 && low < 0xe000) {
-                cp = 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00);
-                i += 2;
-            }
-        }
-        uint8_t bytes[4];
-        size_t n = wcow_wtf8_encode(cp, bytes);
-        int r = wcow_buf_add(out, bytes, n, err);
-        if (r < 0)
-            return r;
-    }
-    return WCOW_OK;
-}
 
 /* ---- decoding ---- */
 
@@ -106,9 +57,9 @@ static int decode_names(struct wcow_cursor *c, uint32_t tag, struct wcow_buf *ou
     if (r == WCOW_OK)
         r = take_name(path, print_at, print_len, "print", &print, err);
     if (r < 0 || print.len)
-        return r < 0 ? r : add_wtf8(out, print, err);
+        return r < 0 ? r : wcow_utf16_to_wtf8(out, print, err);
     wcow_autobuf text = {0};
-    r = add_wtf8(&text, subst, err);
+    r = wcow_utf16_to_wtf8(&text, subst, err);
     if (r == WCOW_OK)
         r = add_shown(out, text.data ? (const char *)text.data : "", err);
     return r;
@@ -172,9 +123,9 @@ int wcow_reparse_encode(uint32_t tag, const char *target, struct wcow_buf *out,
     bool is_relative = false;
     int r = add_substitute(&text, target, &is_relative, err);
     if (r == WCOW_OK)
-        r = add_utf16(&subst, text.data ? (const char *)text.data : "", err);
+        r = wcow_utf16_add(&subst, text.data ? (const char *)text.data : "", err);
     if (r == WCOW_OK)
-        r = add_utf16(&print, target, err);
+        r = wcow_utf16_add(&print, target, err);
     if (r < 0)
         return r;
     bool is_symlink = tag == WCOW_REPARSE_SYMLINK;
