@@ -14,6 +14,7 @@ void wcow_local_image_done(struct wcow_local_image *image)
     free(image->name);
     wcow_manifest_done(&image->manifest);
     wcow_image_config_free(image->config);
+    wcow_layers_done(&image->layers);
     *image = (struct wcow_local_image){0};
 }
 

@@ -17,6 +17,7 @@ struct wcow_local_image {
     struct wcow_digest manifest_digest;
     struct wcow_manifest manifest;
     struct wcow_image_config *config;
+    struct wcow_layers layers; /**< for whoever opens them; the sources are borrowed */
 };
 void wcow_local_image_done(struct wcow_local_image *image);
 

@@ -529,6 +529,19 @@ int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *dir,
     return add_new(tree, dir, WCOW_TAKE_PTR(full), item, ret, err);
 }
 
+int wcow_tree_top(struct wcow_tree *tree, const char *name, struct wcow_entry *entry,
+                  struct wcow_tree_node **ret, struct wcow_error *err)
+{
+    const struct wcow_tree_item item = {.name = name, .entry = entry};
+    char *copy = strdup(name);
+    if (!copy)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+    int r = add_new(tree, &tree->root.node, copy, &item, ret, err);
+    if (r == WCOW_OK)
+        (*ret)->is_stamped = true;
+    return r;
+}
+
 int wcow_tree_put_stream(struct wcow_tree *tree, struct wcow_tree_node *owner, const char *stream,
                          struct wcow_entry *entry, struct wcow_payload *payload,
                          struct wcow_error *err)

@@ -52,6 +52,11 @@ void wcow_tree_seal(struct wcow_tree *tree);
 WCOW_NODISCARD int wcow_tree_dir(struct wcow_tree *tree, const char *path,
                                  struct wcow_tree_node **ret, struct wcow_error *err);
 
+/** A top directory of the layer's own ("Hives"), whatever the layers below have of that name.
+ *  @p entry is emptied. */
+WCOW_NODISCARD int wcow_tree_top(struct wcow_tree *tree, const char *name, struct wcow_entry *entry,
+                                 struct wcow_tree_node **ret, struct wcow_error *err);
+
 /** What @p path is in this tree or below it, links on the way (not the last component) followed:
  *  1 and the entry (caller: wcow_entry_done), 0, or an error. */
 WCOW_NODISCARD int wcow_tree_stat(struct wcow_tree *tree, const char *path, struct wcow_entry *ret,

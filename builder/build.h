@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file build.h
+ *  A build from beginning to end: Dockerfile and context in, image out. */
+#ifndef WCOW_BUILDER_BUILD_H
+#define WCOW_BUILDER_BUILD_H
+
+#include <stdatomic.h>
+
+#include "builder/output.h"
+#include "builder/progress.h"
+#include "image/strings.h"
+
+/** What `wcow build` was asked for; everything borrowed. NULL or zero: not given. */
+struct wcow_build_options {
+    const char *context;    /**< a folder */
+    const char *dockerfile; /**< path; "-" is standard input; NULL: <context>/Dockerfile */
+    const char *target;
+    const char *platform;            /**< NULL: windows/amd64 */
+    struct wcow_str_list build_args; /**< "NAME=value", or "NAME" from the environment */
+    struct wcow_str_list labels;     /**< "key=value" */
+    struct wcow_str_list tags;       /**< references */
+    struct wcow_str_list outputs;    /**< "type=image,…" */
+    struct wcow_str_list annotations;
+    bool no_cache;
+    bool pull; /**< look for a newer base */
+    bool push;
+    bool plain_http;
+    const char *hosts_dir;
+    const char *iidfile;
+    const char *metadata_file;
+    const char *address; /**< of containerd */
+    const char *ns;
+    const char *snapshotter;
+    const char *cache_file; /**< of the step cache; NULL: none */
+    struct wcow_progress *progress;
+    const atomic_bool *cancel;
+};
+
+/** What came of it. */
+struct wcow_build_result {
+    struct wcow_digest image; /**< of the manifest */
+    struct wcow_digest config;
+};
+
+/** Build. On failure the excerpt of the Dockerfile that the error is about is appended to
+ *  @p ret_excerpt (where a line is known). Nothing is left in containerd but what the image and the
+ *  step cache need. */
+WCOW_NODISCARD int wcow_build_run(const struct wcow_build_options *options,
+                                  struct wcow_build_result *ret, struct wcow_buf *ret_excerpt,
+                                  struct wcow_error *err);
+
+/** What --check and --call do instead of building: "check", "ast", "outline", "targets"; with
+ *  ",format=json" where JSON is wanted. The text is appended to @p out.
+ *  WCOW_E_PRECONDITION: the checks found something, and the Dockerfile says that this is an error.
+ */
+WCOW_NODISCARD int wcow_build_call(const struct wcow_build_options *options, const char *call,
+                                   struct wcow_buf *out, struct wcow_buf *ret_excerpt,
+                                   struct wcow_error *err);
+
+#endif

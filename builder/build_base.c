@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FROM: what a stage begins with, and images that COPY --from names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/build_internal.h"
+#include "containerd/images.h"
+
+/* Without a registry hive nothing else tells cmd.exe where its programs are. */
+#define SCRATCH_PATH "c:\\Windows\\System32;c:\\Windows"
+
+static int full_name(const char *name, char **ret, struct wcow_error *err)
+{
+    struct wcow_reference ref;
+    wcow_autobuf text = {0};
+    int r = wcow_reference_parse(name, &ref, err);
+    if (r < 0)
+        return r;
+    wcow_reference_set_default_tag(&ref);
+    r = wcow_reference_format(&ref, &text, err);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&text);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+}
+
+static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
+                      struct wcow_local_image **ret, struct wcow_error *err)
+{
+    struct wcow_local_image **grown =
+        reallocarray(b->images, b->n_images + 1, sizeof(struct wcow_local_image *));
+    if (grown)
+        b->images = grown;
+    struct wcow_local_image *kept = calloc(1, sizeof(*kept));
+    if (!grown || !kept) {
+        free(kept);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
+    }
+    *kept = *image;
+    *image = (struct wcow_local_image){0};
+    b->images[b->n_images++] = kept;
+    *ret = kept;
+    return WCOW_OK;
+}
+
+static struct wcow_local_image *known_image(const struct wcow_build *b, const char *name,
+                                            const struct wcow_platform *platform)
+{
+    for (size_t i = 0; i < b->n_images; i++) {
+        struct wcow_platform has = wcow_image_config_platform(b->images[i]->config);
+        if (strcmp(b->images[i]->name, name) == 0 && wcow_platform_matches(platform, &has))
+            return b->images[i];
+    }
+    return NULL;
+}
+
+/* Whether the registry has the same image under this name; an answer of "don't know" counts as yes.
+ */
+static bool is_current(struct wcow_build *b, const struct wcow_local_image *image)
+{
+    wcow_auto_descriptor desc = {0};
+    int r = wcow_registry_resolve(b->backend->registry, &image->ref, &desc, NULL);
+    return r < 0 || strcmp(desc.digest.text, image->target_digest.text) == 0;
+}
+
+/* Find it; pull it where it is missing, or --pull says so and there is a newer one. */
+static int find_or_pull(struct wcow_build *b, const char *name,
+                        const struct wcow_platform *platform, unsigned step,
+                        struct wcow_local_image *ret, struct wcow_error *err)
+{
+    int r = wcow_image_find(b->backend, name, platform, ret, err);
+    if (r == WCOW_OK && (!b->options->pull || is_current(b, ret)))
+        return r;
+    if (r < 0 && r != WCOW_E_NOT_FOUND)
+        return r;
+    wcow_local_image_done(ret);
+    r = wcow_image_pull(b->backend, name, platform, step, err);
+    return r < 0 ? r : wcow_image_find(b->backend, name, platform, ret, err);
+}
+
+int wcow_build_base_image(struct wcow_build *b, const char *name,
+                          const struct wcow_platform *platform, const char *title,
+                          struct wcow_local_image **ret, struct wcow_error *err)
+{
+    wcow_autofree char *full = NULL;
+    int r = full_name(name, &full, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "the image \"%s\"", name);
+    struct wcow_local_image *known = known_image(b, full, platform);
+    if (known) {
+        *ret = known;
+        return WCOW_OK;
+    }
+    wcow_autobuf text = {0};
+    r = title ? wcow_buf_add_str(&text, title, err)
+              : wcow_buf_addf(&text, err, "[internal] load metadata for %s", full);
+    if (r < 0)
+        return r;
+    unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
+    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
+    r = find_or_pull(b, full, platform, step, &image, err);
+    if (r == WCOW_OK)
+        r = keep_image(b, &image, ret, err);
+    wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+                      r < 0 && err ? err->msg : NULL);
+    return r;
+}
+
+int wcow_build_open_image(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
+                          struct wcow_layers *ret, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (image->layers.n == 0 && image->manifest.layer_count > 0) {
+        size_t before = b->sources.n;
+        r = wcow_image_unpack(b->backend, image, step, err);
+        if (r == WCOW_OK)
+            r = wcow_image_open_layers(b->backend, image, &b->sources, err);
+        for (size_t i = before; r == WCOW_OK && i < b->sources.n; i++)
+            r = wcow_layers_push(&image->layers, b->sources.items[i], err);
+    }
+    return r < 0 ? wcow_error_wrap(r, err, "image %s", image->name)
+                 : wcow_layers_copy(ret, &image->layers, err);
+}
+
+/* ---- kinds of bases ---- */
+
+static int begin_scratch(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
+{
+    (void)b;
+    int r = wcow_image_config_new(&s->platform, &s->config, err);
+    return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", SCRATCH_PATH, err);
+}
+
+static int copy_descs(struct wcow_stage_state *s, const struct wcow_descriptor *descs, size_t n,
+                      struct wcow_error *err)
+{
+    s->descs = calloc(n ? n : 1, sizeof(*s->descs));
+    if (!s->descs)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage");
+    for (; s->n_descs < n; s->n_descs++) {
+        int r = wcow_descriptor_copy(&descs[s->n_descs], &s->descs[s->n_descs], err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s,
+                            const struct wcow_stage_state *from, struct wcow_error *err)
+{
+    (void)b;
+    s->base = from->base;
+    s->platform = from->platform;
+    s->entrypoint = from->entrypoint;
+    s->cmd = from->cmd;
+    int r = wcow_image_config_copy(from->config, &s->config, err);
+    if (r == WCOW_OK)
+        r = wcow_layers_copy(&s->layers, &from->layers, err);
+    if (r == WCOW_OK)
+        r = copy_descs(s, from->descs, from->n_descs, err);
+    if (r == WCOW_OK)
+        r = wcow_env_copy(&s->args, &from->args, err);
+    return r;
+}
+
+static int take_list(struct wcow_build *b, const struct wcow_image_config *config,
+                     enum wcow_config_list which, struct wcow_strings *ret, struct wcow_error *err)
+{
+    wcow_auto_str_list list = {0};
+    int r = wcow_image_config_list(config, which, &list, err);
+    for (size_t i = 0; r == WCOW_OK && i < list.count; i++) {
+        const char *copy = wcow_arena_strdup(&b->arena, list.items[i]);
+        r = copy ? wcow_strings_add(&b->arena, ret, copy, err)
+                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage");
+    }
+    return r;
+}
+
+static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, const char *name,
+                            struct wcow_error *err)
+{
+    struct wcow_local_image *image = NULL;
+    int r = wcow_build_base_image(b, name, &s->platform, NULL, &image, err);
+    if (r < 0)
+        return r;
+    wcow_autobuf text = {0};
+    r = wcow_buf_addf(&text, err, "FROM %s@%s", image->name, image->target_digest.text);
+    wcow_autofree char *title = r < 0 ? NULL : wcow_build_title(b, s, 1, (const char *)text.data);
+    if (!title)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
+    unsigned step = wcow_progress_start(b->progress, title);
+    s->base = image;
+    r = wcow_build_open_image(b, image, step, &s->layers, err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_copy(image->config, &s->config, err);
+    if (r == WCOW_OK)
+        r = copy_descs(s, image->manifest.layers, image->manifest.layer_count, err);
+    bool escaped = r == WCOW_OK && wcow_image_config_args_escaped(s->config);
+    s->entrypoint.args_escaped = escaped;
+    s->cmd.args_escaped = escaped;
+    if (r == WCOW_OK)
+        r = take_list(b, s->config, WCOW_CONFIG_ENTRYPOINT, &s->entrypoint.args, err);
+    if (r == WCOW_OK)
+        r = take_list(b, s->config, WCOW_CONFIG_CMD, &s->cmd.args, err);
+    wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+                      r < 0 && err ? err->msg : NULL);
+    return r;
+}
+
+static int stage_platform(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_lexer *lexer, struct wcow_error *err)
+{
+    s->platform = b->platform;
+    if (!s->stage->platform)
+        return WCOW_OK;
+    const char *text = NULL;
+    int r = wcow_words_expand(lexer, s->stage->platform, &b->arena, &text, err);
+    if (r == WCOW_OK)
+        r = wcow_platform_parse(text, &s->platform, err);
+    return r < 0 ? wcow_error_wrap(r, err, "--platform=%s", s->stage->platform) : WCOW_OK;
+}
+
+int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
+{
+    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &b->globals);
+    const char *base = NULL;
+    b->where = s->stage->node->where;
+    int r = wcow_words_expand(&lexer, s->stage->base, &b->arena, &base, err);
+    if (r == WCOW_OK && !*base)
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "base name (%s) should not be blank", s->stage->base);
+    if (r == WCOW_OK)
+        r = stage_platform(b, s, &lexer, err);
+    if (r < 0)
+        return r;
+    s->args.ignore_case = strcmp(s->platform.os, "windows") == 0;
+    const struct wcow_stage *from = wcow_stage_find(b->file, base, s->index);
+    if (from)
+        return begin_from_stage(b, s, &b->stages[from - b->file->stages], err);
+    if (strcmp(base, "scratch") == 0)
+        return begin_scratch(b, s, err);
+    return begin_from_image(b, s, base, err);
+}

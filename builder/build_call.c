@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --check and --call: what a Dockerfile says, without building it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/ast_json.h"
+#include "builder/build_internal.h"
+#include "builder/lint.h"
+#include "builder/outline.h"
+
+static int check(struct wcow_build *b, struct wcow_buf *out, struct wcow_error *err)
+{
+    const struct wcow_context_options options = {.path = b->options->context};
+    int r = wcow_context_open(&options, &b->context, err);
+    if (r == WCOW_OK)
+        r = wcow_context_load_ignore(b->context, b->options->dockerfile, err);
+    if (r < 0)
+        return r;
+    const struct wcow_lint_input input = {.ignore = wcow_context_ignore(b->context),
+                                          .build_args = &b->build_args,
+                                          .predefined = &b->predefined};
+    WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
+    r = wcow_lint_run(b->file, &input, &report, err);
+    if (r == WCOW_OK)
+        r = wcow_lint_format(report, b->dockerfile_name, b->source.data, b->source.len, out, err);
+    if (r == WCOW_OK && report->count > 0)
+        r = WCOW_FAIL(err, WCOW_E_PRECONDITION, "the checks found %zu warning%s", report->count,
+                      report->count == 1 ? "" : "s");
+    return r;
+}
+
+static int print(char *text, struct wcow_buf *out, struct wcow_error *err)
+{
+    int r = wcow_buf_add_str(out, text, err);
+    free(text);
+    return r;
+}
+
+static int call(struct wcow_build *b, const char *name, size_t len, bool json, struct wcow_buf *out,
+                struct wcow_error *err)
+{
+    char *text = NULL;
+    if (len == 5 && strncmp(name, "check", len) == 0)
+        return check(b, out, err);
+    if (len == 4 && strncmp(name, "lint", len) == 0)
+        return check(b, out, err);
+    if (len == 3 && strncmp(name, "ast", len) == 0) {
+        int r = wcow_ast_json(b->dockerfile, &text, err);
+        return r < 0 ? r : print(text, out, err);
+    }
+    if (len == 7 && strncmp(name, "outline", len) == 0) {
+        const struct wcow_outline_input input = {.target = b->options->target,
+                                                 .build_args = &b->build_args,
+                                                 .predefined = &b->predefined,
+                                                 .json = json};
+        int r = wcow_outline_print(b->file, &input, &text, err);
+        return r < 0 ? r : print(text, out, err);
+    }
+    if (len == 7 && strncmp(name, "targets", len) == 0) {
+        int r = wcow_outline_targets(b->file, json, &text, err);
+        return r < 0 ? r : print(text, out, err);
+    }
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "--call is build, check, outline, targets or ast, not \"%s\"", name);
+}
+
+int wcow_build_call(const struct wcow_build_options *options, const char *name,
+                    struct wcow_buf *out, struct wcow_buf *ret_excerpt, struct wcow_error *err)
+{
+    struct wcow_build b = {.options = options};
+    const char *comma = strchr(name, ',');
+    size_t len = comma ? (size_t)(comma - name) : strlen(name);
+    bool json = comma && strcmp(comma, ",format=json") == 0;
+    int r = comma && !json ? WCOW_FAIL(err, WCOW_E_INVALID, "--call takes \",format=json\" only")
+                           : wcow_build_load(&b, err);
+    if (r == WCOW_OK)
+        r = call(&b, name, len, json, out, err);
+    if (r < 0 && b.where.first > 0 && b.dockerfile_name)
+        (void)!wcow_diagnostic_excerpt(ret_excerpt, b.dockerfile_name, b.source.data, b.source.len,
+                                       b.where, NULL);
+    wcow_build_done(&b);
+    return r;
+}

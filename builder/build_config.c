@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instructions that change the image's config and nothing else, and the history of all. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "builder/build_internal.h"
+
+int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
+                           const struct wcow_instruction *ins, bool empty_layer,
+                           struct wcow_error *err)
+{
+    const struct wcow_history entry = {.has_created = true,
+                                       .created_s = b->now_s,
+                                       .created_ns = b->now_ns,
+                                       .created_by = ins->node->original,
+                                       .comment = "wcow",
+                                       .author = wcow_image_config_author(s->config),
+                                       .empty_layer = empty_layer};
+    return wcow_image_config_add_history(s->config, &entry, err);
+}
+
+/* ---- lists ---- */
+
+static int to_list(const struct wcow_strings *strings, struct wcow_str_list *ret,
+                   struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < strings->count; i++)
+        r = wcow_str_list_add(ret, strings->items[i], err);
+    return r;
+}
+
+static int set_list(struct wcow_stage_state *s, enum wcow_config_list which,
+                    const struct wcow_strings *strings, struct wcow_error *err)
+{
+    wcow_auto_str_list list = {0};
+    int r = to_list(strings, &list, err);
+    return r < 0 ? r : wcow_image_config_set_list(s->config, which, list.count ? &list : NULL, err);
+}
+
+static int set_shell(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                     struct wcow_error *err)
+{
+    return set_list(s, WCOW_CONFIG_SHELL, &ins->list, err);
+}
+
+static int get_shell(struct wcow_build *b, const struct wcow_stage_state *s,
+                     struct wcow_strings *ret, struct wcow_error *err)
+{
+    wcow_auto_str_list list = {0};
+    int r = wcow_image_config_list(s->config, WCOW_CONFIG_SHELL, &list, err);
+    *ret = (struct wcow_strings){0};
+    for (size_t i = 0; r == WCOW_OK && i < list.count; i++) {
+        const char *copy = wcow_arena_strdup(&b->arena, list.items[i]);
+        r = copy ? wcow_strings_add(&b->arena, ret, copy, err)
+                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for SHELL");
+    }
+    if (r == WCOW_OK && ret->count == 0)
+        *ret = wcow_cmdline_default_shell();
+    return r;
+}
+
+/* ---- CMD, ENTRYPOINT ---- */
+
+int wcow_build_store_commands(struct wcow_build *b, struct wcow_stage_state *s,
+                              struct wcow_error *err)
+{
+    int r = wcow_cmdline_unify(&b->arena, &s->entrypoint, &s->cmd, err);
+    if (r == WCOW_OK)
+        r = set_list(s, WCOW_CONFIG_ENTRYPOINT, &s->entrypoint.args, err);
+    if (r == WCOW_OK)
+        r = set_list(s, WCOW_CONFIG_CMD, &s->cmd.args, err);
+    bool escaped = (s->entrypoint.args.count && s->entrypoint.args_escaped) ||
+                   (s->cmd.args.count && s->cmd.args_escaped);
+    return r < 0 ? r : wcow_image_config_set_args_escaped(s->config, escaped, err);
+}
+
+static int set_command(struct wcow_build *b, struct wcow_stage_state *s,
+                       const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    struct wcow_strings shell = {0};
+    struct wcow_cmdline_config config = {0};
+    int r = get_shell(b, s, &shell, err);
+    if (r == WCOW_OK)
+        r = wcow_cmdline_config_of(&ins->command, &shell, &b->arena, &config, err);
+    if (r < 0)
+        return r;
+    if (ins->kind == WCOW_INS_CMD) {
+        s->cmd = config;
+        s->has_own_cmd = true;
+    } else {
+        s->entrypoint = config;
+        if (!s->has_own_cmd) /* what the base has as CMD was meant for its own ENTRYPOINT */
+            s->cmd = (struct wcow_cmdline_config){0};
+    }
+    return wcow_build_store_commands(b, s, err);
+}
+
+/* ---- HEALTHCHECK ---- */
+
+static int set_health(struct wcow_build *b, struct wcow_stage_state *s,
+                      const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    const struct wcow_ins_healthcheck *in = &ins->health;
+    struct wcow_healthcheck check = {.interval_ns = in->interval_ns,
+                                     .timeout_ns = in->timeout_ns,
+                                     .start_period_ns = in->start_period_ns,
+                                     .start_interval_ns = in->start_interval_ns,
+                                     .retries = in->retries};
+    (void)b;
+    int r = WCOW_OK;
+    if (in->none) {
+        r = wcow_str_list_add(&check.test, "NONE", err);
+    } else {
+        r = wcow_str_list_add(&check.test, in->command.shell ? "CMD-SHELL" : "CMD", err);
+        if (r == WCOW_OK)
+            r = to_list(&in->command.args, &check.test, err);
+    }
+    if (r == WCOW_OK)
+        r = wcow_image_config_set_healthcheck(s->config, &check, err);
+    wcow_str_list_done(&check.test);
+    return r;
+}
+
+/* ---- EXPOSE ---- */
+
+static int bad_port(const char *text, struct wcow_error *err)
+{
+    return WCOW_FAIL(
+        err, WCOW_E_INVALID,
+        "\"%s\" is no port: a number or a range from 1 to 65535, then maybe /tcp, /udp "
+        "or /sctp",
+        text);
+}
+
+static bool read_port(const char **p, unsigned *ret)
+{
+    unsigned value = 0;
+    const char *start = *p;
+    while (isdigit((unsigned char)**p) && value < 100000)
+        value = value * 10 + (unsigned)(*(*p)++ - '0');
+    *ret = value;
+    return *p != start && value >= 1 && value <= 65535;
+}
+
+static int expose(struct wcow_stage_state *s, const char *text, struct wcow_error *err)
+{
+    const char *p = text;
+    unsigned first = 0;
+    unsigned last = 0;
+    /* "8080:80" publishes in other commands; here only the container's side counts. */
+    const char *colon = strrchr(text, ':');
+    if (colon)
+        p = colon + 1;
+    if (!read_port(&p, &first))
+        return bad_port(text, err);
+    last = first;
+    if (*p == '-') {
+        p++;
+        if (!read_port(&p, &last) || last < first)
+            return bad_port(text, err);
+    }
+    char protocol[8] = "tcp";
+    if (*p == '/') {
+        size_t n = strlen(++p);
+        if (n == 0 || n >= sizeof(protocol))
+            return bad_port(text, err);
+        for (size_t i = 0; i <= n; i++)
+            protocol[i] = (char)tolower((unsigned char)p[i]);
+        p += n;
+    }
+    bool is_known = strcmp(protocol, "tcp") == 0 || strcmp(protocol, "udp") == 0 ||
+                    strcmp(protocol, "sctp") == 0;
+    if (*p || !is_known)
+        return bad_port(text, err);
+    for (unsigned port = first; port <= last; port++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "%u/%s", port, protocol);
+        int r = wcow_image_config_add_to_set(s->config, WCOW_CONFIG_EXPOSED_PORTS, key, err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+static int expose_all(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                      struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->list.count; i++)
+        r = expose(s, ins->list.items[i], err);
+    return r;
+}
+
+/* ---- the rest ---- */
+
+static int set_env(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                   struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++)
+        r = wcow_image_config_set_env(s->config, ins->pairs.items[i].key, ins->pairs.items[i].value,
+                                      err);
+    return r;
+}
+
+static int set_labels(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                      struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++)
+        r = wcow_image_config_set_label(s->config, ins->pairs.items[i].key,
+                                        ins->pairs.items[i].value, err);
+    return r;
+}
+
+static int add_volumes(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                       struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->list.count; i++)
+        r = wcow_image_config_add_to_set(s->config, WCOW_CONFIG_VOLUMES, ins->list.items[i], err);
+    return r;
+}
+
+static int add_trigger(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                       struct wcow_error *err)
+{
+    wcow_auto_str_list list = {0};
+    int r = wcow_image_config_list(s->config, WCOW_CONFIG_ON_BUILD, &list, err);
+    if (r == WCOW_OK)
+        r = wcow_str_list_add(&list, ins->text, err);
+    return r < 0 ? r : wcow_image_config_set_list(s->config, WCOW_CONFIG_ON_BUILD, &list, err);
+}
+
+static int configure(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    switch (ins->kind) {
+    case WCOW_INS_CMD:
+    case WCOW_INS_ENTRYPOINT:
+        return set_command(b, s, ins, err);
+    case WCOW_INS_ENV:
+        return set_env(s, ins, err);
+    case WCOW_INS_EXPOSE:
+        return expose_all(s, ins, err);
+    case WCOW_INS_HEALTHCHECK:
+        return set_health(b, s, ins, err);
+    case WCOW_INS_LABEL:
+        return set_labels(s, ins, err);
+    case WCOW_INS_MAINTAINER:
+        return wcow_image_config_set_author(s->config, ins->text, err);
+    case WCOW_INS_ONBUILD:
+        return add_trigger(s, ins, err);
+    case WCOW_INS_SHELL:
+        return set_shell(s, ins, err);
+    case WCOW_INS_STOPSIGNAL:
+        return wcow_image_config_set_string(s->config, WCOW_CONFIG_STOP_SIGNAL, ins->text, err);
+    case WCOW_INS_USER:
+        return wcow_image_config_set_string(s->config, WCOW_CONFIG_USER, ins->text, err);
+    case WCOW_INS_VOLUME:
+        return add_volumes(s, ins, err);
+    case WCOW_INS_ADD:
+    case WCOW_INS_ARG:
+    case WCOW_INS_COPY:
+    case WCOW_INS_FROM:
+    case WCOW_INS_RUN:
+    case WCOW_INS_WORKDIR:
+    case WCOW_INS_COUNT:
+        break; /* none of them comes here */
+    }
+    return WCOW_FAIL(err, WCOW_E_INTERNAL, "%s is no config instruction",
+                     wcow_instruction_name(ins->kind));
+}
+
+int wcow_build_configure(struct wcow_build *b, struct wcow_stage_state *s,
+                         const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    int r = configure(b, s, ins, err);
+    return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
+}

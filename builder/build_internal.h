@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file build_internal.h
+ *  Private to build*.c: a build under way. */
+#ifndef WCOW_BUILDER_BUILD_INTERNAL_H
+#define WCOW_BUILDER_BUILD_INTERNAL_H
+
+#include "builder/build.h"
+#include "builder/cmdline.h"
+#include "builder/context.h"
+#include "builder/instructions.h"
+#include "builder/layer_write.h"
+#include "builder/layers.h"
+#include "builder/words_env.h"
+#include "store/cache.h"
+
+/** What a stage has come to. */
+struct wcow_stage_state {
+    const struct wcow_stage *stage;
+    size_t index;
+    bool is_wanted; /**< the target needs it */
+    bool is_done;
+    const struct wcow_local_image *base; /**< the image at the bottom; NULL: scratch */
+    struct wcow_platform platform;
+    struct wcow_image_config *config;
+    struct wcow_layers layers;
+    struct wcow_descriptor *descs; /**< of the layers, bottom first */
+    size_t n_descs;
+    struct wcow_env args; /**< what ARG has set */
+    struct wcow_cmdline_config entrypoint;
+    struct wcow_cmdline_config cmd;
+    bool has_own_cmd; /**< CMD stood in this stage: ENTRYPOINT keeps it */
+    size_t steps_done;
+    size_t n_steps; /**< instructions that are shown */
+};
+
+struct wcow_build {
+    const struct wcow_build_options *options;
+    struct wcow_progress *progress;
+    struct wcow_backend *backend;
+    struct wcow_context *context;
+    struct wcow_build_cache *cache;
+    struct wcow_arena arena;
+
+    char *dockerfile_name; /**< as messages call it */
+    struct wcow_buf source;
+    struct wcow_dockerfile *dockerfile;
+    struct wcow_build_file *file;
+    struct wcow_line_range where; /**< of the instruction at work: an error is about it */
+
+    struct wcow_env build_args;
+    struct wcow_env predefined;
+    struct wcow_env globals; /**< ARGs before the first FROM */
+    struct wcow_platform platform;
+    bool has_epoch;
+    int64_t epoch_s;
+    int64_t now_s;
+    uint32_t now_ns;
+
+    struct wcow_stage_state *stages;
+    size_t target;
+    struct wcow_layer_sources sources; /**< owns all layers of all stages */
+    struct wcow_local_image **images;  /**< owns the images that stages began from */
+    size_t n_images;
+};
+
+/* build_load.c: from options to a typed Dockerfile */
+WCOW_NODISCARD int wcow_build_load(struct wcow_build *b, struct wcow_error *err);
+/** The arguments that are always there: TARGETPLATFORM and so on, for stage @p name. */
+WCOW_NODISCARD int wcow_build_predefine(struct wcow_build *b, struct wcow_error *err);
+void wcow_build_done(struct wcow_build *b);
+
+/* build_base.c: FROM */
+WCOW_NODISCARD int wcow_build_base_image(struct wcow_build *b, const char *name,
+                                         const struct wcow_platform *platform, const char *title,
+                                         struct wcow_local_image **ret, struct wcow_error *err);
+/** The layers of an image, opened once. */
+WCOW_NODISCARD int wcow_build_open_image(struct wcow_build *b, struct wcow_local_image *image,
+                                         unsigned step, struct wcow_layers *ret,
+                                         struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s,
+                                          struct wcow_error *err);
+
+/* build_stage.c: the instructions in turn */
+WCOW_NODISCARD int wcow_build_stage(struct wcow_build *b, struct wcow_stage_state *s,
+                                    struct wcow_error *err);
+/** The value of a variable of this stage, ENV before ARG, as a lexer asks for it. */
+WCOW_NODISCARD int wcow_build_stage_env(const struct wcow_build *b,
+                                        const struct wcow_stage_state *s, struct wcow_env *ret,
+                                        struct wcow_error *err);
+/** The title of a step: "[build 2/5] COPY src C:/src". */
+char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state *s, size_t step,
+                       const char *text);
+
+/* build_config.c: instructions that only change the config */
+WCOW_NODISCARD int wcow_build_configure(struct wcow_build *b, struct wcow_stage_state *s,
+                                        const struct wcow_instruction *ins, struct wcow_error *err);
+/** Entrypoint and Cmd as they have come to be. */
+WCOW_NODISCARD int wcow_build_store_commands(struct wcow_build *b, struct wcow_stage_state *s,
+                                             struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
+                                          const struct wcow_instruction *ins, bool empty_layer,
+                                          struct wcow_error *err);
+
+/* build_layer.c: instructions that make a layer */
+WCOW_NODISCARD int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                                         const char *owner, const struct wcow_chain *below,
+                                         struct wcow_tree **ret, struct wcow_error *err);
+/** Turn the tree into a layer of the stage: found in the cache, or written. Takes the tree. */
+struct wcow_layer_made {
+    bool is_empty; /**< the tree changed nothing: no layer */
+    bool is_cached;
+};
+WCOW_NODISCARD int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s,
+                                        struct wcow_tree *tree, unsigned step,
+                                        struct wcow_layer_made *ret, struct wcow_error *err);
+
+/* build_steps.c: COPY, ADD, WORKDIR, RUN */
+WCOW_NODISCARD int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
+                                   const struct wcow_instruction *ins, unsigned step,
+                                   struct wcow_layer_made *ret, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
+                                      const struct wcow_instruction *ins, unsigned step,
+                                      struct wcow_layer_made *ret, struct wcow_error *err);
+
+/* build_export.c: the target's image, out */
+/** What is wrong with --output and the names is said before anything is built. */
+WCOW_NODISCARD int wcow_build_check_outputs(struct wcow_build *b, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_export(struct wcow_build *b, struct wcow_build_result *ret,
+                                     struct wcow_error *err);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tree into a layer of the stage: found in the step cache, or written. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/build_internal.h"
+#include "builder/identity.h"
+#include "builder/layer_blob.h"
+#include "builder/layer_hives.h"
+#include "containerd/content.h"
+#include "containerd/leases.h"
+#include "layer/filetime.h"
+
+#define CACHE_LEASE "wcow-build-cache"
+
+int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s, const char *owner,
+                          const struct wcow_chain *below, struct wcow_tree **ret,
+                          struct wcow_error *err)
+{
+    wcow_autobuf sid = {0};
+    bool known = false;
+    const char *user = owner ? owner : wcow_image_config_string(s->config, WCOW_CONFIG_USER);
+    int r = wcow_identity_sid(user, &sid, &known, err);
+    if (r == WCOW_OK && owner && !known)
+        r = WCOW_FAIL(err, WCOW_E_INVALID,
+                      "--chown=%s: only the image itself knows this user; take "
+                      "ContainerAdministrator, ContainerUser, a well-known name or a SID (S-1-…)",
+                      owner);
+    if (r < 0)
+        return r;
+    uint8_t *kept = wcow_arena_alloc(&b->arena, sid.len);
+    if (!kept)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
+    memcpy(kept, sid.data, sid.len);
+    const struct wcow_tree_options options = {
+        .below = below,
+        .owner = {.data = kept, .len = sid.len},
+        .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
+    };
+    return wcow_tree_new(&options, ret, err);
+}
+
+/* ---- the cache ---- */
+
+/* What the cache remembers holds only while containerd has the blob. */
+static bool has_blob(struct wcow_build *b, const struct wcow_cached_layer *layer)
+{
+    struct wcow_content_info info = {0};
+    int r = wcow_content_info(&b->backend->ctx, layer->digest.text, &info, NULL);
+    bool has = r == WCOW_OK && info.size_bytes == layer->size_bytes;
+    wcow_content_info_done(&info);
+    return has;
+}
+
+/* 1 found, 0 not. @p ret_key is filled wherever it had to be made. */
+static int look_up(struct wcow_build *b, struct wcow_tree *tree,
+                   const struct wcow_layer_write *options, const struct wcow_digest *shape,
+                   struct wcow_digest *ret_key, struct wcow_cached_layer *ret,
+                   struct wcow_error *err)
+{
+    if (!b->cache || b->options->no_cache)
+        return 0;
+    /* Without a layer of this shape there is no need to read the files twice. */
+    int r = wcow_build_cache_has_shape(b->cache, shape, err);
+    if (r <= 0)
+        return r;
+    r = wcow_layer_key(tree, options, ret_key, err);
+    if (r == WCOW_OK)
+        r = wcow_build_cache_layer(b->cache, ret_key, ret, err);
+    if (r != 1)
+        return r;
+    /* The build's lease first: from then on the blob cannot go. */
+    r = wcow_lease_add_resource(&b->backend->ctx, b->backend->lease, "content", ret->digest.text,
+                                err);
+    if (r == WCOW_E_NOT_FOUND || (r == WCOW_OK && !has_blob(b, ret))) {
+        r = wcow_build_cache_forget_layer(b->cache, ret_key, err);
+        return r < 0 ? r : 0;
+    }
+    return r < 0 ? r : 1;
+}
+
+/* Remember a layer, and keep its blob from containerd's garbage collection. A build is as good
+ * without: what fails here is only not found the next time. */
+static void remember(struct wcow_build *b, struct wcow_tree *tree,
+                     const struct wcow_layer_write *options, const struct wcow_digest *shape,
+                     const struct wcow_cached_layer *layer)
+{
+    struct wcow_digest key;
+    wcow_autofree char *id = NULL;
+    if (!b->cache || wcow_layer_key(tree, options, &key, NULL) < 0)
+        return;
+    int r = wcow_lease_create(&b->backend->ctx, CACHE_LEASE, 0, NULL, &id, NULL);
+    if (r != WCOW_OK && r != WCOW_E_EXISTS)
+        return;
+    if (wcow_lease_add_resource(&b->backend->ctx, CACHE_LEASE, "content", layer->digest.text,
+                                NULL) == WCOW_OK)
+        (void)!wcow_build_cache_remember_layer(b->cache, shape, &key, layer, NULL);
+}
+
+/* ---- the layer ---- */
+
+struct shown {
+    struct wcow_build *build;
+    unsigned step;
+    uint64_t next; /* tell again from so many bytes on */
+};
+
+static void show_written(void *ctx, uint64_t done)
+{
+    struct shown *s = ctx;
+    if (done < s->next)
+        return;
+    s->next = done + (1 << 20);
+    wcow_progress_status(s->build->progress, s->step, "writing layer", done, 0, false);
+}
+
+static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned step,
+                         struct wcow_cached_layer *ret, bool *ret_cached, struct wcow_error *err)
+{
+    struct shown shown = {.build = b, .step = step, .next = 1 << 20};
+    const struct wcow_layer_write options = {.has_epoch = b->has_epoch,
+                                             .epoch = wcow_filetime_of_unix(b->epoch_s, 0),
+                                             .cancel = b->options->cancel,
+                                             .progress = show_written,
+                                             .progress_ctx = &shown};
+    struct wcow_digest shape;
+    struct wcow_digest key;
+    int r = wcow_layer_shape(tree, &options, &shape, err);
+    if (r < 0)
+        return r;
+    r = look_up(b, tree, &options, &shape, &key, ret, err);
+    *ret_cached = r == 1;
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
+    r = wcow_layer_blob_write(b->backend, tree, &options, ret, err);
+    if (r < 0)
+        return r;
+    if (shown.next > 1 << 20)
+        wcow_progress_status(b->progress, step, "writing layer", ret->tar_bytes, 0, true);
+    remember(b, tree, &options, &shape, ret);
+    return WCOW_OK;
+}
+
+static int add_desc(struct wcow_stage_state *s, const struct wcow_cached_layer *layer,
+                    struct wcow_error *err)
+{
+    struct wcow_descriptor *grown = reallocarray(s->descs, s->n_descs + 1, sizeof(*grown));
+    if (!grown)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage's layers");
+    s->descs = grown;
+    grown[s->n_descs] = (struct wcow_descriptor){0};
+    /* A manifest is of one family: a layer on Docker's ones is called as they are. */
+    bool docker = s->base && wcow_media_is_docker(s->base->manifest.media_type);
+    int r = wcow_descriptor_init(&grown[s->n_descs],
+                                 docker ? WCOW_MEDIA_DOCKER_LAYER_GZIP : WCOW_MEDIA_OCI_LAYER_GZIP,
+                                 layer->digest.text, layer->size_bytes, err);
+    if (r == WCOW_OK)
+        s->n_descs++;
+    return r < 0 ? r : wcow_image_config_add_diff_id(s->config, layer->diff_id.text, err);
+}
+
+int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_tree *tree,
+                         unsigned step, struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *owned = tree;
+    struct wcow_cached_layer layer = {0};
+    *ret = (struct wcow_layer_made){0};
+    bool is_base = s->layers.n == 0;
+    if (!is_base && !wcow_tree_has_changes(tree)) {
+        ret->is_empty = true;
+        return WCOW_OK;
+    }
+    int r = is_base ? WCOW_OK
+                    : wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, b->now_ns), err);
+    if (r == WCOW_OK)
+        r = find_or_write(b, tree, step, &layer, &ret->is_cached, err);
+    if (r == WCOW_OK)
+        r = add_desc(s, &layer, err);
+    if (r < 0)
+        return r;
+    wcow_tree_seal(tree);
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+    r = wcow_layer_source_of_tree(owned, &source, err);
+    if (r < 0)
+        return r;
+    owned = NULL;
+    r = wcow_layer_sources_add(&b->sources, source, err);
+    if (r < 0)
+        return r;
+    return wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the command's options to a typed Dockerfile and its variables. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/beneath.h"
+#include "builder/build_internal.h"
+
+/* ---- the Dockerfile ---- */
+
+static int read_file(int fd, const char *name, struct wcow_buf *out, struct wcow_error *err)
+{
+    out->max_bytes = WCOW_DOCKERFILE_MAX_BYTES + 1;
+    for (;;) {
+        uint8_t *room = NULL;
+        int r = wcow_buf_reserve(out, 4096, &room, err);
+        if (r < 0)
+            return wcow_error_wrap(r, err, "%s", name);
+        ssize_t n = read(fd, room, 4096);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read %s", name);
+        if (n == 0)
+            return WCOW_OK;
+        out->len += (size_t)n;
+        out->data[out->len] = '\0';
+    }
+}
+
+static int dockerfile_path(const struct wcow_build_options *o, char **ret, struct wcow_error *err)
+{
+    wcow_autobuf path = {0};
+    int r = o->dockerfile ? wcow_buf_add_str(&path, o->dockerfile, err)
+                          : wcow_buf_addf(&path, err, "%s/Dockerfile", o->context);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static int read_dockerfile(struct wcow_build *b, struct wcow_error *err)
+{
+    const struct wcow_build_options *o = b->options;
+    if (o->dockerfile && strcmp(o->dockerfile, "-") == 0) {
+        b->dockerfile_name = strdup("Dockerfile");
+        return read_file(STDIN_FILENO, "the Dockerfile on standard input", &b->source, err);
+    }
+    wcow_autofree char *path = NULL;
+    int r = dockerfile_path(o, &path, err);
+    if (r < 0)
+        return r;
+    wcow_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND,
+                         "there is no Dockerfile at %s; name it with -f, which is relative to the "
+                         "current folder",
+                         path);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the Dockerfile %s", path);
+    const char *slash = strrchr(path, '/');
+    b->dockerfile_name = strdup(slash ? slash + 1 : path);
+    return read_file(fd, path, &b->source, err);
+}
+
+static int load_dockerfile(struct wcow_build *b, struct wcow_error *err)
+{
+    unsigned step = 0;
+    wcow_autobuf title = {0};
+    int r = read_dockerfile(b, err);
+    if (r == WCOW_OK && !b->dockerfile_name)
+        r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a Dockerfile");
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&title, err, "[internal] load build definition from %s",
+                          b->dockerfile_name);
+    if (r < 0)
+        return r;
+    if (b->progress) {
+        step = wcow_progress_start(b->progress, (const char *)title.data);
+        wcow_progress_status(b->progress, step, "transferring dockerfile", b->source.len, 0, true);
+    }
+    r = wcow_dockerfile_parse(b->source.data ? b->source.data : (const uint8_t *)"", b->source.len,
+                              &b->dockerfile, &b->where, err);
+    if (r == WCOW_OK)
+        r = wcow_build_file_new(b->dockerfile, &b->file, &b->where, err);
+    if (r < 0)
+        r = wcow_error_wrap(r, err, "dockerfile parse error on line %u", b->where.first);
+    if (b->progress)
+        wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+                          r < 0 && err ? err->msg : NULL);
+    if (r == WCOW_OK)
+        b->where = (struct wcow_line_range){0};
+    return r;
+}
+
+/* ---- variables ---- */
+
+static int take_build_args(struct wcow_build *b, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < b->options->build_args.count; i++) {
+        const char *arg = b->options->build_args.items[i];
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+        const char *value = strchr(arg, '=') ? NULL : getenv(arg);
+        if (strchr(arg, '='))
+            r = wcow_env_set_pair(&b->build_args, arg, err);
+        else if (value)
+            r = wcow_env_set(&b->build_args, arg, value, err);
+    }
+    return r;
+}
+
+static int take_epoch(struct wcow_build *b, struct wcow_error *err)
+{
+    const char *text = wcow_env_get(&b->build_args, "SOURCE_DATE_EPOCH");
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    text = text ? text : getenv("SOURCE_DATE_EPOCH");
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    b->now_s = now.tv_sec;
+    b->now_ns = (uint32_t)now.tv_nsec;
+    if (!text || !*text)
+        return WCOW_OK;
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || *end || value < 0 || value > UINT32_MAX)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "SOURCE_DATE_EPOCH is a number of seconds since 1970, not \"%s\"", text);
+    b->has_epoch = true;
+    b->epoch_s = value;
+    b->now_s = value;
+    b->now_ns = 0;
+    return WCOW_OK;
+}
+
+static int predefine_platform(struct wcow_env *env, const char *prefix,
+                              const struct wcow_platform *p, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    struct wcow_platform plain = *p;
+    plain.os_version[0] = '\0';
+    plain.os_features[0] = '\0';
+    int r = wcow_platform_format(&plain, &text, err);
+    const struct {
+        const char *name;
+        const char *value;
+    } variables[] = {{"PLATFORM", (const char *)text.data},
+                     {"OS", p->os},
+                     {"OSVERSION", p->os_version},
+                     {"ARCH", p->architecture},
+                     {"VARIANT", p->variant}};
+    for (size_t i = 0; r == WCOW_OK && i < sizeof(variables) / sizeof(variables[0]); i++) {
+        wcow_autobuf name = {0};
+        r = wcow_buf_addf(&name, err, "%s%s", prefix, variables[i].name);
+        if (r == WCOW_OK)
+            r = wcow_env_set(env, (const char *)name.data, variables[i].value, err);
+    }
+    return r;
+}
+
+int wcow_build_predefine(struct wcow_build *b, struct wcow_error *err)
+{
+    const struct wcow_platform host = wcow_platform_host();
+    int r = predefine_platform(&b->predefined, "TARGET", &b->platform, err);
+    if (r == WCOW_OK)
+        r = predefine_platform(&b->predefined, "BUILD", &host, err);
+    if (r == WCOW_OK)
+        r = wcow_env_set(&b->predefined, "TARGETSTAGE",
+                         b->options->target && *b->options->target ? b->options->target : "default",
+                         err);
+    return r;
+}
+
+/* The ARGs before the first FROM, each seeing those before it. */
+static int take_globals(struct wcow_build *b, struct wcow_error *err)
+{
+    int r = wcow_env_copy(&b->globals, &b->predefined, err);
+    for (size_t i = 0; r == WCOW_OK && i < b->file->global_arg_count; i++) {
+        const struct wcow_instruction *ins = &b->file->global_args[i];
+        struct wcow_instruction expanded;
+        const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &b->globals);
+        b->where = ins->node->where;
+        r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);
+        for (size_t k = 0; r == WCOW_OK && k < expanded.pairs.count; k++) {
+            const struct wcow_pair *pair = &expanded.pairs.items[k];
+            const char *given = wcow_env_get(&b->build_args, pair->key);
+            const char *value = given ? given : pair->value;
+            if (value)
+                r = wcow_env_set(&b->globals, pair->key, value, err);
+        }
+    }
+    if (r == WCOW_OK)
+        b->where = (struct wcow_line_range){0};
+    return r;
+}
+
+int wcow_build_load(struct wcow_build *b, struct wcow_error *err)
+{
+    const char *platform = b->options->platform ? b->options->platform : "windows/amd64";
+    int r = wcow_platform_parse(platform, &b->platform, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "--platform");
+    if (strcmp(b->platform.os, "windows") != 0)
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "--platform %s: wcow builds images for windows; use another builder for %s", platform,
+            b->platform.os);
+    r = load_dockerfile(b, err);
+    if (r == WCOW_OK)
+        r = take_build_args(b, err);
+    if (r == WCOW_OK)
+        r = take_epoch(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_predefine(b, err);
+    if (r == WCOW_OK)
+        r = take_globals(b, err);
+    return r;
+}
+
+static void stage_done(struct wcow_stage_state *s)
+{
+    wcow_image_config_free(s->config);
+    wcow_layers_done(&s->layers);
+    for (size_t i = 0; i < s->n_descs; i++)
+        wcow_descriptor_done(&s->descs[i]);
+    free(s->descs);
+    wcow_env_done(&s->args);
+}
+
+void wcow_build_done(struct wcow_build *b)
+{
+    for (size_t i = 0; b->stages && i < b->file->stage_count; i++)
+        stage_done(&b->stages[i]);
+    free(b->stages);
+    wcow_layer_sources_done(&b->sources);
+    for (size_t i = 0; i < b->n_images; i++) {
+        wcow_local_image_done(b->images[i]);
+        free(b->images[i]);
+    }
+    free(b->images);
+    wcow_env_done(&b->build_args);
+    wcow_env_done(&b->predefined);
+    wcow_env_done(&b->globals);
+    wcow_context_free(b->context);
+    wcow_build_cache_close(b->cache);
+    wcow_backend_free(b->backend);
+    wcow_build_file_free(b->file);
+    wcow_dockerfile_free(b->dockerfile);
+    wcow_buf_done(&b->source);
+    free(b->dockerfile_name);
+    wcow_arena_done(&b->arena);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stage: its instructions in turn, those of its base's ONBUILD first. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/build_internal.h"
+#include "builder/run.h"
+
+static bool makes_layer(enum wcow_instruction_kind kind)
+{
+    return kind == WCOW_INS_COPY || kind == WCOW_INS_ADD || kind == WCOW_INS_WORKDIR ||
+           kind == WCOW_INS_RUN;
+}
+
+char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state *s, size_t step,
+                       const char *text)
+{
+    wcow_autobuf title = {0};
+    size_t steps = s->n_steps;
+    if (steps == 0) { /* before the first: FROM and what makes layers */
+        steps = 1;
+        for (size_t i = 0; i < s->stage->instruction_count; i++)
+            steps += makes_layer(s->stage->instructions[i].kind);
+    }
+    const char *name = b->file->stage_count > 1 ? s->stage->name : NULL;
+    char number[32];
+    (void)snprintf(number, sizeof(number), "stage-%zu", s->index);
+    if (b->file->stage_count > 1 && !name)
+        name = number;
+    if (wcow_buf_addf(&title, NULL, "[%s%s%zu/%zu] %s", name ? name : "", name ? " " : "", step,
+                      steps, text) < 0)
+        return NULL;
+    return wcow_buf_take_str(&title);
+}
+
+int wcow_build_stage_env(const struct wcow_build *b, const struct wcow_stage_state *s,
+                         struct wcow_env *ret, struct wcow_error *err)
+{
+    (void)b;
+    wcow_auto_str_list env = {0};
+    ret->ignore_case = s->args.ignore_case;
+    int r = wcow_env_copy(ret, &s->args, err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_list(s->config, WCOW_CONFIG_ENV, &env, err);
+    for (size_t i = 0; r == WCOW_OK && i < env.count; i++)
+        r = wcow_env_set_pair(ret, env.items[i], err);
+    return r;
+}
+
+/* An argument's value: as given, by its own default, as set before the first FROM, or predefined.
+ */
+static int take_args(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++) {
+        const struct wcow_pair *pair = &ins->pairs.items[i];
+        const char *value = wcow_env_get(&b->build_args, pair->key);
+        if (!value)
+            value = pair->value;
+        if (!value)
+            value = wcow_env_get(&b->globals, pair->key);
+        if (value)
+            r = wcow_env_set(&s->args, pair->key, value, err);
+    }
+    return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
+}
+
+static int refuse_run(struct wcow_error *err)
+{
+    const struct wcow_executor *executor = NULL;
+    return wcow_executor_find(NULL, &executor, err);
+}
+
+static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
+                      const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    s->steps_done++;
+    wcow_autofree char *title = wcow_build_title(b, s, s->steps_done + 1, ins->node->original);
+    if (!title)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
+    unsigned step = wcow_progress_start(b->progress, title);
+    struct wcow_layer_made made = {0};
+    int r = WCOW_OK;
+    if (ins->kind == WCOW_INS_RUN)
+        r = refuse_run(err);
+    else if (ins->kind == WCOW_INS_WORKDIR)
+        r = wcow_build_workdir(b, s, ins, step, &made, err);
+    else
+        r = wcow_build_copy(b, s, ins, step, &made, err);
+    if (r == WCOW_OK)
+        r = wcow_build_add_history(b, s, ins, made.is_empty, err);
+    enum wcow_progress_end end = made.is_cached ? WCOW_PROGRESS_CACHED : WCOW_PROGRESS_DONE;
+    if (r == WCOW_E_CANCELLED)
+        end = WCOW_PROGRESS_CANCELED;
+    else if (r < 0)
+        end = WCOW_PROGRESS_ERROR;
+    wcow_progress_end(b->progress, step, end, r < 0 && err ? err->msg : NULL);
+    return r;
+}
+
+static int execute(struct wcow_build *b, struct wcow_stage_state *s,
+                   const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    struct wcow_env env = {0};
+    struct wcow_instruction expanded = *ins;
+    int r = wcow_build_stage_env(b, s, &env, err);
+    if (r == WCOW_OK) {
+        const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &env);
+        r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);
+    }
+    wcow_env_done(&env);
+    if (r < 0)
+        return r;
+    if (makes_layer(ins->kind))
+        return make_layer(b, s, &expanded, err);
+    if (ins->kind == WCOW_INS_ARG)
+        return take_args(b, s, &expanded, err);
+    return wcow_build_configure(b, s, &expanded, err);
+}
+
+/* The triggers that the base carries for whoever builds on it; they are spent then. */
+static int run_triggers(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
+{
+    wcow_auto_str_list triggers = {0};
+    int r = wcow_image_config_list(s->config, WCOW_CONFIG_ON_BUILD, &triggers, err);
+    if (r == WCOW_OK && triggers.count > 0)
+        r = wcow_image_config_set_list(s->config, WCOW_CONFIG_ON_BUILD, NULL, err);
+    for (size_t i = 0; r == WCOW_OK && i < triggers.count; i++) {
+        const struct wcow_instruction *ins = NULL;
+        r = wcow_build_file_add_trigger(b->file, triggers.items[i], &ins, err);
+        if (r == WCOW_OK) {
+            s->n_steps += makes_layer(ins->kind);
+            r = execute(b, s, ins, err);
+        }
+        if (r < 0)
+            r = wcow_error_wrap(r, err, "ONBUILD %s (of the base image)", triggers.items[i]);
+    }
+    return r;
+}
+
+int wcow_build_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
+{
+    int r = wcow_build_begin_stage(b, s, err);
+    if (r < 0)
+        return r;
+    s->n_steps = 1;
+    for (size_t i = 0; i < s->stage->instruction_count; i++)
+        s->n_steps += makes_layer(s->stage->instructions[i].kind);
+    r = run_triggers(b, s, err);
+    for (size_t i = 0; r == WCOW_OK && i < s->stage->instruction_count; i++) {
+        const struct wcow_instruction *ins = &s->stage->instructions[i];
+        b->where = ins->node->where;
+        if (wcow_backend_is_cancelled(b->backend))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        r = execute(b, s, ins, err);
+    }
+    if (r == WCOW_OK)
+        b->where = (struct wcow_line_range){0};
+    s->is_done = r == WCOW_OK;
+    return r;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* COPY, ADD and WORKDIR: what they put into a layer's tree. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/build_internal.h"
+#include "builder/copy.h"
+#include "builder/winpath.h"
+#include "layer/filetime.h"
+
+static int refuse_flags(const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    const struct wcow_copy *copy = &ins->copy;
+    if (copy->chmod)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "--chmod: Windows has no modes; a new file inherits its rights from its "
+                         "directory. Take --chown for its owner");
+    for (size_t i = 0; i < copy->sources.count; i++) {
+        const char *source = copy->sources.items[i];
+        if (ins->kind == WCOW_INS_ADD &&
+            (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0 ||
+             strncmp(source, "git@", 4) == 0 || strncmp(source, "git://", 6) == 0))
+            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                             "ADD of a URL is not in this version: fetch \"%s\" into the build "
+                             "context and COPY it",
+                             source);
+    }
+    return WCOW_OK;
+}
+
+/* The layers that COPY --from names: of a stage before, or of an image. */
+static int layers_of(struct wcow_build *b, const struct wcow_stage_state *s, const char *from,
+                     unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
+                     struct wcow_error *err)
+{
+    const struct wcow_stage *stage = wcow_stage_find(b->file, from, s->index);
+    char *end = NULL;
+    unsigned long number = strtoul(from, &end, 10);
+    if (!stage && *from && !*end) {
+        if (number >= s->index)
+            return WCOW_FAIL(err, WCOW_E_INVALID,
+                             "--from=%s: the stages before this one are 0 to %zu", from,
+                             s->index ? s->index - 1 : 0);
+        stage = &b->file->stages[number];
+    }
+    if (stage) {
+        *ret = &b->stages[stage - b->file->stages].layers;
+        return WCOW_OK;
+    }
+    struct wcow_local_image *image = NULL;
+    int r = wcow_build_base_image(b, from, &b->platform, NULL, &image, err);
+    if (r == WCOW_OK)
+        r = wcow_build_open_image(b, image, step, room, err);
+    *ret = room;
+    return r;
+}
+
+static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
+                     const struct wcow_instruction *ins, struct wcow_tree *tree, unsigned step,
+                     struct wcow_error *err)
+{
+    const struct wcow_copying copying = {
+        .tree = tree,
+        .copy = &ins->copy,
+        .workdir = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR),
+        .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
+        .is_add = ins->kind == WCOW_INS_ADD,
+    };
+    if (!ins->copy.from)
+        return wcow_copy_from_context(&copying, b->context, err);
+    struct wcow_layers room = {0};
+    const struct wcow_layers *layers = NULL;
+    int r = layers_of(b, s, ins->copy.from, step, &layers, &room, err);
+    if (r == WCOW_OK)
+        r = wcow_copy_from_layers(&copying, layers, err);
+    wcow_layers_done(&room);
+    return r;
+}
+
+int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
+                    const struct wcow_instruction *ins, unsigned step, struct wcow_layer_made *ret,
+                    struct wcow_error *err)
+{
+    const struct wcow_chain below = wcow_layers_chain(&s->layers);
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    int r = refuse_flags(ins, err);
+    if (r == WCOW_OK)
+        r = wcow_build_layer_tree(b, s, ins->copy.chown, &below, &tree, err);
+    if (r == WCOW_OK)
+        r = fill_copy(b, s, ins, tree, step, err);
+    return r < 0 ? r : wcow_build_add_layer(b, s, WCOW_TAKE_PTR(tree), step, ret, err);
+}
+
+int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
+                       const struct wcow_instruction *ins, unsigned step,
+                       struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    const struct wcow_chain below = wcow_layers_chain(&s->layers);
+    const char *before = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR);
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    struct wcow_tree_node *dir = NULL;
+    wcow_autofree char *workdir = NULL;
+    wcow_autofree char *path = NULL;
+    int r = wcow_winpath_workdir(before, ins->text, &workdir, err);
+    if (r == WCOW_OK)
+        r = wcow_winpath_to_layer(before, ins->text, &path, NULL, err);
+    if (r == WCOW_OK)
+        r = wcow_build_layer_tree(b, s, NULL, &below, &tree, err);
+    if (r == WCOW_OK)
+        r = wcow_tree_dir(tree, path, &dir, err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_set_string(s->config, WCOW_CONFIG_WORKING_DIR, workdir, err);
+    return r < 0 ? r : wcow_build_add_layer(b, s, WCOW_TAKE_PTR(tree), step, ret, err);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wcow build: the options of `docker buildx build`, as far as they mean something here. */
+#include "builder/build.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/verbs.h"
+
+/* Set by the signal handler; every part of a build polls it. */
+static atomic_bool interrupted;
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    atomic_store(&interrupted, true);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    (void)sigemptyset(&action.sa_mask);
+    action.sa_flags = (int)SA_RESETHAND; /* a second one ends the program at once */
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* What the command line says, before it is made into a wcow_build_options. */
+struct arguments {
+    struct wcow_option_list build_args;
+    struct wcow_option_list labels;
+    struct wcow_option_list tags;
+    struct wcow_option_list outputs;
+    struct wcow_option_list annotations;
+    struct wcow_option_list secrets;
+    struct wcow_option_list ssh;
+    struct wcow_option_list cache_from;
+    struct wcow_option_list cache_to;
+    struct wcow_option_list build_contexts;
+    const char *provenance;
+    const char *sbom;
+    const char *progress;
+    const char *call;
+    bool quiet;
+    bool check;
+    bool load;
+    struct wcow_build_options build;
+};
+
+static const char *environment(const char *name, const char *otherwise)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
+}
+
+/* A build without RUN, or with one platform, has no use for these: better said than passed over. */
+static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+        const char *why;
+    } options[] = {
+        {"--secret", a->secrets.n > 0, "secrets are for RUN, which has no executor here"},
+        {"--ssh", a->ssh.n > 0, "SSH agents are for RUN, which has no executor here"},
+        {"--cache-from", a->cache_from.n > 0, "the step cache is this machine's own"},
+        {"--cache-to", a->cache_to.n > 0, "the step cache is this machine's own"},
+        {"--build-context", a->build_contexts.n > 0, "name the image or stage in --from instead"},
+        {"--provenance", a->provenance && strcmp(a->provenance, "false") != 0,
+         "no attestations are made; --provenance=false is fine"},
+        {"--sbom", a->sbom && strcmp(a->sbom, "false") != 0,
+         "no attestations are made; --sbom=false is fine"},
+    };
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (options[i].given)
+            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "%s is not supported: %s", options[i].name,
+                             options[i].why);
+    }
+    return WCOW_OK;
+}
+
+static int to_list(const struct wcow_option_list *from, struct wcow_str_list *to,
+                   struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < from->n; i++)
+        r = wcow_str_list_add(to, from->items[i], err);
+    return r;
+}
+
+/* $XDG_CACHE_HOME/wcow, or /var/lib/wcow for root, or ~/.cache/wcow. */
+static int cache_file(char **ret, struct wcow_error *err)
+{
+    wcow_autobuf path = {0};
+    const char *xdg = environment("XDG_CACHE_HOME", NULL);
+    const char *home = environment("HOME", NULL);
+    int r = WCOW_OK;
+    *ret = NULL;
+    if (xdg)
+        r = wcow_buf_addf(&path, err, "%s/wcow/build-cache.db", xdg);
+    else if (geteuid() == 0)
+        r = wcow_buf_add_str(&path, "/var/lib/wcow/build-cache.db", err);
+    else if (home)
+        r = wcow_buf_addf(&path, err, "%s/.cache/wcow/build-cache.db", home);
+    else
+        return WCOW_OK;
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+}
+
+static int fill_lists(struct arguments *a, struct wcow_error *err)
+{
+    int r = to_list(&a->build_args, &a->build.build_args, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->labels, &a->build.labels, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->tags, &a->build.tags, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->outputs, &a->build.outputs, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->annotations, &a->build.annotations, err);
+    return r;
+}
+
+static void done(struct arguments *a)
+{
+    struct wcow_option_list *const lists[] = {
+        &a->build_args, &a->labels, &a->tags,       &a->outputs,  &a->annotations,
+        &a->secrets,    &a->ssh,    &a->cache_from, &a->cache_to, &a->build_contexts};
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        wcow_option_list_done(lists[i]);
+    wcow_str_list_done(&a->build.build_args);
+    wcow_str_list_done(&a->build.labels);
+    wcow_str_list_done(&a->build.tags);
+    wcow_str_list_done(&a->build.outputs);
+    wcow_str_list_done(&a->build.annotations);
+}
+
+/* ---- what it does ---- */
+
+static int report(int code, const struct wcow_buf *excerpt, const struct wcow_error *err)
+{
+    if (code == WCOW_E_CANCELLED || atomic_load(&interrupted)) {
+        (void)fprintf(stderr, "ERROR: canceled\n");
+        return WCOW_EXIT_INTERRUPTED;
+    }
+    if (excerpt->len > 0)
+        (void)fprintf(stderr, "%s", (const char *)excerpt->data);
+    (void)fprintf(stderr, "ERROR: %s\n", err->msg);
+    return WCOW_EXIT_FAILURE;
+}
+
+static int call(const struct arguments *a, const char *name)
+{
+    struct wcow_error err = {0};
+    wcow_autobuf out = {0};
+    wcow_autobuf excerpt = {0};
+    int r = wcow_build_call(&a->build, name, &out, &excerpt, &err);
+    if (out.len > 0)
+        (void)fwrite(out.data, 1, out.len, stdout);
+    if (r == WCOW_E_PRECONDITION && out.len > 0)
+        return WCOW_EXIT_FAILURE; /* what the checks found is told */
+    return r < 0 ? report(r, &excerpt, &err) : WCOW_EXIT_OK;
+}
+
+static int build(struct arguments *a)
+{
+    struct wcow_error err = {0};
+    struct wcow_build_result result = {0};
+    enum wcow_progress_mode mode = WCOW_PROGRESS_QUIET;
+    wcow_autofree char *cache = NULL;
+    wcow_autobuf excerpt = {0};
+    WCOW_CLEANUP(wcow_progress_free_p) struct wcow_progress *progress = NULL;
+    int r = a->quiet ? WCOW_OK : wcow_progress_parse(a->progress, STDERR_FILENO, &mode, &err);
+    if (r == WCOW_OK)
+        r = cache_file(&cache, &err);
+    if (r == WCOW_OK)
+        r = wcow_progress_new(mode, STDERR_FILENO, &progress, &err);
+    if (r == WCOW_OK) {
+        a->build.progress = progress;
+        a->build.cache_file = cache;
+        r = wcow_build_run(&a->build, &result, &excerpt, &err);
+    }
+    /* The display's last state stands before what is said of it. */
+    wcow_progress_free(WCOW_TAKE_PTR(progress));
+    if (r < 0)
+        return report(r, &excerpt, &err);
+    if (mode == WCOW_PROGRESS_QUIET)
+        (void)printf("%s\n", result.image.text);
+    return WCOW_EXIT_OK;
+}
+
+static int run(struct arguments *a)
+{
+    struct wcow_error err = {0};
+    int r = refuse_unsupported(a, &err);
+    if (r == WCOW_OK)
+        r = fill_lists(a, &err);
+    if (r < 0) {
+        (void)fprintf(stderr, "wcow build: %s\n", err.msg);
+        return WCOW_EXIT_FAILURE;
+    }
+    const char *name = a->check ? "check" : a->call;
+    if (name && strcmp(name, "build") != 0)
+        return call(a, name);
+    catch_signals();
+    a->build.cancel = &interrupted;
+    return build(a);
+}
+
+static const char epilogue[] =
+    "PATH is the build context, a folder. The Dockerfile is PATH/Dockerfile unless -f names "
+    "another.\n"
+    "\n"
+    "Environment: CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE, SOURCE_DATE_EPOCH, DOCKER_CONFIG,\n"
+    "BUILDKIT_PROGRESS, NO_COLOR, TMPDIR, XDG_CACHE_HOME (see wcow-build(1)).\n"
+    "\n"
+    "Examples:\n"
+    "  wcow build -t registry.example/app:1 --push .\n"
+    "  wcow build --output type=oci,dest=app.tar .\n"
+    "  wcow build --check .";
+
+int wcow_cli_build(int argc, char **argv)
+{
+    struct arguments a = {
+        .progress = environment("BUILDKIT_PROGRESS", "auto"),
+        .build = {.address = environment("CONTAINERD_ADDRESS", "/run/containerd/containerd.sock"),
+                  .ns = environment("CONTAINERD_NAMESPACE", "default"),
+                  .snapshotter = "wcow"}};
+    struct wcow_build_options *b = &a.build;
+    const struct wcow_option options[] = {
+        {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &b->address},
+        {0, "annotation", "KEY=VALUE", "Add an annotation to the manifest", WCOW_OPTION_LIST,
+         &a.annotations},
+        {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
+        {0, "build-context", "NAME=VALUE", NULL, WCOW_OPTION_LIST, &a.build_contexts},
+        {0, "cache-from", "REF", NULL, WCOW_OPTION_LIST, &a.cache_from},
+        {0, "cache-to", "REF", NULL, WCOW_OPTION_LIST, &a.cache_to},
+        {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
+        {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &a.check},
+        {'f', "file", "PATH", "The Dockerfile; - for standard input", WCOW_OPTION_STRING,
+         &b->dockerfile},
+        {0, "hosts-dir", "DIR", "containerd's certs.d, for registries", WCOW_OPTION_STRING,
+         &b->hosts_dir},
+        {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING, &b->iidfile},
+        {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &a.labels},
+        {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &a.load},
+        {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
+         &b->metadata_file},
+        {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &b->ns},
+        {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &b->no_cache},
+        {'o', "output", "type=TYPE[,KEY=VALUE]", "Where to: image, registry, oci or docker",
+         WCOW_OPTION_LIST, &a.outputs},
+        {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG, &b->plain_http},
+        {0, "platform", "PLATFORM", "windows/amd64, windows(10.0.20348)/amd64", WCOW_OPTION_STRING,
+         &b->platform},
+        {0, "progress", "TYPE", "auto, plain, tty, quiet or rawjson", WCOW_OPTION_STRING,
+         &a.progress},
+        {0, "provenance", "VALUE", NULL, WCOW_OPTION_STRING, &a.provenance},
+        {0, "pull", NULL, "Look for newer base images", WCOW_OPTION_FLAG, &b->pull},
+        {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
+         &b->push},
+        {'q', "quiet", NULL, "Print only the image's digest", WCOW_OPTION_FLAG, &a.quiet},
+        {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &a.sbom},
+        {0, "secret", "SECRET", NULL, WCOW_OPTION_LIST, &a.secrets},
+        {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as",
+         WCOW_OPTION_STRING, &b->snapshotter},
+        {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &a.ssh},
+        {'t', "tag", "NAME[:TAG]", "Name the image; may be given many times", WCOW_OPTION_LIST,
+         &a.tags},
+        {0, "target", "STAGE", "Build this stage", WCOW_OPTION_STRING, &b->target},
+        {0},
+    };
+    const struct wcow_command command = {.name = "wcow build",
+                                         .usage = "[OPTIONS] PATH",
+                                         .summary = "Build a Windows image from a Dockerfile.",
+                                         .options = options,
+                                         .min_args = 1,
+                                         .max_args = 1,
+                                         .epilogue = epilogue};
+    int operand = 0;
+    int code = WCOW_EXIT_OK;
+    switch (wcow_options_parse(&command, argc, argv, &operand)) {
+    case WCOW_PARSE_RUN:
+        b->context = argv[operand];
+        code = run(&a);
+        break;
+    case WCOW_PARSE_DONE:
+        break;
+    case WCOW_PARSE_USAGE:
+        code = WCOW_EXIT_USAGE;
+        break;
+    }
+    done(&a);
+    return code;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/cache.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <sqlite3.h>
+
+#include "base/beneath.h"
+#include "base/bytes.h"
+
+enum { SCHEMA_VERSION = 1, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
+
+/* Each statement is prepared when first used. */
+enum query {
+    FILE_GET,
+    FILE_PUT,
+    SHAPE_HAS,
+    LAYER_GET,
+    LAYER_USED,
+    LAYER_PUT,
+    LAYER_DROP,
+    N_QUERIES,
+};
+
+static const char *const texts[N_QUERIES] = {
+    [FILE_GET] = "SELECT digest FROM files WHERE dev = ?1 AND ino = ?2 AND size_bytes = ?3 AND "
+                 "mtime_ns = ?4 AND ctime_ns = ?5",
+    [FILE_PUT] = "INSERT OR REPLACE INTO files (dev, ino, size_bytes, mtime_ns, ctime_ns, digest) "
+                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SHAPE_HAS] = "SELECT 1 FROM layers WHERE shape = ?1 LIMIT 1",
+    [LAYER_GET] =
+        "SELECT diff_id, digest, size_bytes, tar_bytes, used_s FROM layers WHERE key = ?1",
+    [LAYER_USED] = "UPDATE layers SET used_s = ?2 WHERE key = ?1",
+    [LAYER_PUT] = "INSERT OR REPLACE INTO layers (key, shape, diff_id, digest, size_bytes, "
+                  "tar_bytes, used_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [LAYER_DROP] = "DELETE FROM layers WHERE key = ?1",
+};
+
+static const char schema[] =
+    "CREATE TABLE files (dev INTEGER NOT NULL, ino INTEGER NOT NULL, size_bytes INTEGER NOT NULL,"
+    " mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, digest TEXT NOT NULL,"
+    " PRIMARY KEY (dev, ino)) WITHOUT ROWID, STRICT;"
+    "CREATE TABLE layers (key TEXT PRIMARY KEY, shape TEXT NOT NULL, diff_id TEXT NOT NULL,"
+    " digest TEXT NOT NULL, size_bytes INTEGER NOT NULL, tar_bytes INTEGER NOT NULL,"
+    " used_s INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
+    "CREATE INDEX layers_shape ON layers (shape);";
+
+struct wcow_build_cache {
+    sqlite3 *db;
+    sqlite3_stmt *queries[N_QUERIES];
+    bool writing; /* a transaction is open: files come by the thousand */
+};
+
+static int failed(const struct wcow_build_cache *c, struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_IO, "the build cache: %s", sqlite3_errmsg(c->db));
+}
+
+static int exec(struct wcow_build_cache *c, const char *sql, struct wcow_error *err)
+{
+    return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? WCOW_OK : failed(c, err);
+}
+
+/* ---- opening ---- */
+
+static int make_folder(const char *path, struct wcow_error *err)
+{
+    wcow_autofree char *dir = strdup(path);
+    if (!dir)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+    for (char *p = dir + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make the folder %s", dir);
+        *p = '/';
+    }
+    return WCOW_OK;
+}
+
+static int pragma_int(struct wcow_build_cache *c, const char *sql, int *ret)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
+    if (r == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        *ret = sqlite3_column_int(stmt, 0);
+    else
+        r = SQLITE_ERROR;
+    (void)sqlite3_finalize(stmt);
+    return r == SQLITE_OK ? 0 : -1;
+}
+
+/* Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
+static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wcow_error *err)
+{
+    int id = 0;
+    int version = 0;
+    *ret_foreign = true;
+    if (pragma_int(c, "PRAGMA application_id", &id) < 0 ||
+        pragma_int(c, "PRAGMA user_version", &version) < 0)
+        return failed(c, err);
+    bool is_new = id == 0 && version == 0;
+    if (!is_new && (id != APPLICATION_ID || version != SCHEMA_VERSION))
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "another format");
+    int r = exec(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", err);
+    if (r == WCOW_OK)
+        r = exec(c, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+    /* Somebody else may have begun it meanwhile. */
+    if (pragma_int(c, "PRAGMA user_version", &version) < 0)
+        r = failed(c, err);
+    if (r == WCOW_OK && version == 0) {
+        char stamp[96];
+        (void)sqlite3_snprintf((int)sizeof(stamp), stamp,
+                               "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                               APPLICATION_ID, SCHEMA_VERSION);
+        r = exec(c, schema, err);
+        if (r == WCOW_OK)
+            r = exec(c, stamp, err);
+    }
+    int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
+    *ret_foreign = false;
+    return r < 0 ? r : end;
+}
+
+static int try_open(const char *path, struct wcow_build_cache **ret, bool *ret_foreign,
+                    struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_build_cache_close_p) struct wcow_build_cache *c = calloc(1, sizeof(*c));
+    if (!c)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+    *ret_foreign = false;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK)
+        return failed(c, err);
+    (void)sqlite3_busy_timeout(c->db, BUSY_MS);
+    int r = prepare_file(c, ret_foreign, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(c);
+    return r;
+}
+
+/* What is no cache of ours is kept under another name, in case that was a mistake. */
+static int set_aside(const char *path, struct wcow_error *err)
+{
+    wcow_autobuf old = {0};
+    int r = wcow_buf_addf(&old, err, "%s.old", path);
+    if (r == WCOW_OK && rename(path, (const char *)old.data) < 0)
+        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "set %s aside", path);
+    static const char *const beside[] = {"-wal", "-shm"};
+    for (size_t i = 0; r == WCOW_OK && i < 2; i++) {
+        wcow_autobuf name = {0};
+        r = wcow_buf_addf(&name, err, "%s%s", path, beside[i]);
+        if (r == WCOW_OK)
+            (void)unlink((const char *)name.data);
+    }
+    return r;
+}
+
+int wcow_build_cache_open(const char *path, struct wcow_build_cache **ret, struct wcow_error *err)
+{
+    bool foreign = false;
+    int r = make_folder(path, err);
+    if (r == WCOW_OK)
+        r = try_open(path, ret, &foreign, err);
+    if (r < 0 && foreign) {
+        r = set_aside(path, err);
+        if (r == WCOW_OK)
+            r = try_open(path, ret, &foreign, err);
+    }
+    return r < 0 ? wcow_error_wrap(r, err, "%s", path) : WCOW_OK;
+}
+
+void wcow_build_cache_close(struct wcow_build_cache *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < N_QUERIES; i++)
+        (void)sqlite3_finalize(c->queries[i]);
+    if (c->writing)
+        (void)exec(c, "COMMIT", NULL);
+    (void)sqlite3_close(c->db);
+    free(c);
+}
+
+/* ---- statements ---- */
+
+static int begin(struct wcow_build_cache *c, enum query query, sqlite3_stmt **ret,
+                 struct wcow_error *err)
+{
+    sqlite3_stmt **stmt = &c->queries[query];
+    if (!*stmt && sqlite3_prepare_v3(c->db, texts[query], -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                                     NULL) != SQLITE_OK)
+        return failed(c, err);
+    (void)sqlite3_reset(*stmt);
+    *ret = *stmt;
+    return WCOW_OK;
+}
+
+static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+    (void)sqlite3_bind_text(stmt, at, text, -1, SQLITE_TRANSIENT);
+}
+
+static void bind_u64(sqlite3_stmt *stmt, int at, uint64_t value)
+{
+    (void)sqlite3_bind_int64(stmt, at, (sqlite3_int64)value);
+}
+
+/* 1 a row, 0 none. */
+static int step(struct wcow_build_cache *c, sqlite3_stmt *stmt, struct wcow_error *err)
+{
+    int r = sqlite3_step(stmt);
+    if (r == SQLITE_ROW)
+        return 1;
+    return r == SQLITE_DONE ? 0 : failed(c, err);
+}
+
+static int change(struct wcow_build_cache *c, sqlite3_stmt *stmt, struct wcow_error *err)
+{
+    int r = step(c, stmt, err);
+    (void)sqlite3_reset(stmt);
+    return r < 0 ? r : WCOW_OK;
+}
+
+/* Others wait for an open transaction: it ends with what a step remembers last, its layer. */
+static int begin_writing(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (c->writing)
+        return WCOW_OK;
+    int r = exec(c, "BEGIN IMMEDIATE", err);
+    c->writing = r == WCOW_OK;
+    return r;
+}
+
+static int end_writing(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (!c->writing)
+        return WCOW_OK;
+    c->writing = false;
+    return exec(c, "COMMIT", err);
+}
+
+static bool take_digest(sqlite3_stmt *stmt, int column, struct wcow_digest *ret)
+{
+    const unsigned char *text = sqlite3_column_text(stmt, column);
+    if (!text || !wcow_digest_is_valid((const char *)text))
+        return false;
+    memcpy(ret->text, text, sizeof(ret->text));
+    return true;
+}
+
+/* ---- files ---- */
+
+static void bind_stamp(sqlite3_stmt *stmt, const struct wcow_file_stamp *stamp)
+{
+    bind_u64(stmt, 1, stamp->dev);
+    bind_u64(stmt, 2, stamp->ino);
+    bind_u64(stmt, 3, stamp->size_bytes);
+    (void)sqlite3_bind_int64(stmt, 4, stamp->mtime_ns);
+    (void)sqlite3_bind_int64(stmt, 5, stamp->ctime_ns);
+}
+
+int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                          struct wcow_digest *ret, struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, FILE_GET, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_stamp(stmt, stamp);
+    r = step(c, stmt, err);
+    if (r == 1 && !take_digest(stmt, 0, ret))
+        r = 0;
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                                   const struct wcow_digest *digest, struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin_writing(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, FILE_PUT, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_stamp(stmt, stamp);
+    bind_text(stmt, 6, digest->text);
+    return change(c, stmt, err);
+}
+
+/* ---- layers ---- */
+
+int wcow_build_cache_has_shape(struct wcow_build_cache *c, const struct wcow_digest *shape,
+                               struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, SHAPE_HAS, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, shape->text);
+    r = step(c, stmt, err);
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+static int touch(struct wcow_build_cache *c, const struct wcow_digest *key, struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, LAYER_USED, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    (void)sqlite3_bind_int64(stmt, 2, time(NULL));
+    return change(c, stmt, err);
+}
+
+int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
+                           struct wcow_cached_layer *ret, struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, LAYER_GET, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    r = step(c, stmt, err);
+    struct wcow_cached_layer layer = {0};
+    if (r == 1 && take_digest(stmt, 0, &layer.diff_id) && take_digest(stmt, 1, &layer.digest)) {
+        layer.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
+        layer.tar_bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
+        layer.used_s = sqlite3_column_int64(stmt, 4);
+        *ret = layer;
+    } else if (r == 1) {
+        r = 0;
+    }
+    (void)sqlite3_reset(stmt);
+    if (r == 1 && touch(c, key, err) < 0)
+        return WCOW_E_IO;
+    return r;
+}
+
+int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wcow_digest *shape,
+                                    const struct wcow_digest *key,
+                                    const struct wcow_cached_layer *layer, struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin_writing(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, LAYER_PUT, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    bind_text(stmt, 2, shape->text);
+    bind_text(stmt, 3, layer->diff_id.text);
+    bind_text(stmt, 4, layer->digest.text);
+    bind_u64(stmt, 5, layer->size_bytes);
+    bind_u64(stmt, 6, layer->tar_bytes);
+    (void)sqlite3_bind_int64(stmt, 7, time(NULL));
+    r = change(c, stmt, err);
+    int end = end_writing(c, err);
+    return r < 0 ? r : end;
+}
+
+int wcow_build_cache_forget_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
+                                  struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, LAYER_DROP, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    return change(c, stmt, err);
+}
