@@ -11,22 +11,22 @@
 /** Nothing larger in one call: a hostile request of 16 MiB of empty submessages ends here. */
 enum { WCOW_ARENA_MAX_BYTES = 256 << 20 };
 
-struct wcow_arena_block;
+struct wcow_rpc_arena_block;
 
 /** Zero-initialise. */
-struct wcow_arena {
-    struct wcow_arena_block *blocks;
+struct wcow_rpc_arena {
+    struct wcow_rpc_arena_block *blocks;
     size_t used_bytes;  /**< of the newest block */
     size_t total_bytes; /**< of all blocks */
 };
 
 /** Aligned for any type, not zeroed; NULL when memory or the limit is out. */
-void *wcow_arena_alloc(struct wcow_arena *arena, size_t size);
-char *wcow_arena_strndup(struct wcow_arena *arena, const void *s, size_t len);
+void *wcow_rpc_arena_alloc(struct wcow_rpc_arena *arena, size_t size);
+char *wcow_rpc_arena_strndup(struct wcow_rpc_arena *arena, const void *s, size_t len);
 /** Everything back; a first small block is kept for the next call. */
-void wcow_arena_reset(struct wcow_arena *arena);
-void wcow_arena_done(struct wcow_arena *arena);
+void wcow_rpc_arena_reset(struct wcow_rpc_arena *arena);
+void wcow_rpc_arena_done(struct wcow_rpc_arena *arena);
 /** protobuf-c's view of it. */
-ProtobufCAllocator wcow_arena_allocator(struct wcow_arena *arena);
+ProtobufCAllocator wcow_rpc_arena_allocator(struct wcow_rpc_arena *arena);
 
 #endif

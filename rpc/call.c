@@ -64,7 +64,7 @@ void wcow_call_reset(struct wcow_rpc_call *call)
     grpc_slice_unref(call->status_text);
     call->status_text = grpc_empty_slice();
     call->request = NULL;
-    wcow_arena_reset(call->arena);
+    wcow_rpc_arena_reset(call->arena);
     atomic_store(&call->cancelled, false);
     call->close_done = call->finish_done = false;
     call->on_cancel = NULL;
@@ -76,7 +76,7 @@ void wcow_call_free(struct wcow_rpc_call *call)
     wcow_call_reset(call);
     grpc_metadata_array_destroy(&call->headers);
     grpc_call_details_destroy(&call->details);
-    wcow_arena_done(call->arena);
+    wcow_rpc_arena_done(call->arena);
     (void)pthread_mutex_destroy(&call->lock);
     free(call);
 }
@@ -106,12 +106,12 @@ const ProtobufCMessage *wcow_rpc_call_request(const struct wcow_rpc_call *call)
 
 void *wcow_rpc_call_alloc(struct wcow_rpc_call *call, size_t size)
 {
-    return wcow_arena_alloc(call->arena, size);
+    return wcow_rpc_arena_alloc(call->arena, size);
 }
 
 char *wcow_rpc_call_strdup(struct wcow_rpc_call *call, const char *s)
 {
-    return wcow_arena_strndup(call->arena, s, strlen(s));
+    return wcow_rpc_arena_strndup(call->arena, s, strlen(s));
 }
 
 const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *key)
@@ -119,8 +119,8 @@ const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *k
     for (size_t i = 0; i < call->headers.count; i++) {
         const grpc_metadata *md = &call->headers.metadata[i];
         if (grpc_slice_str_cmp(md->key, key) == 0)
-            return wcow_arena_strndup(call->arena, GRPC_SLICE_START_PTR(md->value),
-                                      GRPC_SLICE_LENGTH(md->value));
+            return wcow_rpc_arena_strndup(call->arena, GRPC_SLICE_START_PTR(md->value),
+                                          GRPC_SLICE_LENGTH(md->value));
     }
     return NULL;
 }

@@ -43,8 +43,8 @@ struct wcow_rpc_call {
     struct wcow_rpc_call *next; /**< in the server's free list */
     struct wcow_rpc_server *server;
     struct wcow_method *method;
-    struct wcow_arena arena_memory;
-    struct wcow_arena *arena; /**< &arena_memory, reachable through a const call */
+    struct wcow_rpc_arena arena_memory;
+    struct wcow_rpc_arena *arena; /**< &arena_memory, reachable through a const call */
     struct wcow_pool_job job;
     struct wcow_tag tag_new, tag_close, tag_send, tag_finish;
     char id[20];

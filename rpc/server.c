@@ -95,7 +95,7 @@ static void handle(struct wcow_rpc_call *call)
     if (!call->payload) {
         r = WCOW_FAIL(&err, WCOW_E_INVALID, "%s: no request message came", def->path);
     } else {
-        ProtobufCAllocator allocator = wcow_arena_allocator(call->arena);
+        ProtobufCAllocator allocator = wcow_rpc_arena_allocator(call->arena);
         r = wcow_message_unpack(call->payload, def->request, &allocator, &call->request, &err);
     }
     grpc_byte_buffer_destroy(call->payload);
