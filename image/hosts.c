@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "image/hosts_file.h"
 #include "image/reference.h"
 
 void wcow_host_done(struct wcow_host *host)
@@ -44,33 +45,46 @@ static bool has_port(const char *host, const char *port)
 }
 
 /* Registries on this machine speak plain HTTP by long custom, unless something says TLS. */
-static bool is_plain(const struct wcow_hosts_options *options, const char *host)
+static bool is_plain(const struct wcow_hosts_options *options, const char *host,
+                     const struct wcow_host *own)
 {
     if (options->plain_http)
         return true;
-    bool wants_tls = options->skip_verify || options->ca_file || has_port(host, "443");
+    bool wants_tls = own->skip_verify || own->ca.count || own->client_cert || has_port(host, "443");
     return wcow_host_is_loopback(host) && !wants_tls;
 }
 
-/* The registry itself, as it is without any hosts.toml. */
-static int make_default(const struct wcow_hosts_options *options, const char *host,
-                        struct wcow_host *ret, struct wcow_error *err)
+/* What the command line says holds for the registry itself, hosts.toml or not. */
+static int complete_own(const struct wcow_hosts_options *options, const char *host,
+                        struct wcow_host *own, struct wcow_error *err)
 {
-    const char *api = wcow_reference_api_host(host);
-    struct wcow_host own = {.capabilities = WCOW_HOST_ALL, .skip_verify = options->skip_verify};
-    own.authority = strdup(api);
-    int n = asprintf(&own.url, "%s://%s/v2", is_plain(options, host) ? "http" : "https", api);
-    if (n < 0)
-        own.url = NULL;
-    int r = own.authority && own.url ? WCOW_OK
-                                     : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a host");
-    if (r == WCOW_OK && options->ca_file)
-        r = wcow_str_list_add(&own.ca, options->ca_file, err);
-    if (r < 0) {
-        wcow_host_done(&own);
+    own->skip_verify |= options->skip_verify;
+    int r = options->ca_file ? wcow_str_list_add(&own->ca, options->ca_file, err) : WCOW_OK;
+    if (r < 0 || own->url)
         return r;
+    const char *api = wcow_reference_api_host(host);
+    char *server = NULL;
+    if (asprintf(&server, "%s://%s", is_plain(options, host, own) ? "http" : "https", api) < 0)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for registry hosts");
+    r = wcow_host_set_server(own, server, false, host, err);
+    free(server);
+    return r;
+}
+
+/* <directory>/<host>, else <directory>/_default. */
+static int read_directories(const char *directory, const char *host, struct wcow_hosts *hosts,
+                            struct wcow_host *own, struct wcow_error *err)
+{
+    const char *const names[] = {host, "_default"};
+    bool found = false;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        wcow_autofree char *path = NULL;
+        if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+        int r = wcow_hosts_read_directory(path, host, hosts, own, &found, err);
+        if (r < 0)
+            return r;
     }
-    *ret = own;
     return WCOW_OK;
 }
 
@@ -78,11 +92,18 @@ int wcow_hosts_load(const struct wcow_hosts_options *options, const char *host,
                     struct wcow_hosts *ret, struct wcow_error *err)
 {
     wcow_auto_hosts hosts = {0};
-    struct wcow_host own = {0};
-    int r = make_default(options, host, &own, err);
+    WCOW_CLEANUP(wcow_host_done) struct wcow_host own = {.capabilities = WCOW_HOST_ALL};
+    int r = WCOW_OK;
+    if (!*host || strchr(host, '/') || *host == '.')
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.80s\" is not a registry's host", host);
+    if (options->directory)
+        r = read_directories(options->directory, host, &hosts, &own, err);
+    for (size_t i = 0; r == WCOW_OK && options->ca_file && i < hosts.count; i++)
+        r = wcow_str_list_add(&hosts.items[i].ca, options->ca_file, err);
+    if (r == WCOW_OK)
+        r = complete_own(options, host, &own, err);
     if (r == WCOW_OK)
         r = wcow_hosts_add(&hosts, &own, err);
-    wcow_host_done(&own);
     if (r < 0)
         return r;
     *ret = hosts;
