@@ -82,7 +82,8 @@ parts_stop_shims() {
     local dir pid
     for dir in /proc/[0-9]*; do
         pid=${dir#/proc/}
-        if tr '\0' ' ' <"$dir/cmdline" 2>/dev/null | grep -q "^[^ ]*containerd-shim.* $PARTS/"; then
+        # A process may be gone by now.
+        if { tr '\0' ' ' <"$dir/cmdline" | grep -q "^[^ ]*containerd-shim.* $PARTS/"; } 2>/dev/null; then
             kill -KILL "$pid" 2>/dev/null || :
         fi
     done

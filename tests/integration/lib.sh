@@ -45,7 +45,7 @@ check() {
     if said=$("$@" 2>&1); then
         echo "ok: $name"
     else
-        fail "$name" "$* gave $?" "$said"
+        fail "$name" "$* failed:" "$(tail -n 8 <<<"$said")"
     fi
 }
 
@@ -66,9 +66,9 @@ refused() {
     shift 2
     checks=$((checks + 1))
     if said=$("$@" 2>&1); then
-        fail "$name" "$* succeeded: $said"
+        fail "$name" "$* succeeded: $(tail -n 8 <<<"$said")"
     elif [[ ! $said =~ $want ]]; then
-        fail "$name" "said: $said" "want: $want"
+        fail "$name" "said: $(tail -n 8 <<<"$said")" "want: $want"
     else
         echo "ok: $name"
     fi

@@ -118,7 +118,8 @@ static int program_bytes(const struct tree_item *item, struct wcow_buf *out, str
         bool zero = (i >> 8) % 5 == 0;
         p[i] = zero ? 0 : (uint8_t)(x % 7 < 4 ? 0x48 + x % 5 : x >> 32);
     }
-    memcpy(p, "MZ", 2);
+    p[0] = 'M';
+    p[1] = 'Z';
     out->len += item->size_bytes;
     return WCOW_OK;
 }
@@ -208,23 +209,30 @@ static int put(const struct wcow_buf *buf, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int put_item(const struct tree_item *item, struct wcow_error *err)
+static int put_entry(const struct tree_item *item, struct wcow_entry *e, struct wcow_error *err)
 {
-    wcow_autoentry e = {0};
+    static const uint8_t zeros[WCOW_TAR_BLOCK];
     wcow_autobuf data = {0};
     wcow_autobuf out = {0};
     int r = content(item, &data, err);
     if (r >= 0)
-        r = entry_of(item, data.len, &e, err);
+        r = entry_of(item, data.len, e, err);
     if (r >= 0)
-        r = wcow_tar_write_header(&e, &out, err);
+        r = wcow_tar_write_header(e, &out, err);
     if (r >= 0)
         r = wcow_buf_add(&out, data.data, data.len, err);
-    static const uint8_t zeros[WCOW_TAR_BLOCK];
     if (r >= 0)
         r = wcow_buf_add(&out, zeros, wcow_tar_padding(data.len), err);
     if (r >= 0)
         r = put(&out, err);
+    return r;
+}
+
+static int put_item(const struct tree_item *item, struct wcow_error *err)
+{
+    struct wcow_entry e = {0};
+    int r = put_entry(item, &e, err);
+    wcow_entry_done(&e);
     return r;
 }
 

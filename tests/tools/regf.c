@@ -32,6 +32,13 @@ static void regf_done(struct regf *h)
     wcow_buf_done(&h->bin);
 }
 
+/* What a structure begins with: its letters, without a NUL. */
+static void put_mark(uint8_t *p, const char *mark)
+{
+    for (; *mark; mark++)
+        *p++ = (uint8_t)*mark;
+}
+
 static uint32_t align_up(size_t n, size_t to)
 {
     return (uint32_t)((n + to - 1) / to * to);
@@ -67,7 +74,7 @@ static int add_security(struct regf *h, struct wcow_error *err)
     if (r < 0)
         return r;
     uint8_t *p = cell_at(h, h->security);
-    memcpy(p, "sk", 2);
+    put_mark(p, "sk");
     wcow_store_le32(p + 4, h->security);
     wcow_store_le32(p + 8, h->security);
     wcow_store_le32(p + 12, 1);
@@ -105,7 +112,7 @@ static int add_value(struct regf *h, const struct regf_value *v, uint32_t *ret,
     if (r < 0)
         return r;
     uint8_t *p = cell_at(h, *ret);
-    memcpy(p, "vk", 2);
+    put_mark(p, "vk");
     wcow_store_le16(p + 2, (uint16_t)name_len);
     wcow_store_le32(p + 4, len);
     wcow_store_le32(p + 8, data);
@@ -152,7 +159,7 @@ static int add_nk(struct regf *h, const struct regf_key *key, uint32_t parent, u
         return r;
     bool is_root = parent == (uint32_t)NO_CELL;
     uint8_t *p = cell_at(h, *ret);
-    memcpy(p, "nk", 2);
+    put_mark(p, "nk");
     wcow_store_le16(p + 2, NK_ASCII_NAME | (is_root ? NK_HIVE_ENTRY | NK_NO_DELETE : 0));
     wcow_store_le64(p + 4, REGF_TIME);
     wcow_store_le32(p + 16, is_root ? 0 : parent);
@@ -193,7 +200,7 @@ static int add_key(struct regf *h, const struct regf_key *key, uint32_t parent, 
         if (r < 0)
             return r;
         uint8_t *p = cell_at(h, list);
-        memcpy(p, "lh", 2);
+        put_mark(p, "lh");
         wcow_store_le16(p + 2, (uint16_t)key->n_keys);
         wcow_store_le32(p + 4 + 8 * i, child);
         wcow_store_le32(p + 8 + 8 * i, name_hash(key->keys[i].name));
@@ -220,7 +227,7 @@ static int end_bin(struct regf *h, struct wcow_error *err)
     memset(p, 0, left);
     wcow_store_le32(p, left);
     h->bin.len = size;
-    memcpy(h->bin.data, "hbin", 4);
+    put_mark(h->bin.data, "hbin");
     wcow_store_le32(h->bin.data + 8, size);
     wcow_store_le64(h->bin.data + 20, REGF_TIME);
     return WCOW_OK;
@@ -230,7 +237,7 @@ static int add_base_block(const struct regf *h, uint32_t root, struct wcow_buf *
                           struct wcow_error *err)
 {
     uint8_t block[BASE_BLOCK] = {0};
-    memcpy(block, "regf", 4);
+    put_mark(block, "regf");
     wcow_store_le32(block + 4, 1);
     wcow_store_le32(block + 8, 1);
     wcow_store_le64(block + 12, REGF_TIME);
