@@ -101,7 +101,7 @@ static int normalise(const char *path, bool keep_slash, const char *refused, cha
     wcow_pattern_clean(out);
     size_t end = strlen(out);
     if (keep_slash && len > 0 && is_slash(rest[len - 1]) && out[end - 1] != '/')
-        out[end] = '/';
+        memcpy(out + end, "/", 2);
     *ret = WCOW_TAKE_PTR(out);
     return WCOW_OK;
 }
