@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "containerd/content.h"
 #include "containerd/internal.h"
@@ -11,7 +12,12 @@
 
 #define CONTENT "/containerd.services.content.v1.Content/"
 
-enum { CHUNK_BYTES = 1 << 20, MAX_IN_FLIGHT = 8 };
+enum {
+    CHUNK_BYTES = 1 << 20,
+    MAX_IN_FLIGHT = 8,
+    LOCK_TRIES = 40, /* containerd unlocks an ingest a moment after its last stream has ended */
+    LOCK_WAIT_MS = 50,
+};
 
 typedef Containerd__Services__Content__V1__WriteContentRequest write_request;
 typedef Containerd__Services__Content__V1__WriteContentResponse write_response;
@@ -163,12 +169,31 @@ static int open_stream(struct wcow_content_writer *writer, write_response *ret,
     return r < 0 ? r : WCOW_OK;
 }
 
+/* The same, with patience where another stream still holds the ingest. */
+static int open_unlocked(struct wcow_content_writer *writer, write_response *ret,
+                         struct wcow_error *err)
+{
+    for (int i = 0;; i++) {
+        int r = open_stream(writer, ret, err);
+        /* Without a stream it is containerd that cannot be reached. */
+        if (r != WCOW_E_UNAVAILABLE || !writer->stream || i == LOCK_TRIES)
+            return r;
+        wcow_rpc_stream_free(writer->stream);
+        writer->stream = NULL;
+        if (writer->ctx->cancel && atomic_load(writer->ctx->cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "waiting for ingest %s was cancelled",
+                             writer->ref);
+        const struct timespec pause = {.tv_nsec = LOCK_WAIT_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* An interrupted ingest of that name holds bytes that nobody vouches for: begin afresh, unless all
  * is there and the digest is known beforehand. */
 static int begin(struct wcow_content_writer *writer, struct wcow_error *err)
 {
     write_response reply;
-    int r = open_stream(writer, &reply, err);
+    int r = open_unlocked(writer, &reply, err);
     if (r < 0 || reply.offset == 0)
         return r;
     if (writer->expected && writer->total_bytes > 0 &&
@@ -180,7 +205,7 @@ static int begin(struct wcow_content_writer *writer, struct wcow_error *err)
     writer->stream = NULL;
     r = abort_ingest(writer->ctx, writer->ref, err);
     if (r == WCOW_OK)
-        r = open_stream(writer, &reply, err);
+        r = open_unlocked(writer, &reply, err);
     if (r == WCOW_OK && reply.offset != 0)
         r = WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "ingest %s is being written by somebody else",
                       writer->ref);
@@ -282,6 +307,10 @@ void wcow_content_writer_free(struct wcow_content_writer *writer)
 {
     if (!writer)
         return;
+    /* An ingest that its stream still holds would outlive the abort: let the stream end first. */
+    if (writer->stream && !writer->committed &&
+        wcow_rpc_stream_close_send(writer->stream, NULL) == WCOW_OK)
+        (void)!drain(writer, NULL);
     wcow_rpc_stream_free(writer->stream);
     if (!writer->committed)
         (void)!abort_ingest(writer->ctx, writer->ref, NULL);

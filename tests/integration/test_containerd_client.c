@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The typed clients against a real containerd, started privately: WCOW_TEST_CONTAINERD is the
+ * path of its binary (scripts/fetch-containerd prints two). Needs root, as containerd does. */
+#include "wcow_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "containerd/content.h"
+#include "containerd/images.h"
+#include "containerd/leases.h"
+#include "containerd/snapshots.h"
+
+extern char **environ;
+
+static struct {
+    char dir[64];
+    pid_t pid;
+    char *lease; /* else garbage collection takes what a test is looking at */
+    struct wcow_containerd *client;
+    struct wcow_containerd_ctx ctx;
+} env;
+
+static void sleep_ms(long ms)
+{
+    struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    (void)nanosleep(&ts, NULL);
+}
+
+/* ---- a private containerd ---- */
+
+static int write_config(const char *path)
+{
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return -1;
+    (void)fprintf(f,
+                  "version = 2\n"
+                  "root = '%s/root'\n"
+                  "state = '%s/state'\n"
+                  "disabled_plugins = ['io.containerd.grpc.v1.cri', "
+                  "'io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri']\n"
+                  "[grpc]\n"
+                  "  address = '%s/c.sock'\n",
+                  env.dir, env.dir, env.dir);
+    return fclose(f);
+}
+
+static int spawn(const char *binary, const char *config)
+{
+    char log[96];
+    (void)snprintf(log, sizeof(log), "%s/log", env.dir);
+    posix_spawn_file_actions_t actions;
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    (void)posix_spawn_file_actions_adddup2(&actions, 2, 1);
+    char *argv[] = {(char *)(uintptr_t) "containerd", (char *)(uintptr_t) "--config",
+                    (char *)(uintptr_t)config, NULL};
+    int r = posix_spawn(&env.pid, binary, &actions, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return r;
+}
+
+static int await_version(void)
+{
+    struct wcow_error err = {0};
+    for (int i = 0; i < 200; i++) {
+        char *version = NULL;
+        if (wcow_containerd_version(&env.ctx, &version, &err) == WCOW_OK) {
+            print_message("containerd %s\n", version);
+            free(version);
+            return 0;
+        }
+        if (waitpid(env.pid, NULL, WNOHANG) == env.pid) {
+            env.pid = 0;
+            break;
+        }
+        sleep_ms(50);
+    }
+    print_error("containerd does not come up: %s (see %s/log)\n", err.msg, env.dir);
+    return -1;
+}
+
+static int stop_containerd(void **state);
+
+static int start_containerd(void **state)
+{
+    const char *binary = getenv("WCOW_TEST_CONTAINERD"); /* NOLINT(concurrency-mt-unsafe): main */
+    if (!binary || access(binary, X_OK) != 0) {
+        print_error("WCOW_TEST_CONTAINERD must name a containerd binary: run "
+                    "scripts/fetch-containerd and set it to one of the paths it prints\n");
+        return -1;
+    }
+    (void)snprintf(env.dir, sizeof(env.dir), "/tmp/wcow-containerd-XXXXXX");
+    char path[96];
+    if (!mkdtemp(env.dir))
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/config.toml", env.dir);
+    if (write_config(path) < 0 || spawn(binary, path) != 0) {
+        print_error("cannot start %s\n", binary);
+        return -1;
+    }
+    (void)snprintf(path, sizeof(path), "unix://%s/c.sock", env.dir);
+    struct wcow_error err = {0};
+    if (wcow_containerd_new(path, &env.client, &err) < 0)
+        return -1;
+    env.ctx =
+        (struct wcow_containerd_ctx){.client = env.client, .ns = "wcow-test", .timeout_ms = 10000};
+    if (await_version() < 0 || wcow_lease_create(&env.ctx, NULL, 3600, NULL, &env.lease, &err) < 0)
+        return -1;
+    env.ctx.lease = env.lease;
+    return 0;
+}
+
+static int stop_containerd(void **state)
+{
+    (void)state;
+    wcow_containerd_free(env.client);
+    free(env.lease);
+    if (env.pid > 0) {
+        (void)kill(env.pid, SIGTERM);
+        (void)waitpid(env.pid, NULL, 0);
+    }
+    char *argv[] = {(char *)(uintptr_t) "rm", (char *)(uintptr_t) "-rf", env.dir, NULL};
+    pid_t pid = 0;
+    if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) != 0)
+        return -1;
+    (void)waitpid(pid, NULL, 0);
+    return 0;
+}
+
+/* ---- content ---- */
+
+static uint8_t *make_data(size_t len)
+{
+    uint8_t *data = malloc(len + 1);
+    assert_non_null(data);
+    uint32_t x = 2463534242U;
+    for (size_t i = 0; i < len; i++) {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        data[i] = (uint8_t)x;
+    }
+    return data;
+}
+
+static size_t read_to_end(struct wcow_content_reader *reader, const uint8_t *want)
+{
+    struct wcow_source source = wcow_content_reader_source(reader);
+    size_t at = 0;
+    for (;;) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        assert_ok(wcow_source_next(&source, &data, &len, &err));
+        if (len == 0)
+            return at;
+        assert_memory_equal(data, want + at, len);
+        at += len;
+    }
+}
+
+static void a_blob_is_written_and_read_back_both_ways(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 1 << 20, (5 << 20) + 17, 40 << 20};
+    wcow_autofree char *root = NULL;
+    assert_ok(
+        wcow_containerd_plugin_root(&env.ctx, "io.containerd.content.v1", "content", &root, &err));
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        size_t len = sizes[i];
+        wcow_autofree uint8_t *data = make_data(len);
+        struct wcow_digest digest;
+        assert_ok(wcow_digest_of(data, len, &digest, &err));
+        WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+        assert_ok(wcow_content_writer_open(&env.ctx, "layer-1", NULL, 0, &writer, &err));
+        struct wcow_sink sink = wcow_content_writer_sink(writer);
+        for (size_t at = 0; at < len;) { /* pieces of odd sizes, some larger than a message */
+            size_t n = (at * 7919 + 333333) % (3U << 20) + 1;
+            n = n < len - at ? n : len - at;
+            assert_ok(wcow_sink_write(&sink, data + at, n, &err));
+            at += n;
+        }
+        assert_ok(wcow_content_writer_commit(writer, digest.text, NULL, &err));
+
+        const char *const roots[] = {NULL, root};
+        for (size_t k = 0; k < 2; k++) {
+            WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
+            assert_ok(
+                wcow_content_reader_open(&env.ctx, roots[k], digest.text, len, &reader, &err));
+            assert_int_equal(read_to_end(reader, data), len);
+        }
+    }
+}
+
+static void a_small_blob_carries_labels(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"schemaVersion\":2}";
+    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
+    assert_ok(wcow_labels_set(&labels, "containerd.io/gc.ref.content.0", "one", &err));
+    assert_ok(wcow_labels_set(&labels, "other", "x", &err));
+    struct wcow_digest digest;
+    assert_ok(wcow_content_write_all(&env.ctx, "m", text, sizeof(text), &labels, &digest, &err));
+    /* Again, with another value: the blob is there, its label changes. */
+    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels second = {0};
+    assert_ok(wcow_labels_set(&second, "containerd.io/gc.ref.content.0", "two", &err));
+    assert_ok(wcow_labels_set(&second, "other", "", &err));
+    assert_ok(wcow_content_write_all(&env.ctx, "m", text, sizeof(text), &second, &digest, &err));
+
+    WCOW_CLEANUP(wcow_content_info_done) struct wcow_content_info info = {0};
+    assert_ok(wcow_content_info(&env.ctx, digest.text, &info, &err));
+    assert_int_equal(info.size_bytes, sizeof(text));
+    assert_string_equal(info.digest.text, digest.text);
+    assert_string_equal(wcow_labels_get(&info.labels, "containerd.io/gc.ref.content.0"), "two");
+    assert_null(wcow_labels_get(&info.labels, "other"));
+
+    wcow_autobuf buf = {0};
+    assert_ok(wcow_content_read_all(&env.ctx, digest.text, 1000, &buf, &err));
+    assert_int_equal(buf.len, sizeof(text));
+    assert_memory_equal(buf.data, text, sizeof(text));
+    assert_fails(wcow_content_read_all(&env.ctx, digest.text, 5, &buf, &err), WCOW_E_LIMIT);
+}
+
+static void a_wrong_digest_is_refused_and_the_ref_is_free_again(void **state)
+{
+    (void)state;
+    struct wcow_digest other;
+    struct wcow_digest right;
+    assert_ok(wcow_digest_of("other", 5, &other, &err));
+    assert_ok(wcow_digest_of("bytes", 5, &right, &err));
+    {
+        WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+        assert_ok(wcow_content_writer_open(&env.ctx, "wrong", NULL, 0, &writer, &err));
+        struct wcow_sink sink = wcow_content_writer_sink(writer);
+        assert_ok(wcow_sink_write(&sink, "bytes", 5, &err));
+        assert_fails(wcow_content_writer_commit(writer, other.text, NULL, &err),
+                     WCOW_E_PRECONDITION);
+    }
+    struct wcow_digest digest;
+    assert_ok(wcow_content_write_all(&env.ctx, "wrong", "bytes", 5, NULL, &digest, &err));
+    assert_string_equal(digest.text, right.text);
+    WCOW_CLEANUP(wcow_content_info_done) struct wcow_content_info info = {0};
+    assert_fails(wcow_content_info(&env.ctx, other.text, &info, &err), WCOW_E_NOT_FOUND);
+}
+
+static void a_writer_without_commit_leaves_nothing(void **state)
+{
+    (void)state;
+    wcow_autofree uint8_t *data = make_data(3 << 20);
+    for (int i = 0; i < 3; i++) {
+        WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+        assert_ok(wcow_content_writer_open(&env.ctx, "dropped", NULL, 0, &writer, &err));
+        struct wcow_sink sink = wcow_content_writer_sink(writer);
+        assert_ok(wcow_sink_write(&sink, data, 3 << 20, &err));
+    }
+    wcow_autofree char *root = NULL;
+    assert_ok(
+        wcow_containerd_plugin_root(&env.ctx, "io.containerd.content.v1", "content", &root, &err));
+    wcow_autofree char *ingest = NULL;
+    assert_true(asprintf(&ingest, "%s/ingest", root) > 0);
+    /* rmdir(2) succeeds on an empty folder only. */
+    assert_int_equal(rmdir(ingest), 0);
+    assert_int_equal(mkdir(ingest, 0700), 0);
+}
+
+static void a_known_blob_is_not_written_again(void **state)
+{
+    (void)state;
+    struct wcow_digest digest;
+    assert_ok(wcow_content_write_all(&env.ctx, "k", "known", 5, NULL, &digest, &err));
+    struct wcow_content_writer *writer = NULL;
+    assert_fails(wcow_content_writer_open(&env.ctx, "k2", digest.text, 5, &writer, &err),
+                 WCOW_E_EXISTS);
+    /* Unknown beforehand, found at the commit. */
+    assert_ok(wcow_content_writer_open(&env.ctx, "k3", NULL, 0, &writer, &err));
+    struct wcow_sink sink = wcow_content_writer_sink(writer);
+    assert_ok(wcow_sink_write(&sink, "known", 5, &err));
+    assert_ok(wcow_content_writer_commit(writer, digest.text, NULL, &err));
+    wcow_content_writer_free(writer);
+}
+
+static void reading_refuses_what_is_absent_damaged_or_no_digest(void **state)
+{
+    (void)state;
+    wcow_autofree char *root = NULL;
+    assert_ok(
+        wcow_containerd_plugin_root(&env.ctx, "io.containerd.content.v1", "content", &root, &err));
+    struct wcow_content_reader *reader = NULL;
+    struct wcow_digest absent;
+    assert_ok(wcow_digest_of("absent", 6, &absent, &err));
+    assert_fails(wcow_content_reader_open(&env.ctx, root, absent.text, 6, &reader, &err),
+                 WCOW_E_NOT_FOUND);
+    assert_fails(wcow_content_reader_open(&env.ctx, root, "sha256:../../etc", 6, &reader, &err),
+                 WCOW_E_INVALID);
+
+    struct wcow_digest digest;
+    assert_ok(wcow_content_write_all(&env.ctx, "d", "damaged", 7, NULL, &digest, &err));
+    wcow_autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/blobs/sha256/%s", root, digest.text + 7) > 0);
+    assert_int_equal(chmod(path, 0600), 0);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "D", 1, 0), 1);
+    (void)close(fd);
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    assert_ok(wcow_content_reader_open(&env.ctx, root, digest.text, 7, &reader, &err));
+    struct wcow_source source = wcow_content_reader_source(reader);
+    assert_fails(wcow_source_next(&source, &data, &len, &err), WCOW_E_DATA_LOSS);
+    assert_fails(wcow_source_next(&source, &data, &len, &err), WCOW_E_DATA_LOSS);
+    wcow_content_reader_free(reader);
+}
+
+/* ---- leases, images ---- */
+
+static void a_lease_holds_and_goes(void **state)
+{
+    (void)state;
+    wcow_autofree char *id = NULL;
+    assert_ok(wcow_lease_create(&env.ctx, NULL, 3600, NULL, &id, &err));
+    struct wcow_containerd_ctx leased = env.ctx;
+    leased.lease = id;
+    struct wcow_digest digest;
+    assert_ok(wcow_content_write_all(&leased, "leased", "leased", 6, NULL, &digest, &err));
+    char *again = NULL;
+    assert_fails(wcow_lease_create(&env.ctx, id, 0, NULL, &again, &err), WCOW_E_EXISTS);
+    assert_ok(wcow_lease_add_resource(&env.ctx, id, "content", digest.text, &err));
+    assert_ok(wcow_lease_delete(&env.ctx, id, true, &err));
+    assert_ok(wcow_lease_delete(&env.ctx, id, true, &err));
+    WCOW_CLEANUP(wcow_content_info_done) struct wcow_content_info info = {0};
+    assert_fails(wcow_content_info(&env.ctx, digest.text, &info, &err), WCOW_E_NOT_FOUND);
+}
+
+static void an_image_is_put_changed_listed_and_deleted(void **state)
+{
+    (void)state;
+    struct wcow_image_record record = {
+        .name = (char *)(uintptr_t) "localhost/app:latest",
+        .media_type = (char *)(uintptr_t) "application/vnd.oci.image.manifest.v1+json"};
+    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
+    assert_ok(wcow_labels_set(&labels, "a", "1", &err));
+    record.labels = labels;
+    for (int i = 0; i < 2; i++) { /* created, then replaced */
+        assert_ok(wcow_content_write_all(&env.ctx, "i", "image", (size_t)(4 + i), NULL,
+                                         &record.digest, &err));
+        record.size_bytes = (uint64_t)(4 + i);
+        assert_ok(wcow_image_put(&env.ctx, &record, 1700000000, &err));
+        WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record got = {0};
+        assert_ok(wcow_image_get(&env.ctx, record.name, &got, &err));
+        assert_string_equal(got.digest.text, record.digest.text);
+        assert_string_equal(got.media_type, record.media_type);
+        assert_int_equal(got.size_bytes, 4 + i);
+        assert_string_equal(wcow_labels_get(&got.labels, "a"), "1");
+    }
+    struct wcow_image_record *list = NULL;
+    size_t n = 0;
+    assert_ok(wcow_image_list(&env.ctx, "name==localhost/app:latest", &list, &n, &err));
+    assert_int_equal(n, 1);
+    wcow_image_record_done(&list[0]);
+    free(list);
+    assert_ok(wcow_image_delete(&env.ctx, record.name, true, &err));
+    assert_fails(wcow_image_delete(&env.ctx, record.name, true, &err), WCOW_E_NOT_FOUND);
+}
+
+/* ---- snapshots and diffs, by containerd's own native snapshotter ---- */
+
+static void a_snapshot_is_prepared_diffed_applied_and_removed(void **state)
+{
+    (void)state;
+    wcow_autofree char *lease = NULL;
+    assert_ok(wcow_lease_create(&env.ctx, NULL, 3600, NULL, &lease, &err));
+    struct wcow_containerd_ctx ctx = env.ctx;
+    ctx.lease = lease;
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts lower = {0};
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts upper = {0};
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts target = {0};
+    assert_ok(wcow_snapshot_view(&ctx, "native", "empty", "", NULL, &lower, &err));
+    assert_ok(wcow_snapshot_prepare(&ctx, "native", "work", "", NULL, &upper, &err));
+    assert_int_equal(upper.n, 1);
+    assert_string_equal(upper.items[0].type, "bind");
+    assert_fails(wcow_snapshot_prepare(&ctx, "native", "work", "", NULL, &target, &err),
+                 WCOW_E_EXISTS);
+    wcow_autofree char *file = NULL;
+    assert_true(asprintf(&file, "%s/hello", upper.items[0].source) > 0);
+    int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(write(fd, "hello", 5), 5);
+    (void)close(fd);
+
+    struct wcow_descriptor_ref layer = {.media_type = "application/vnd.oci.image.layer.v1.tar"};
+    assert_ok(wcow_diff_create(&ctx, &lower, &upper, layer.media_type, "diff-1", &layer.digest,
+                               &layer.size_bytes, &err));
+    assert_true(layer.size_bytes > 512);
+    assert_ok(wcow_snapshot_prepare(&ctx, "native", "copy", "", NULL, &target, &err));
+    struct wcow_digest diff_id;
+    assert_ok(wcow_diff_apply(&ctx, &layer, &target, &diff_id, &err));
+    assert_string_equal(diff_id.text, layer.digest.text);
+
+    assert_ok(wcow_snapshot_commit(&ctx, "native", "done", "copy", NULL, &err));
+    WCOW_CLEANUP(wcow_snapshot_info_done) struct wcow_snapshot_info info = {0};
+    assert_ok(wcow_snapshot_stat(&ctx, "native", "done", &info, &err));
+    assert_int_equal(info.kind, WCOW_SNAPSHOT_COMMITTED);
+    assert_string_equal(info.name, "done");
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts again = {0};
+    assert_ok(wcow_snapshot_mounts(&ctx, "native", "work", &again, &err));
+    assert_string_equal(again.items[0].source, upper.items[0].source);
+    assert_ok(wcow_snapshot_remove(&ctx, "native", "work", &err));
+    assert_fails(wcow_snapshot_remove(&ctx, "native", "work", &err), WCOW_E_NOT_FOUND);
+    assert_ok(wcow_lease_delete(&env.ctx, lease, true, &err));
+}
+
+/* ---- introspection, cancellation ---- */
+
+static void plugins_are_known(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        wcow_containerd_has_plugin(&env.ctx, "io.containerd.content.v1", "content", NULL), 1);
+    assert_int_equal(
+        wcow_containerd_has_plugin(&env.ctx, "io.containerd.snapshotter.v1", "wcow", NULL), 0);
+    char *root = NULL;
+    assert_fails(
+        wcow_containerd_plugin_root(&env.ctx, "io.containerd.snapshotter.v1", "wcow", &root, &err),
+        WCOW_E_NOT_FOUND);
+}
+
+static void a_cancelled_context_does_nothing_more(void **state)
+{
+    (void)state;
+    atomic_bool cancel = true;
+    struct wcow_containerd_ctx ctx = env.ctx;
+    ctx.cancel = &cancel;
+    struct wcow_content_writer *writer = NULL;
+    assert_fails(wcow_content_writer_open(&ctx, "c", NULL, 0, &writer, &err), WCOW_E_CANCELLED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plugins_are_known),
+        cmocka_unit_test(a_blob_is_written_and_read_back_both_ways),
+        cmocka_unit_test(a_small_blob_carries_labels),
+        cmocka_unit_test(a_wrong_digest_is_refused_and_the_ref_is_free_again),
+        cmocka_unit_test(a_writer_without_commit_leaves_nothing),
+        cmocka_unit_test(a_known_blob_is_not_written_again),
+        cmocka_unit_test(reading_refuses_what_is_absent_damaged_or_no_digest),
+        cmocka_unit_test(a_lease_holds_and_goes),
+        cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),
+        cmocka_unit_test(a_snapshot_is_prepared_diffed_applied_and_removed),
+        cmocka_unit_test(a_cancelled_context_does_nothing_more),
+    };
+    return cmocka_run_group_tests(tests, start_containerd, stop_containerd);
+}
