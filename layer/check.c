@@ -6,25 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* HASH_ADD then leaves the element out (hh.tbl NULL) instead of ending the process. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "layer/name_set.h"
 #include "layer/names.h"
-
-/* A name seen in the layer. */
-struct seen {
-    UT_hash_handle hh;
-    enum wcow_entry_type type;
-    bool is_implied;    /* a directory that only its content testifies to */
-    uint32_t name_hash; /* of the name as written: tells duplicates from case collisions */
-    size_t key_len;
-    char key[];
-};
 
 struct wcow_check {
     struct wcow_check_options options;
-    struct seen *names;
+    struct wcow_name_set names;
     unsigned n_hives;
     bool has_hives_dir;
     bool has_entries;
@@ -90,13 +77,7 @@ void wcow_check_free(struct wcow_check *check)
 {
     if (!check)
         return;
-    struct seen *s = NULL;
-    struct seen *next = NULL;
-    HASH_ITER(hh, check->names, s, next)
-    {
-        HASH_DEL(check->names, s);
-        free(s);
-    }
+    wcow_name_set_done(&check->names);
     free(check->file_key);
     free(check);
 }
@@ -129,11 +110,9 @@ static int report(struct wcow_check *check, enum wcow_rule rule, const char *nam
 
 /* ---- names seen ---- */
 
-static struct seen *find(const struct wcow_check *check, const char *key, size_t len)
+static struct wcow_seen *find(const struct wcow_check *check, const char *key, size_t len)
 {
-    struct seen *s = NULL;
-    HASH_FIND(hh, check->names, key, len, s);
-    return s;
+    return wcow_name_set_find(&check->names, key, len);
 }
 
 static uint32_t hash_name(const char *name)
@@ -144,29 +123,19 @@ static uint32_t hash_name(const char *name)
     return h;
 }
 
+/* @param name NULL: a directory that only its content testifies to */
 static int remember(struct wcow_check *check, const char *key, size_t len,
                     enum wcow_entry_type type, const char *name, struct wcow_error *err)
 {
-    struct seen *s = calloc(1, sizeof(*s) + len);
-    if (!s)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's names");
-    memcpy(s->key, key, len);
-    s->key_len = len;
-    s->type = type;
-    s->is_implied = !name;
-    s->name_hash = name ? hash_name(name) : 0;
-    HASH_ADD(hh, check->names, key, len, s);
-    if (!s->hh.tbl) {
-        free(s);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's names");
-    }
-    return WCOW_OK;
+    struct wcow_seen seen = {
+        .type = type, .is_implied = !name, .name_hash = name ? hash_name(name) : 0};
+    return wcow_name_set_add(&check->names, key, len, &seen, err);
 }
 
 /* ---- the rules ---- */
 
 static int check_duplicate(struct wcow_check *check, const struct wcow_entry *e,
-                           const struct seen *old, struct wcow_error *err)
+                           const struct wcow_seen *old, struct wcow_error *err)
 {
     bool was = old->type == WCOW_ENTRY_WHITEOUT;
     bool is = e->type == WCOW_ENTRY_WHITEOUT;
@@ -206,7 +175,7 @@ static int check_parents(struct wcow_check *check, const struct wcow_entry *e, c
         if (!len)
             break;
         len--;
-        const struct seen *s = find(check, key, len);
+        const struct wcow_seen *s = find(check, key, len);
         if (!s) {
             nearest = nearest ? nearest : len;
             continue;
@@ -226,8 +195,8 @@ static int check_parents(struct wcow_check *check, const struct wcow_entry *e, c
 
 /* A later entry may turn what stood as a directory into something else: not through duplicates,
  * but by a link or file whose content was there before it. */
-static int check_implied(struct wcow_check *check, const struct wcow_entry *e, struct seen *old,
-                         struct wcow_error *err)
+static int check_implied(struct wcow_check *check, const struct wcow_entry *e,
+                         struct wcow_seen *old, struct wcow_error *err)
 {
     if (e->type != WCOW_ENTRY_DIR)
         return report(check,
@@ -247,7 +216,7 @@ static int check_hard_link(struct wcow_check *check, const struct wcow_entry *e,
     int r = wcow_name_key(e->link, &key, err);
     if (r < 0)
         return r;
-    const struct seen *s = find(check, key, strlen(key));
+    const struct wcow_seen *s = find(check, key, strlen(key));
     enum wcow_entry_type type = s ? s->type : WCOW_ENTRY_FILE;
     bool found = s && s->type != WCOW_ENTRY_WHITEOUT;
     if (!s && check->options.parents) {
@@ -322,7 +291,7 @@ static int check_name(struct wcow_check *check, const struct wcow_entry *e, cons
                       struct wcow_error *err)
 {
     size_t len = strlen(key);
-    struct seen *old = find(check, key, len);
+    struct wcow_seen *old = find(check, key, len);
     if (old && old->is_implied)
         return check_implied(check, e, old, err);
     if (old)

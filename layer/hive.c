@@ -131,13 +131,14 @@ static int get_subkey(struct wcow_hive *hive, struct wcow_hive_key *key, const c
     if (key->layer == WCOW_HIVE_TOMBSTONE)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "\"%.100s\" is a tombstone and cannot have subkeys",
                       key->name);
-    else if (!(more = reallocarray(key->subkeys, key->n_subkeys + 1, sizeof(*more))))
+    else if (!(more =
+                   reallocarray(key->subkeys, key->n_subkeys + 1, sizeof(struct wcow_hive_key *))))
         r = out_of_memory(err);
     if (r < 0) {
         free_key(sub);
         return r;
     }
-    memmove(more + at + 1, more + at, (key->n_subkeys - at) * sizeof(*more));
+    memmove(more + at + 1, more + at, (key->n_subkeys - at) * sizeof(struct wcow_hive_key *));
     more[at] = sub;
     key->subkeys = more;
     key->n_subkeys++;

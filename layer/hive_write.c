@@ -28,6 +28,8 @@ enum {
     VK_TOMBSTONE = 0x2,
     LAYER_INHERIT_CLASS = 0x80,
 };
+/* Two letters as the file has them. */
+#define MAGIC(a, b)  ((uint16_t)((a) | (b) << 8))
 #define VALUE_INLINE UINT32_C(0x80000000)
 
 /* As Windows protects the root of such hives. */
@@ -113,7 +115,7 @@ static int write_big_data(struct writer *w, const uint8_t *data, size_t len, uin
     if (r < 0)
         return r;
     uint8_t *db = cell_at(w, *ret);
-    memcpy(db, "db", 2);
+    wcow_store_le16(db, MAGIC('d', 'b'));
     wcow_store_le16(db + 2, (uint16_t)n);
     wcow_store_le32(db + 4, list);
     for (size_t i = 0; i < n; i++) {
@@ -140,7 +142,7 @@ static int write_value(struct writer *w, const struct wcow_hive_value *v, uint32
     if (r < 0)
         return r;
     uint8_t *vk = cell_at(w, *ret);
-    memcpy(vk, "vk", 2);
+    wcow_store_le16(vk, MAGIC('v', 'k'));
     wcow_store_le16(vk + 2, (uint16_t)name.len);
     wcow_store_le32(vk + 12, v->type);
     wcow_store_le16(vk + 16,
@@ -191,7 +193,7 @@ static int write_leaf(struct writer *w, const struct wcow_hive_key *key, const u
     if (r < 0)
         return r;
     uint8_t *lh = cell_at(w, *ret);
-    memcpy(lh, "lh", 2);
+    wcow_store_le16(lh, MAGIC('l', 'h'));
     wcow_store_le16(lh + 2, (uint16_t)n);
     for (size_t i = 0; i < n; i++) {
         wcow_store_le32(lh + 4 + 8 * i, offsets[first + i]);
@@ -213,7 +215,7 @@ static int write_subkey_list(struct writer *w, const struct wcow_hive_key *key,
     int r = add_cell(w, 4 + 4 * n_leaves, ret);
     if (r < 0)
         return r;
-    memcpy(cell_at(w, *ret), "ri", 2);
+    wcow_store_le16(cell_at(w, *ret), MAGIC('r', 'i'));
     wcow_store_le16(cell_at(w, *ret) + 2, (uint16_t)n_leaves);
     for (size_t i = 0; r == WCOW_OK && i < n_leaves; i++) {
         size_t first = i * MAX_LEAF;
@@ -235,7 +237,7 @@ static int write_sk(struct writer *w)
     if (r < 0)
         return r;
     uint8_t *sk = cell_at(w, w->sk);
-    memcpy(sk, "sk", 2);
+    wcow_store_le16(sk, MAGIC('s', 'k'));
     wcow_store_le32(sk + 4, w->sk); /* a ring of one */
     wcow_store_le32(sk + 8, w->sk);
     wcow_store_le32(sk + 12, (uint32_t)w->hive->n_keys);
@@ -276,7 +278,7 @@ static int add_nk(struct writer *w, const struct wcow_hive_key *key, uint32_t pa
         return r;
     bool is_root = key == w->hive->root;
     uint8_t *nk = cell_at(w, *ret);
-    memcpy(nk, "nk", 2);
+    wcow_store_le16(nk, MAGIC('n', 'k'));
     wcow_store_le16(nk + 2, (uint16_t)((is_root ? NK_ROOT : 0) | (ascii ? NK_ASCII_NAME : 0)));
     wcow_store_le64(nk + 4, w->hive->filetime);
     if (w->hive->kind == WCOW_HIVE_DELTA) {
@@ -396,7 +398,9 @@ static int write_base_block(const struct writer *w, uint32_t root, struct wcow_b
         return r;
     if (is_delta) {
         wcow_store_le32(base + 0x90, FLAG_LAYERED_KEYS);
-        memcpy(base + 0xb0, "OfRg", 4); /* made by the offline registry library */
+        /* "OfRg": made by the offline registry library. */
+        wcow_store_le16(base + 0xb0, MAGIC('O', 'f'));
+        wcow_store_le16(base + 0xb2, MAGIC('R', 'g'));
         wcow_store_le32(base + 0xb4, 1);
     }
     store_checksum(base);

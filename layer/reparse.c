@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/reparse.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,7 +95,8 @@ int wcow_reparse_decode(const void *data, size_t len, uint32_t *ret_tag, char **
 
 static bool has_drive(const char *s)
 {
-    return isalpha((unsigned char)s[0]) && s[1] == ':';
+    char c = (char)(s[0] | 0x20); /* lower case, of letters */
+    return c >= 'a' && c <= 'z' && s[1] == ':';
 }
 
 /* The object manager's name of a target. */
@@ -171,7 +171,7 @@ static const char *strip_drive(const char *target, bool *ret_rooted)
     else if (is_separator(target[0]) && is_separator(target[1]))
         return NULL; /* a share */
     if (has_drive(target)) {
-        if (toupper((unsigned char)target[0]) != 'C' || !is_separator(target[2]))
+        if ((target[0] | 0x20) != 'c' || !is_separator(target[2]))
             return NULL;
         target += 2;
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/sid.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -100,7 +99,18 @@ int wcow_sid_to_text(struct wcow_bytes sid, struct wcow_buf *out, struct wcow_er
     return r;
 }
 
-/* A number up to @p max; moves @p text behind it. */
+static unsigned digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F')
+        return (unsigned)(c - 'A') + 10;
+    return 16;
+}
+
+/* A number up to @p max, decimal or 0x...; moves @p text behind it. */
 static bool parse_part(const char **text, uint64_t max, uint64_t *ret)
 {
     const char *p = *text;
@@ -111,13 +121,8 @@ static bool parse_part(const char **text, uint64_t max, uint64_t *ret)
     }
     uint64_t v = 0;
     const char *start = p;
-    for (; isxdigit((unsigned char)*p); p++) {
-        unsigned digit =
-            (unsigned)(isdigit((unsigned char)*p) ? *p - '0'
-                                                  : tolower((unsigned char)*p) - 'a' + 10);
-        if (digit >= base)
-            break;
-        v = v * base + digit;
+    for (; digit_of(*p) < base; p++) {
+        v = v * base + digit_of(*p);
         if (v > max)
             return false;
     }

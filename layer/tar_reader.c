@@ -11,7 +11,7 @@
 #include "layer/tar_writer.h"
 
 static const struct wcow_tar_limits default_limits = {
-    .max_entries = 10 * 1000 * 1000,
+    .max_entries = UINT64_C(10000000),
     .max_total_bytes = UINT64_C(1) << 40,
     .max_entry_bytes = UINT64_C(1) << 40,
     .max_header_bytes = 1 << 20,

@@ -106,7 +106,8 @@ static int add_block(struct wcow_buf *out, const struct fields *f, struct wcow_e
     b[WCOW_TAR_TYPE.at] = (uint8_t)f->typeflag;
     if (f->link)
         put_string(b + WCOW_TAR_LINK.at, WCOW_TAR_LINK.len, f->link, strlen(f->link));
-    memcpy(b + WCOW_TAR_MAGIC.at, WCOW_TAR_MAGIC_USTAR, 8);
+    static const uint8_t magic[] = {'u', 's', 't', 'a', 'r', '\0', '0', '0'};
+    memcpy(b + WCOW_TAR_MAGIC.at, magic, sizeof(magic));
     if (f->has_device) {
         put_octal(b + WCOW_TAR_DEVMAJOR.at, WCOW_TAR_DEVMAJOR.len, 0);
         put_octal(b + WCOW_TAR_DEVMINOR.at, WCOW_TAR_DEVMINOR.len, 0);
@@ -155,7 +156,7 @@ static int add_ea_records(struct wcow_buf *records, const struct wcow_entry *e,
 {
     if (!e->n_eas)
         return WCOW_OK;
-    wcow_autofree const struct wcow_ea **sorted = calloc(e->n_eas, sizeof(*sorted));
+    wcow_autofree const struct wcow_ea **sorted = calloc(e->n_eas, sizeof(const struct wcow_ea *));
     if (!sorted)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu extended attributes", e->n_eas);
     for (size_t i = 0; i < e->n_eas; i++)
