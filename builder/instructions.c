@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/instructions_flags.h"
 #include "builder/instructions_type.h"
 #include "builder/words_text.h"
 
@@ -56,24 +57,12 @@ static int read_stage_name(const struct wcow_typing *in, const struct wcow_node 
 static int type_from(const struct wcow_typing *in, const struct wcow_node *node,
                      struct wcow_stage *ret)
 {
-    const char prefix[] = "--platform=";
+    struct wcow_flag platform = {.name = "platform", .type = WCOW_FLAG_STRING};
     struct wcow_stage stage = {.node = node};
     int r = read_stage_name(in, node, &stage);
-    for (size_t i = 0; i < node->flags.count && r == WCOW_OK; i++) {
-        const char *flag = node->flags.items[i];
-        const char *known[] = {"platform"};
-        if (strncmp(flag, prefix, sizeof prefix - 1) == 0 && !stage.platform)
-            stage.platform = flag + sizeof prefix - 1;
-        else if (stage.platform && strncmp(flag, prefix, sizeof prefix - 1) == 0)
-            r = WCOW_FAIL(in->err, WCOW_E_INVALID, "duplicate flag specified: --platform");
-        else if (strcmp(flag, "--platform") == 0)
-            r = WCOW_FAIL(in->err, WCOW_E_INVALID, "missing a value on flag: --platform");
-        else
-            r = WCOW_FAIL(in->err, WCOW_E_INVALID, "unknown flag: %s%s", flag,
-                          wcow_diagnostic_suggest(flag + 2, known, 1)
-                              ? " (did you mean platform?)"
-                              : ": FROM knows --platform alone");
-    }
+    if (r == WCOW_OK)
+        r = wcow_flags_read(node, in->arena, &platform, 1, in->err);
+    stage.platform = platform.value;
     if (r != WCOW_OK)
         return r;
     stage.base = node->args.items[0];
