@@ -12,6 +12,7 @@
 #include "base/beneath.h"
 #include "differ/host_tree.h"
 #include "layer/names.h"
+#include "layer/reparse.h"
 
 static void close_dirp(DIR **d)
 {
@@ -132,49 +133,19 @@ int wcow_host_link(const struct wcow_link_request *q, struct wcow_error *err)
 
 /* ---- reparse points as symbolic links ---- */
 
-static const char *skip_prefix(const char *s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    return strncmp(s, prefix, n) == 0 ? s + n : s;
-}
-
-/* Components of @p path below its first one ("Files"), the last one left out. */
-static size_t depth_below_root(const char *path)
-{
-    size_t n = 0;
-    for (const char *p = path; *p; p++)
-        n += *p == '/';
-    return n ? n - 1 : 0;
-}
-
 int wcow_host_link_target(const char *name, const char *target, char **ret, struct wcow_error *err)
 {
-    const char *at = skip_prefix(skip_prefix(target, "\\\\?\\"), "\\??\\");
-    bool has_drive = ((at[0] | 0x20) == 'c') && at[1] == ':' && (at[2] == '\\' || at[2] == '/');
-    bool is_rooted = at[0] == '\\' && at[1] != '\\';
-    bool is_relative = at == target && at[0] && at[0] != '\\' && at[0] != '/' && at[1] != ':';
-    wcow_autobuf out = {0};
-    int r = WCOW_OK;
-    if (has_drive || is_rooted) {
-        for (size_t i = depth_below_root(name); r == WCOW_OK && i > 0; i--)
-            r = wcow_buf_add_str(&out, "../", err);
-        at += has_drive ? 3 : 1;
-        if (r == WCOW_OK && !*at)
-            r = wcow_buf_add_str(&out, ".", err);
-    }
-    size_t from = out.len;
-    if (r == WCOW_OK)
-        r = wcow_buf_add_str(&out, has_drive || is_rooted || is_relative ? at : target, err);
+    char *posix = NULL;
+    int r = wcow_reparse_posix_target(name, target, &posix, err);
     if (r < 0)
         return r;
-    for (size_t i = from; (has_drive || is_rooted || is_relative) && i < out.len; i++) {
-        if (out.data[i] == '\\')
-            out.data[i] = '/';
-    }
-    if (out.len == 0 && (r = wcow_buf_add_str(&out, ".", err)) < 0)
-        return r;
-    *ret = wcow_buf_take_str(&out);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+    /* An empty symbolic link cannot be made. */
+    if (!posix)
+        posix = strdup(*target ? target : ".");
+    if (!posix)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+    *ret = posix;
+    return WCOW_OK;
 }
 
 /* ---- removal ---- */

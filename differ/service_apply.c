@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "containerd/content.h"
+#include "differ/apply.h"
+#include "differ/service_internal.h"
+
+/* A source of which the first chunk was looked at. */
+struct peeked {
+    struct wcow_source source;
+    const uint8_t *data;
+    size_t len;
+    bool is_waiting; /* the first chunk was not given yet */
+};
+
+static int peeked_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
+{
+    struct peeked *p = ctx;
+    if (!p->is_waiting)
+        return wcow_source_next(&p->source, ret_data, ret_len, err);
+    p->is_waiting = false;
+    *ret_data = p->data;
+    *ret_len = p->len;
+    return WCOW_OK;
+}
+
+static int peek(struct peeked *p, enum wcow_compression *ret, struct wcow_error *err)
+{
+    int r = wcow_source_next(&p->source, &p->data, &p->len, err);
+    if (r < 0)
+        return r;
+    p->is_waiting = true;
+    *ret = wcow_compression_detect(p->data, p->len);
+    return WCOW_OK;
+}
+
+static int apply_blob(struct wcow_differ_service *s, const struct wcow_containerd_ctx *ctx,
+                      const Containerd__Services__Diff__V1__ApplyRequest *q,
+                      struct wcow_apply_options *o, struct wcow_applied *ret,
+                      struct wcow_error *err)
+{
+    bool detect = false;
+    int r = wcow_compression_of_media_type(q->diff->media_type, &o->compression, &detect, err);
+    if (r < 0)
+        return r;
+    if (!wcow_digest_is_valid(q->diff->digest) || q->diff->size < 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is no sha256 digest of a layer",
+                         q->diff->digest);
+    WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
+    r = wcow_content_reader_open(ctx, wcow_differ_content_root(s, ctx), q->diff->digest,
+                                 (uint64_t)q->diff->size, &reader, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "layer %s", q->diff->digest);
+    struct peeked peeked = {.source = wcow_content_reader_source(reader)};
+    struct wcow_source source = {.next = peeked_next, .ctx = &peeked};
+    r = detect ? peek(&peeked, &o->compression, err) : WCOW_OK;
+    o->blob = &source;
+    if (r == WCOW_OK)
+        r = wcow_apply(o, ret, err);
+    o->blob = NULL;
+    return r < 0 ? wcow_error_wrap(r, err, "layer %s", q->diff->digest) : r;
+}
+
+static int apply(struct wcow_differ_service *s, struct wcow_rpc_call *call,
+                 struct wcow_applied *ret, struct wcow_error *err)
+{
+    const Containerd__Services__Diff__V1__ApplyRequest *q =
+        (const void *)wcow_rpc_call_request(call);
+    if (!q->diff)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "the request names no layer");
+    struct wcow_mounts mounts = {0};
+    wcow_autoside side = {0};
+    int r = wcow_differ_take_mounts(q->mounts, q->n_mounts, &mounts, err);
+    if (r == WCOW_OK)
+        r = wcow_mounts_resolve(&mounts, &side, err);
+    free(mounts.items);
+    if (r < 0)
+        return r;
+    if (side.is_read_only)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "a layer cannot be unpacked onto a read-only mount; prepare a snapshot");
+    wcow_autofree char *ns = NULL;
+    r = wcow_differ_namespace(s, call, side.layer, &ns, err);
+    if (r < 0)
+        return r;
+    struct wcow_containerd_ctx ctx = {
+        .client = s->options.containerd, .ns = ns, .cancel = wcow_rpc_call_cancelled(call)};
+    struct wcow_apply_options options = {.folder = side.layer,
+                                         .parents = (const char *const *)side.parents,
+                                         .n_parents = side.n_parents,
+                                         .limits = &s->options.limits,
+                                         .max_ratio = s->options.max_ratio,
+                                         .sync = q->sync_fs,
+                                         .cancel = ctx.cancel};
+    return apply_blob(s, &ctx, q, &options, ret, err);
+}
+
+void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *service)
+{
+    struct wcow_error err = {0};
+    struct wcow_applied applied = {0};
+    int r = apply(service, call, &applied, &err);
+    Containerd__Services__Diff__V1__ApplyResponse reply =
+        CONTAINERD__SERVICES__DIFF__V1__APPLY_RESPONSE__INIT;
+    Containerd__Types__Descriptor layer = CONTAINERD__TYPES__DESCRIPTOR__INIT;
+    static char media_type[] = WCOW_MEDIA_TAR;
+    layer.media_type = media_type;
+    layer.digest = applied.diff_id.text;
+    layer.size = (int64_t)applied.tar_bytes;
+    reply.applied = &layer;
+    wcow_rpc_call_finish(call, r == WCOW_OK ? &reply.base : NULL, r, &err);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "containerd/content.h"
+#include "containerd/leases.h"
+#include "differ/codec.h"
+#include "differ/compare.h"
+#include "differ/service_internal.h"
+#include "layer/filetime.h"
+
+/* The blob must outlive the call, until whoever asked for it refers to it. */
+enum { LEASE_SECONDS = 3600 };
+
+static const char label_uncompressed[] = "containerd.io/uncompressed";
+
+typedef Containerd__Services__Diff__V1__DiffRequest diff_request;
+
+struct written {
+    const char *media_type;
+    struct wcow_digest digest;
+    uint64_t bytes;
+};
+
+/* Hashes and counts the blob on its way to the content store. */
+struct blob_sink {
+    struct wcow_sink to;
+    struct wcow_hash *hash;
+    uint64_t bytes;
+};
+
+static int blob_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    struct blob_sink *b = ctx;
+    wcow_hash_add(b->hash, data, len);
+    b->bytes += len;
+    return wcow_sink_write(&b->to, data, len, err);
+}
+
+static int choose_compression(const char *media_type, struct written *ret,
+                              enum wcow_compression *ret_compression, struct wcow_error *err)
+{
+    static const struct {
+        const char *type;
+        enum wcow_compression compression;
+    } known[] = {{WCOW_MEDIA_GZIP, WCOW_COMPRESSION_GZIP},
+                 {WCOW_MEDIA_ZSTD, WCOW_COMPRESSION_ZSTD},
+                 {WCOW_MEDIA_TAR, WCOW_COMPRESSION_NONE}};
+    if (!*media_type)
+        media_type = WCOW_MEDIA_GZIP;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].type, media_type) == 0) {
+            ret->media_type = known[i].type;
+            *ret_compression = known[i].compression;
+            return WCOW_OK;
+        }
+    }
+    return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "media type \"%s\" is none that wcow writes; use %s",
+                     media_type, WCOW_MEDIA_GZIP);
+}
+
+static int make_ref(const char *asked, char **ret, struct wcow_error *err)
+{
+    uint8_t random[4] = {0};
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (getrandom(random, sizeof(random), 0) < 0)
+        memset(random, 0, sizeof(random));
+    int n = *asked ? asprintf(ret, "%s", asked)
+                   : asprintf(ret, "%lld%09ld-%02x%02x%02x%02x", (long long)now.tv_sec, now.tv_nsec,
+                              random[0], random[1], random[2], random[3]);
+    return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an ingest's name") : WCOW_OK;
+}
+
+static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
+                      struct wcow_labels *ret, struct wcow_error *err)
+{
+    for (size_t i = 0; i < q->n_labels; i++) {
+        int r = wcow_labels_set(ret, q->labels[i]->key, q->labels[i]->value, err);
+        if (r < 0)
+            return r;
+    }
+    return wcow_labels_set(ret, label_uncompressed, diff_id->text, err);
+}
+
+static int write_blob(const struct wcow_compare_options *o, struct blob_sink *blob,
+                      enum wcow_compression compression, struct wcow_digest *ret_diff_id,
+                      struct wcow_error *err)
+{
+    struct wcow_sink sink = {.write = blob_write, .ctx = blob};
+    WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
+    uint64_t tar_bytes = 0;
+    int r = wcow_compressor_new(&sink, compression, 0, &c, err);
+    if (r < 0)
+        return r;
+    struct wcow_sink tar = wcow_compressor_sink(c);
+    r = wcow_compare(o, &tar, ret_diff_id, &tar_bytes, err);
+    return r < 0 ? r : wcow_compressor_finish(c, err);
+}
+
+static int write_content(const struct wcow_containerd_ctx *ctx, const diff_request *q,
+                         const struct wcow_compare_options *o, enum wcow_compression compression,
+                         struct written *ret, struct wcow_error *err)
+{
+    wcow_autofree char *ref = NULL;
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
+    struct wcow_digest diff_id = {0};
+    int r = make_ref(q->ref, &ref, err);
+    if (r == WCOW_OK)
+        r = wcow_hash_new(&hash, err);
+    if (r == WCOW_OK)
+        r = wcow_content_writer_open(ctx, ref, NULL, 0, &writer, err);
+    if (r < 0)
+        return r;
+    struct blob_sink blob = {.to = wcow_content_writer_sink(writer), .hash = hash};
+    r = write_blob(o, &blob, compression, &diff_id, err);
+    if (r == WCOW_OK)
+        r = wcow_hash_digest(hash, &ret->digest, err);
+    if (r == WCOW_OK)
+        r = set_labels(q, &diff_id, &labels, err);
+    if (r == WCOW_OK)
+        r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
+    ret->bytes = blob.bytes;
+    return r;
+}
+
+/* With the caller's lease where one came, else with one of our own. */
+static int write_leased(struct wcow_containerd_ctx *ctx, const char *lease, const diff_request *q,
+                        const struct wcow_compare_options *o, enum wcow_compression compression,
+                        struct written *ret, struct wcow_error *err)
+{
+    if (lease && *lease) {
+        ctx->lease = lease;
+        return write_content(ctx, q, o, compression, ret, err);
+    }
+    wcow_autofree char *own = NULL;
+    int r = wcow_lease_create(ctx, NULL, LEASE_SECONDS, NULL, &own, err);
+    if (r < 0)
+        return r;
+    ctx->lease = own;
+    r = write_content(ctx, q, o, compression, ret, err);
+    ctx->lease = NULL;
+    if (r < 0) {
+        struct wcow_containerd_ctx uncancelled = *ctx;
+        uncancelled.cancel = NULL;
+        uncancelled.timeout_ms = 5000;
+        struct wcow_error ignored = {0};
+        if (wcow_lease_delete(&uncancelled, own, false, &ignored) < 0)
+            return r; /* it expires by itself */
+    }
+    return r;
+}
+
+static int pair_of_request(const diff_request *q, struct wcow_layer_side *ret,
+                           struct wcow_error *err)
+{
+    struct wcow_mounts lower = {0};
+    struct wcow_mounts upper = {0};
+    int r = wcow_differ_take_mounts(q->left, q->n_left, &lower, err);
+    if (r == WCOW_OK)
+        r = wcow_differ_take_mounts(q->right, q->n_right, &upper, err);
+    if (r == WCOW_OK)
+        r = wcow_mounts_pair(&lower, &upper, ret, err);
+    free(lower.items);
+    free(upper.items);
+    return r;
+}
+
+static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struct written *ret,
+                struct wcow_error *err)
+{
+    const diff_request *q = (const void *)wcow_rpc_call_request(call);
+    wcow_autoside upper = {0};
+    enum wcow_compression compression = WCOW_COMPRESSION_NONE;
+    wcow_autofree char *ns = NULL;
+    int r = pair_of_request(q, &upper, err);
+    if (r == WCOW_OK)
+        r = choose_compression(q->media_type, ret, &compression, err);
+    if (r == WCOW_OK)
+        r = wcow_differ_namespace(s, call, upper.layer, &ns, err);
+    if (r < 0)
+        return r;
+    if (!*ns)
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                         "no namespace came with the request and \"%s\" is no snapshot of this "
+                         "wcowd: where the layer should be written is not known",
+                         upper.layer);
+    uint64_t latest = 0;
+    if (q->source_date_epoch)
+        latest = wcow_filetime_of_unix(q->source_date_epoch->seconds,
+                                       (uint32_t)q->source_date_epoch->nanos);
+    struct wcow_containerd_ctx ctx = {
+        .client = s->options.containerd, .ns = ns, .cancel = wcow_rpc_call_cancelled(call)};
+    struct wcow_compare_options options = {.folder = upper.layer,
+                                           .parents = (const char *const *)upper.parents,
+                                           .n_parents = upper.n_parents,
+                                           .latest = q->source_date_epoch ? &latest : NULL,
+                                           .cancel = ctx.cancel};
+    return write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options,
+                        compression, ret, err);
+}
+
+void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *service)
+{
+    struct wcow_error err = {0};
+    struct written written = {.media_type = ""};
+    int r = diff(service, call, &written, &err);
+    Containerd__Services__Diff__V1__DiffResponse reply =
+        CONTAINERD__SERVICES__DIFF__V1__DIFF_RESPONSE__INIT;
+    Containerd__Types__Descriptor layer = CONTAINERD__TYPES__DESCRIPTOR__INIT;
+    layer.media_type = wcow_rpc_call_strdup(call, written.media_type);
+    layer.digest = written.digest.text;
+    layer.size = (int64_t)written.bytes;
+    reply.diff = &layer;
+    if (r == WCOW_OK && !layer.media_type)
+        r = WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for the reply");
+    wcow_rpc_call_finish(call, r == WCOW_OK ? &reply.base : NULL, r, &err);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by service.c, service_apply.c and service_diff.c. */
+#ifndef WCOW_DIFFER_SERVICE_INTERNAL_H
+#define WCOW_DIFFER_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "differ/mounts.h"
+#include "differ/service.h"
+#include "proto/diff.pb-c.h"
+
+#define WCOW_MEDIA_TAR  "application/vnd.oci.image.layer.v1.tar"
+#define WCOW_MEDIA_GZIP WCOW_MEDIA_TAR "+gzip"
+#define WCOW_MEDIA_ZSTD WCOW_MEDIA_TAR "+zstd"
+
+struct wcow_differ_service {
+    struct wcow_differ_options options;
+    pthread_mutex_t lock;
+    char *content_root; /* under the lock; once known it stays */
+    bool asked;         /* containerd was asked for it */
+};
+
+/** Borrowed mounts of a request: the strings are the request's; free `items` only. */
+WCOW_NODISCARD int wcow_differ_take_mounts(Containerd__Types__Mount **from, size_t n,
+                                           struct wcow_mounts *ret, struct wcow_error *err);
+/** The call's namespace: its header, else that of the folder. "" where it is unknown; caller frees.
+ */
+WCOW_NODISCARD int wcow_differ_namespace(struct wcow_differ_service *s,
+                                         const struct wcow_rpc_call *call, const char *folder,
+                                         char **ret, struct wcow_error *err);
+/** The folder of the content store or NULL; lives as long as the service. */
+const char *wcow_differ_content_root(struct wcow_differ_service *s,
+                                     const struct wcow_containerd_ctx *ctx);
+
+void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *ctx);
+void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *ctx);
+
+#endif
