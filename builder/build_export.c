@@ -133,17 +133,8 @@ static int export_image(struct export *e, const struct wcow_output *o, struct wc
         r = unpack(e, err);
     if (r < 0 || !(o->push || e->build->options->push))
         return r;
-    for (size_t i = 0; r == WCOW_OK && i < e->names.count; i++) {
-        wcow_autobuf title = {0};
-        r = wcow_buf_addf(&title, err, "pushing %s", e->names.items[i]);
-        if (r < 0)
-            return r;
-        unsigned step = wcow_progress_start(e->build->progress, (const char *)title.data);
-        r = wcow_output_push(backend, &e->image, e->names.items[i], step, err);
-        wcow_progress_end(e->build->progress, step,
-                          r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
-                          r < 0 && err ? err->msg : NULL);
-    }
+    for (size_t i = 0; r == WCOW_OK && i < e->names.count; i++)
+        r = wcow_output_push(backend, &e->image, e->names.items[i], e->step, err);
     return r;
 }
 

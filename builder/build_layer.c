@@ -120,6 +120,7 @@ static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned 
     struct shown shown = {.build = b, .step = step, .next = 1 << 20};
     const struct wcow_layer_write options = {.has_epoch = b->has_epoch,
                                              .epoch = wcow_filetime_of_unix(b->epoch_s, 0),
+                                             .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
                                              .cancel = b->options->cancel,
                                              .progress = show_written,
                                              .progress_ctx = &shown};

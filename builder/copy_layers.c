@@ -59,7 +59,7 @@ static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *n
     if (found->entry.type == WCOW_ENTRY_FILE) {
         r = wcow_layers_payload(found, &payload, err);
         if (r == WCOW_OK)
-            r = wcow_tree_link_group(c->copying->tree, found->data_key, &group, err);
+            r = wcow_tree_link_group(c->copying->tree, wcow_layers_identity(found), &group, err);
     }
     if (r < 0)
         return r;
@@ -227,9 +227,16 @@ static int glob_level(struct copier *c, const char *dir, const char *component,
     int r = wcow_name_key(component, &upper, err);
     if (r < 0)
         return r;
+    /* Through a link to a directory, and not into what is none. */
+    WCOW_CLEANUP(wcow_layers_found_done) struct wcow_layers_found found = {0};
+    if (*dir) {
+        r = find_source(c, dir, &found, err);
+        if (r < 0 || r == 0 || found.entry.type != WCOW_ENTRY_DIR)
+            return r < 0 ? r : WCOW_OK;
+    }
     struct wcow_chain chain = wcow_layers_chain(c->layers);
     struct globbing g = {.component = upper};
-    r = wcow_chain_children(&chain, dir, match_child, &g, err);
+    r = wcow_chain_children(&chain, *dir ? found.entry.name : "", match_child, &g, err);
     for (size_t i = 0; r >= 0 && i < g.names.count; i++) {
         wcow_autofree char *path = NULL;
         r = join(dir, g.names.items[i], &path, err);

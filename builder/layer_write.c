@@ -168,7 +168,8 @@ static int add_node_key(void *arg, struct wcow_tree_node *node, struct wcow_erro
         return cancelled(err);
     struct wcow_entry entry = entry_of(k->options, node);
     note_first(node);
-    if (!node->is_below && (!k->options->has_epoch || node->is_stamped)) {
+    bool is_ours = node->is_stamped || entry.mtime == k->options->now;
+    if (is_ours || (!node->is_below && !k->options->has_epoch)) {
         entry.mtime = 0;
         entry.atime = 0;
         entry.ctime = 0;

@@ -13,6 +13,8 @@
 struct wcow_layer_write {
     bool has_epoch;            /**< SOURCE_DATE_EPOCH: no time of what is new is later */
     uint64_t epoch;            /**< FILETIME */
+    uint64_t now;              /**< FILETIME that the build gives to what it makes itself, in this
+                                    layer and those below: no part of the key */
     const atomic_bool *cancel; /**< polled; may be NULL */
     /** Told the bytes of tar written so far; may be NULL. */
     void (*progress)(void *ctx, uint64_t done_bytes);

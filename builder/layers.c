@@ -275,6 +275,13 @@ int wcow_layers_payload(const struct wcow_layers_found *found, struct wcow_paylo
     return WCOW_OK;
 }
 
+const char *wcow_layers_identity(const struct wcow_layers_found *found)
+{
+    const struct wcow_tree_node *node =
+        found->source->tree ? wcow_tree_find(found->source->tree, found->data_key) : NULL;
+    return node && node->group ? wcow_link_group_id(node->group) : found->data_key;
+}
+
 /* ---- streams ---- */
 
 static int give_stream(const struct wcow_entry *stream, struct wcow_payload *payload,

@@ -160,5 +160,10 @@ int wcow_output_push(struct wcow_backend *b, const struct wcow_built_image *imag
         r = wcow_registry_push_manifest(b->registry, &p.ref, image->manifest_desc.media_type,
                                         image->manifest_data.data, image->manifest_data.len,
                                         &digest, err);
-    return r < 0 ? wcow_error_wrap(r, err, "push %s", name) : WCOW_OK;
+    if (r < 0)
+        return wcow_error_wrap(r, err, "push %s", name);
+    wcow_autobuf text = {0};
+    if (wcow_buf_addf(&text, NULL, "pushing manifest for %s@%s", name, digest.text) == WCOW_OK)
+        wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
+    return WCOW_OK;
 }

@@ -595,6 +595,11 @@ int wcow_tree_link_group(struct wcow_tree *tree, const char *id, struct wcow_lin
     return WCOW_OK;
 }
 
+const char *wcow_link_group_id(const struct wcow_link_group *group)
+{
+    return group->id;
+}
+
 const char *wcow_link_group_first(const struct wcow_link_group *group)
 {
     return group->first;

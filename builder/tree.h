@@ -100,6 +100,8 @@ WCOW_NODISCARD int wcow_tree_each(struct wcow_tree *tree, wcow_tree_fn fn, void 
 /** The tree as a layer; borrows it. */
 struct wcow_layer_view wcow_tree_view(struct wcow_tree *tree);
 
+/** What it was made with. */
+const char *wcow_link_group_id(const struct wcow_link_group *group);
 /** In each(): the name of the group's first node, NULL while none was met. */
 const char *wcow_link_group_first(const struct wcow_link_group *group);
 void wcow_link_group_set_first(struct wcow_link_group *group, const char *name);
