@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wcow_test.h"
+
+#include <string.h>
+
+#include "layer/pax.h"
+
+static struct wcow_bytes bytes(const char *s)
+{
+    return (struct wcow_bytes){.data = (const uint8_t *)s, .len = strlen(s)};
+}
+
+/* Lengths around the points where the length itself gets another digit. */
+static void a_record_counts_its_own_length(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 1100; n++) {
+        wcow_autobuf out = {0};
+        wcow_autofree char *value = calloc(1, n + 1);
+        assert_non_null(value);
+        memset(value, 'v', n);
+        assert_ok(wcow_pax_add(&out, "key", bytes(value), &err));
+        assert_int_equal(strtoul((const char *)out.data, NULL, 10), out.len);
+        struct wcow_cursor c = wcow_cursor_of(out.data, out.len);
+        struct wcow_pax_record rec = {0};
+        assert_int_equal(wcow_pax_next(&c, &rec, NULL), 1);
+        assert_true(wcow_pax_is(rec.key, "key"));
+        assert_int_equal(rec.value.len, n);
+        assert_int_equal(wcow_pax_next(&c, &rec, NULL), 0);
+    }
+}
+
+static void records_that_go_reads(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *key;
+        const char *value;
+    } good[] = {
+        {"6 k=v\n", "k", "v"},          {"5 k=\n", "k", ""},
+        {"0010 k=x\n\n", "k", "x\n"},   {"10 k==v=v\n", "k", "=v=v"},
+        {"11 k=a b c\n", "k", "a b c"},
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct wcow_cursor c = wcow_cursor_of(good[i].text, strlen(good[i].text));
+        struct wcow_pax_record rec = {0};
+        struct wcow_error err = {0};
+        int r = wcow_pax_next(&c, &rec, &err);
+        if (r != 1)
+            fail_msg("case %zu: %s", i, err.msg);
+        assert_true(wcow_pax_is(rec.key, good[i].key));
+        assert_true(wcow_pax_is(rec.value, good[i].value));
+    }
+}
+
+static void records_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len;
+    } bad[] = {
+        {"6 k=v", 5},
+        {"7 k=v\n", 6},
+        {"5 k=v\n", 6},
+        {" 6 k=v\n", 7},
+        {"+6 k=v\n", 7},
+        {"-6 k=v\n", 7},
+        {"6\tk=v\n", 6},
+        {"6 kvv\n", 6},
+        {"5 =v\n", 5},
+        {"4 k\n", 4},
+        {"6k=v\n", 5},
+        {"18446744073709551622 k=v\n", 25},
+        {"\0", 1},
+        {"8 k\0x=v\n", 8},
+        {"11 path=\0a\n", 11},
+        {"000000000000000000000006 k=v\n", 29},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct wcow_cursor c = wcow_cursor_of(bad[i].text, bad[i].len);
+        struct wcow_pax_record rec = {0};
+        assert_fails(wcow_pax_next(&c, &rec, &err), WCOW_E_CORRUPT);
+    }
+    wcow_autobuf out = {.max_bytes = 10};
+    assert_fails(wcow_pax_add(&out, "", bytes("v"), &err), WCOW_E_INVALID);
+    assert_fails(wcow_pax_add(&out, "a=b", bytes("v"), &err), WCOW_E_INVALID);
+    struct wcow_bytes nul = {.data = (const uint8_t *)"a\0b", .len = 3};
+    assert_fails(wcow_pax_add(&out, "path", nul, &err), WCOW_E_INVALID);
+    assert_fails(wcow_pax_add(&out, "key", bytes("too much of it"), &err), WCOW_E_LIMIT);
+    assert_int_equal(out.len, 0);
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    uint64_t v = 0;
+    assert_ok(wcow_pax_number(bytes("4294967295"), UINT32_MAX, &v, &err));
+    assert_int_equal(v, UINT32_MAX);
+    assert_ok(wcow_pax_number(bytes("007"), 9, &v, &err));
+    assert_int_equal(v, 7);
+    static const char *const bad[] = {
+        "", "-1", "+1", " 1", "1 ", "0x1", "4294967296", "18446744073709551616", "1e3"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_fails(wcow_pax_number(bytes(bad[i]), UINT32_MAX, &v, &err), WCOW_E_CORRUPT);
+    assert_int_equal(v, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_counts_its_own_length),
+        cmocka_unit_test(records_that_go_reads),
+        cmocka_unit_test(records_that_are_none),
+        cmocka_unit_test(numbers),
+    };
+    return cmocka_run_group_tests_name("layer/pax", tests, NULL, NULL);
+}
