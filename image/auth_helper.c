@@ -16,8 +16,6 @@
 
 enum { HELPER_TIMEOUT_MS = 30000, HELPER_OUTPUT_MAX = 256 << 10 };
 
-extern char **environ;
-
 /* Standard input from a file in memory: no pipe can break or block. */
 static int make_input(const char *server, int *ret_fd, struct wcow_error *err)
 {

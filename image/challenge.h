@@ -16,7 +16,7 @@ struct wcow_challenge {
     char *service;
     char *scope;
 };
-void wcow_challenge_done(struct wcow_challenge *challenge);
+void wcow_challenge_done(struct wcow_challenge *c);
 #define wcow_auto_challenge WCOW_CLEANUP(wcow_challenge_done) struct wcow_challenge
 
 /** Choose among the challenges of all @p headers: Bearer before Basic; scheme NONE when there is

@@ -283,20 +283,19 @@ static int add_certificate(const char *directory, const char *name, struct wcow_
     return WCOW_OK;
 }
 
-static void close_dir(DIR **dir)
-{
-    if (*dir)
-        (void)closedir(*dir);
-}
-
 static int read_certificates(const char *directory, struct wcow_host *own, struct wcow_error *err)
 {
-    WCOW_CLEANUP(close_dir) DIR *dir = opendir(directory);
-    if (!dir)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open the directory %s", directory);
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, NULL, alphasort);
+    if (count < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read the directory %s", directory);
     int r = WCOW_OK;
-    for (const struct dirent *e; r == WCOW_OK && (e = readdir(dir)) != NULL;)
-        r = add_certificate(directory, e->d_name, own, err);
+    for (int i = 0; i < count; i++) {
+        if (r == WCOW_OK)
+            r = add_certificate(directory, entries[i]->d_name, own, err);
+        free(entries[i]);
+    }
+    free(entries);
     return r;
 }
 

@@ -68,7 +68,7 @@ struct wcow_http_response {
     struct wcow_buf body;
     uint64_t delivered_bytes; /**< given to the sink, also when the transfer then broke */
 };
-void wcow_http_response_done(struct wcow_http_response *response);
+void wcow_http_response_done(struct wcow_http_response *r);
 #define wcow_auto_response WCOW_CLEANUP(wcow_http_response_done) struct wcow_http_response
 
 /** Perform it. WCOW_OK for every whole answer, whatever its status. WCOW_E_UNAVAILABLE for a

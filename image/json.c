@@ -96,19 +96,19 @@ json_t *wcow_json_from_map(const struct wcow_str_map *map)
     return WCOW_TAKE_PTR(object);
 }
 
-json_t *wcow_json_ordered(json_t *object, const char *const *order)
+json_t *wcow_json_ordered(json_t *fields, const char *const *order)
 {
-    wcow_autojson *ordered = json_object();
-    if (!ordered)
+    wcow_autojson *result = json_object();
+    if (!result)
         return NULL;
     for (; *order; order++) {
-        json_t *value = json_object_get(object, *order);
-        if (value && json_object_set(ordered, *order, value) < 0)
+        json_t *value = json_object_get(fields, *order);
+        if (value && json_object_set(result, *order, value) < 0)
             return NULL;
     }
-    if (json_object_update_missing(ordered, object) < 0)
+    if (json_object_update_missing(result, fields) < 0)
         return NULL;
-    return WCOW_TAKE_PTR(ordered);
+    return WCOW_TAKE_PTR(result);
 }
 
 int wcow_json_write(const json_t *json, struct wcow_buf *out, struct wcow_error *err)

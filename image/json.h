@@ -45,7 +45,7 @@ WCOW_NODISCARD int wcow_platform_into_json(const struct wcow_platform *p, json_t
                                            struct wcow_error *err);
 
 /** A new object with the keys of @p order (ended by NULL) first, then the others as they stand. */
-json_t *wcow_json_ordered(json_t *object, const char *const *order);
+json_t *wcow_json_ordered(json_t *fields, const char *const *order);
 /** Append the text of @p json without white space. */
 WCOW_NODISCARD int wcow_json_write(const json_t *json, struct wcow_buf *out,
                                    struct wcow_error *err);

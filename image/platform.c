@@ -21,36 +21,51 @@ static const struct {
     {"armel", "arm", "v6"},  {"armv7l", "arm", "v7"},
 };
 
-void wcow_platform_normalise(struct wcow_platform *p)
+static void lower(char *text)
 {
-    for (char *s = p->os; *s; s++)
-        *s = (char)tolower((unsigned char)*s);
-    for (char *s = p->architecture; *s; s++)
-        *s = (char)tolower((unsigned char)*s);
-    for (char *s = p->variant; *s; s++)
-        *s = (char)tolower((unsigned char)*s);
-    if (strcmp(p->os, "macos") == 0)
-        set_field(p->os, "darwin");
+    for (; *text; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
+static void rename_architecture(struct wcow_platform *p)
+{
     for (size_t i = 0; i < sizeof(architectures) / sizeof(architectures[0]); i++) {
         if (strcmp(p->architecture, architectures[i].other) != 0)
             continue;
         set_field(p->architecture, architectures[i].go);
         if (!p->variant[0])
             set_field(p->variant, architectures[i].variant);
-        break;
+        return;
     }
-    if (strcmp(p->architecture, "arm64") == 0 &&
-        (strcmp(p->variant, "8") == 0 || strcmp(p->variant, "v8") == 0))
-        p->variant[0] = '\0';
-    if (strcmp(p->architecture, "amd64") == 0 && strcmp(p->variant, "v1") == 0)
-        p->variant[0] = '\0';
-    if (strcmp(p->architecture, "arm") == 0 && !p->variant[0])
+}
+
+/* "7" is "v7", and arm without a variant means it. */
+static void complete_arm_variant(struct wcow_platform *p)
+{
+    size_t len = strlen(p->variant);
+    if (!len) {
         set_field(p->variant, "v7");
-    if (strcmp(p->architecture, "arm") == 0 && isdigit((unsigned char)p->variant[0]) &&
-        strlen(p->variant) < WCOW_PLATFORM_FIELD_MAX) {
-        memmove(p->variant + 1, p->variant, strlen(p->variant) + 1);
+    } else if (isdigit((unsigned char)p->variant[0]) && len < WCOW_PLATFORM_FIELD_MAX) {
+        memmove(p->variant + 1, p->variant, len + 1);
         p->variant[0] = 'v';
     }
+}
+
+void wcow_platform_normalise(struct wcow_platform *p)
+{
+    lower(p->os);
+    lower(p->architecture);
+    lower(p->variant);
+    if (strcmp(p->os, "macos") == 0)
+        set_field(p->os, "darwin");
+    rename_architecture(p);
+    bool v8 = strcmp(p->variant, "8") == 0 || strcmp(p->variant, "v8") == 0;
+    bool v1 = strcmp(p->variant, "v1") == 0;
+    if ((strcmp(p->architecture, "arm64") == 0 && v8) ||
+        (strcmp(p->architecture, "amd64") == 0 && v1))
+        p->variant[0] = '\0';
+    if (strcmp(p->architecture, "arm") == 0)
+        complete_arm_variant(p);
 }
 
 struct wcow_platform wcow_platform_host(void)

@@ -14,7 +14,8 @@
 enum {
     TOKEN_ANSWER_MAX = 512 << 10,
     TOKEN_LIFE_DEFAULT_S = 60, /* by the specification, where the answer says nothing */
-    TOKEN_MARGIN_S = 10,       /* not used any more so shortly before its end */
+    TOKEN_LIFE_MAX_S = 86400,
+    TOKEN_MARGIN_S = 10, /* not used any more so shortly before its end */
     TOKEN_CACHE_MAX = 256,
 };
 
@@ -229,8 +230,8 @@ static int read_token(const struct wcow_call *call, const struct wcow_http_respo
     ret->life_s = json_is_integer(life) ? json_integer_value(life) : TOKEN_LIFE_DEFAULT_S;
     if (ret->life_s < TOKEN_LIFE_DEFAULT_S)
         ret->life_s = TOKEN_LIFE_DEFAULT_S;
-    if (ret->life_s > 24 * 3600)
-        ret->life_s = 24 * 3600;
+    if (ret->life_s > TOKEN_LIFE_MAX_S)
+        ret->life_s = TOKEN_LIFE_MAX_S;
     ret->value = strdup(token);
     return ret->value ? WCOW_OK : nomem(err);
 }

@@ -50,14 +50,20 @@ static void skip_lines(struct reader *r)
     }
 }
 
+static int hex_value(char c)
+{
+    if (isdigit((unsigned char)c))
+        return c - '0';
+    return isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+}
+
 static int add_unicode(struct reader *r, size_t digits, struct wcow_buf *out)
 {
     uint32_t code = 0;
     for (size_t i = 0; i < digits; i++, r->s++) {
-        if (!isxdigit((unsigned char)*r->s))
+        int d = hex_value(*r->s);
+        if (d < 0)
             return fail(r, "bad \\u escape in a string");
-        int d =
-            isdigit((unsigned char)*r->s) ? *r->s - '0' : tolower((unsigned char)*r->s) - 'a' + 10;
         code = code << 4 | (uint32_t)d;
     }
     uint8_t utf8[4];

@@ -36,7 +36,7 @@ struct bad_server {
     void (*handle)(struct bad_server *server, int fd, const struct bad_request *request);
     atomic_int step;    /* for the handlers' own use */
     atomic_int failure; /* a handler saw what must not be */
-    int other_port;
+    atomic_int other_port;
 };
 
 /* The value of a header into @p to; "" when absent. */

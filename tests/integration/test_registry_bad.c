@@ -407,7 +407,7 @@ static void redirects_after_login(struct bad_server *s, int fd, const struct bad
         return;
     }
     (void)snprintf(headers, sizeof(headers), "Location: http://127.0.0.1:%d/elsewhere\r\n",
-                   s->other_port);
+                   atomic_load(&s->other_port));
     answer(fd, "307 Temporary Redirect", headers, "", 0);
 }
 
@@ -418,7 +418,7 @@ static void a_redirect_carries_no_credentials(void **state)
     bad_server_start(&other);
     struct world w;
     begin(&w, redirects_after_login);
-    w.server.other_port = other.port;
+    atomic_store(&w.server.other_port, other.port);
     assert_int_equal(fetch(&w), WCOW_OK);
     assert_whole(&w);
     assert_int_equal(atomic_load(&other.requests), 1);
@@ -485,7 +485,7 @@ static void a_token_is_got_kept_and_refreshed(void **state)
     assert_int_equal(fetch(&w), WCOW_OK);
     assert_int_equal(atomic_load(&w.server.requests), 5); /* the token serves again */
     w.out.len = 0;
-    w.server.other_port = 1; /* the next one counts as expired */
+    atomic_store(&w.server.other_port, 1); /* the next one counts as expired */
     assert_int_equal(fetch(&w), WCOW_OK);
     assert_int_equal(atomic_load(&w.server.requests), 9);
     assert_whole(&w);
@@ -626,7 +626,7 @@ static void an_upload_to_another_server_carries_no_credentials(void **state)
     bad_server_start(&other);
     struct world w;
     begin(&w, upload_elsewhere);
-    w.server.other_port = other.port;
+    atomic_store(&w.server.other_port, other.port);
     assert_int_equal(push(&w), WCOW_OK);
     assert_int_equal(atomic_load(&other.requests), 1);
     assert_int_equal(atomic_load(&other.failure), 0);

@@ -58,60 +58,93 @@ static void a_config_comes_back_byte_for_byte(void **state)
     assert_fails(wcow_image_config_history(config, 2, &entry, NULL, &err), WCOW_E_NOT_FOUND);
 }
 
+#define WORDS "[\"cmd /S /C <\\\"hi\\\"> & more\"]"
+
+/* Set in an order that is not the one of the document. */
+static void set_lists(struct wcow_image_config *c)
+{
+    static const enum wcow_config_list lists[] = {WCOW_CONFIG_SHELL, WCOW_CONFIG_ON_BUILD,
+                                                  WCOW_CONFIG_CMD, WCOW_CONFIG_ENTRYPOINT};
+    wcow_auto_str_list words = {0};
+    assert_ok(wcow_str_list_add(&words, "cmd /S /C <\"hi\"> & more", &err));
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        assert_ok(wcow_image_config_set_list(c, lists[i], &words, &err));
+}
+
+static void set_maps(struct wcow_image_config *c)
+{
+    assert_ok(wcow_image_config_set_label(c, "z", "1", &err));
+    assert_ok(wcow_image_config_set_label(c, "a", "2", &err));
+    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_VOLUMES, "C:\\data", &err));
+    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_EXPOSED_PORTS, "80/tcp", &err));
+    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_EXPOSED_PORTS, "443/tcp", &err));
+}
+
+static void set_scalars(struct wcow_image_config *c)
+{
+    struct wcow_healthcheck check = {.interval_ns = 30000000000, .retries = 3};
+    assert_ok(wcow_str_list_add(&check.test, "CMD", &err));
+    assert_ok(wcow_image_config_set_healthcheck(c, &check, &err));
+    wcow_str_list_done(&check.test);
+    assert_ok(wcow_image_config_set_args_escaped(c, true, &err));
+    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_STOP_SIGNAL, "SIGTERM", &err));
+    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_WORKING_DIR, "C:\\app", &err));
+    assert_ok(wcow_image_config_set_env(c, "A", "1", &err));
+    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_USER, "ContainerAdministrator", &err));
+}
+
+static void set_top_level(struct wcow_image_config *c)
+{
+    struct wcow_history entry = {
+        .has_created = true, .created_s = 1700000000, .created_by = "COPY", .comment = "wcow"};
+    assert_ok(wcow_image_config_add_diff_id(c, A, &err));
+    assert_ok(wcow_image_config_add_history(c, &entry, &err));
+    assert_ok(wcow_image_config_set_author(c, "me", &err));
+    assert_ok(wcow_image_config_set_created(c, 1700000000, 120000000, &err));
+}
+
 static void everything_a_dockerfile_sets_is_written_in_order(void **state)
 {
     (void)state;
+    static const char want[] =
+        "{\"created\":\"2023-11-14T22:13:20.12Z\",\"author\":\"me\",\"architecture\":\"amd64\","
+        "\"os\":\"windows\",\"os.version\":\"10.0.20348.1\",\"config\":{"
+        "\"User\":\"ContainerAdministrator\",\"ExposedPorts\":{\"443/tcp\":{},\"80/tcp\":{}},"
+        "\"Env\":[\"A=1\"],\"Entrypoint\":" WORDS ",\"Cmd\":" WORDS
+        ",\"Volumes\":{\"C:\\\\data\":{}},"
+        "\"WorkingDir\":\"C:\\\\app\",\"Labels\":{\"a\":\"2\",\"z\":\"1\"},"
+        "\"StopSignal\":\"SIGTERM\",\"ArgsEscaped\":true,"
+        "\"Healthcheck\":{\"Test\":[\"CMD\"],\"Interval\":30000000000,\"Retries\":3},"
+        "\"OnBuild\":" WORDS ",\"Shell\":" WORDS "},"
+        "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" A "\"]},"
+        "\"history\":[{\"created\":\"2023-11-14T22:13:20Z\",\"created_by\":\"COPY\","
+        "\"comment\":\"wcow\"}]}";
     struct wcow_platform platform;
     assert_ok(wcow_platform_parse("windows(10.0.20348.1)/amd64", &platform, &err));
     WCOW_CLEANUP(wcow_image_config_free_p) struct wcow_image_config *c = NULL;
     assert_ok(wcow_image_config_new(&platform, &c, &err));
-    wcow_auto_str_list words = {0};
-    assert_ok(wcow_str_list_add(&words, "cmd /S /C <\"hi\"> & more", &err));
-    struct wcow_healthcheck check = {.interval_ns = 30000000000, .retries = 3};
-    assert_ok(wcow_str_list_add(&check.test, "CMD", &err));
-    assert_ok(wcow_image_config_set_list(c, WCOW_CONFIG_SHELL, &words, &err));
-    assert_ok(wcow_image_config_set_list(c, WCOW_CONFIG_ON_BUILD, &words, &err));
-    assert_ok(wcow_image_config_set_healthcheck(c, &check, &err));
-    assert_ok(wcow_image_config_set_args_escaped(c, true, &err));
-    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_STOP_SIGNAL, "SIGTERM", &err));
-    assert_ok(wcow_image_config_set_label(c, "z", "1", &err));
-    assert_ok(wcow_image_config_set_label(c, "a", "2", &err));
-    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_WORKING_DIR, "C:\\app", &err));
-    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_VOLUMES, "C:\\data", &err));
-    assert_ok(wcow_image_config_set_list(c, WCOW_CONFIG_CMD, &words, &err));
-    assert_ok(wcow_image_config_set_list(c, WCOW_CONFIG_ENTRYPOINT, &words, &err));
-    assert_ok(wcow_image_config_set_env(c, "A", "1", &err));
-    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_EXPOSED_PORTS, "80/tcp", &err));
-    assert_ok(wcow_image_config_add_to_set(c, WCOW_CONFIG_EXPOSED_PORTS, "443/tcp", &err));
-    assert_ok(wcow_image_config_set_string(c, WCOW_CONFIG_USER, "ContainerAdministrator", &err));
-    assert_ok(wcow_image_config_add_diff_id(c, A, &err));
-    struct wcow_history entry = {
-        .has_created = true, .created_s = 1700000000, .created_by = "COPY", .comment = "wcow"};
-    assert_ok(wcow_image_config_add_history(c, &entry, &err));
-    assert_ok(wcow_image_config_set_author(c, "me", &err));
-    assert_ok(wcow_image_config_set_created(c, 1700000000, 120000000, &err));
-    assert_writes(
-        c, "{\"created\":\"2023-11-14T22:13:20.12Z\",\"author\":\"me\",\"architecture\":\"amd64\","
-           "\"os\":\"windows\",\"os.version\":\"10.0.20348.1\",\"config\":{"
-           "\"User\":\"ContainerAdministrator\",\"ExposedPorts\":{\"443/tcp\":{},\"80/tcp\":{}},"
-           "\"Env\":[\"A=1\"],\"Entrypoint\":[\"cmd /S /C <\\\"hi\\\"> & more\"],"
-           "\"Cmd\":[\"cmd /S /C <\\\"hi\\\"> & more\"],\"Volumes\":{\"C:\\\\data\":{}},"
-           "\"WorkingDir\":\"C:\\\\app\",\"Labels\":{\"a\":\"2\",\"z\":\"1\"},"
-           "\"StopSignal\":\"SIGTERM\",\"ArgsEscaped\":true,"
-           "\"Healthcheck\":{\"Test\":[\"CMD\"],\"Interval\":30000000000,\"Retries\":3},"
-           "\"OnBuild\":[\"cmd /S /C <\\\"hi\\\"> & more\"],"
-           "\"Shell\":[\"cmd /S /C <\\\"hi\\\"> & more\"]},"
-           "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" A "\"]},"
-           "\"history\":[{\"created\":\"2023-11-14T22:13:20Z\",\"created_by\":\"COPY\","
-           "\"comment\":\"wcow\"}]}");
+    set_lists(c);
+    set_maps(c);
+    set_scalars(c);
+    set_top_level(c);
+    assert_writes(c, want);
+}
+
+static void what_is_set_can_be_read(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_image_config_free_p) struct wcow_image_config *c = parse(BASE);
     struct wcow_healthcheck back = {0};
-    bool has = false;
+    bool has = true;
+    assert_ok(wcow_image_config_healthcheck(c, &back, &has, &err));
+    assert_false(has);
+    set_scalars(c);
+    set_maps(c);
     assert_ok(wcow_image_config_healthcheck(c, &back, &has, &err));
     assert_true(has);
     assert_int_equal(back.retries, 3);
     assert_string_equal(back.test.items[0], "CMD");
     wcow_str_list_done(&back.test);
-    wcow_str_list_done(&check.test);
     wcow_auto_str_list ports = {0};
     assert_ok(wcow_image_config_set_members(c, WCOW_CONFIG_EXPOSED_PORTS, &ports, &err));
     assert_int_equal(ports.count, 2);
@@ -174,7 +207,9 @@ static void the_classic_builders_notes_can_be_dropped(void **state)
 static void bad_configs_are_refused(void **state)
 {
     (void)state;
-    static const char *const cases[] = {
+    static const char full_but_empty[] =
+        "{\"rootfs\":{\"diff_ids\":[\"" A "\"]},\"history\":[{\"empty_layer\":true}]}";
+    const char *const cases[] = {
         "",
         "null",
         "[]",
@@ -199,7 +234,7 @@ static void bad_configs_are_refused(void **state)
         "{\"history\":[1]}",
         "{\"history\":[{\"empty_layer\":1}]}",
         "{\"history\":[{\"created_by\":\"one layer, but no diff ID\"}]}",
-        "{\"rootfs\":{\"diff_ids\":[\"" A "\"]},\"history\":[{\"empty_layer\":true}]}",
+        full_but_empty,
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wcow_image_config *c = NULL;
@@ -261,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_config_comes_back_byte_for_byte),
         cmocka_unit_test(everything_a_dockerfile_sets_is_written_in_order),
+        cmocka_unit_test(what_is_set_can_be_read),
         cmocka_unit_test(what_is_set_can_be_removed),
         cmocka_unit_test(names_of_variables_fold_on_windows_only),
         cmocka_unit_test(the_classic_builders_notes_can_be_dropped),

@@ -120,13 +120,12 @@ static void hostile_sizes_end_in_an_error(void **state)
     assert_fails(wcow_manifest_parse(text, len, NULL, &m, &err), WCOW_E_LIMIT);
     memset(text, '[', len);
     assert_fails(wcow_manifest_parse(text, len - 1, NULL, &m, &err), WCOW_E_CORRUPT);
-    static const char head[] = "{\"schemaVersion\":2,\"manifests\":[";
-    memcpy(text, head, strlen(head));
-    size_t n = strlen(head);
-    for (size_t i = 0; i <= WCOW_MANIFEST_MAX_ENTRIES; i++, n += 3)
-        memcpy(text + n, i ? ",{}" : "{} ", 3);
-    memcpy(text + n, "]}", 2);
-    assert_fails(wcow_index_parse(text, n + 2, NULL, &x, &err), WCOW_E_LIMIT);
+    wcow_autobuf list = {0};
+    assert_ok(wcow_buf_add_str(&list, "{\"schemaVersion\":2,\"manifests\":[{}", &err));
+    for (size_t i = 0; i < WCOW_MANIFEST_MAX_ENTRIES; i++)
+        assert_ok(wcow_buf_add_str(&list, ",{}", &err));
+    assert_ok(wcow_buf_add_str(&list, "]}", &err));
+    assert_fails(wcow_index_parse(list.data, list.len, NULL, &x, &err), WCOW_E_LIMIT);
     free(text);
 }
 

@@ -38,33 +38,43 @@ static void assert_file(const char *path, const char *want)
     assert_string_equal(text, want);
 }
 
-static void a_layout_stands_in_a_directory(void **state)
+static struct wcow_oci_writer *writer_into(struct wcow_oci_directory **directory)
 {
-    (void)state;
-    WCOW_CLEANUP(wcow_oci_directory_free_p) struct wcow_oci_directory *directory = NULL;
-    WCOW_CLEANUP(wcow_oci_writer_free_p) struct wcow_oci_writer *writer = NULL;
-    assert_ok(wcow_oci_directory_open(dir, &directory, &err));
-    struct wcow_oci_output output = wcow_oci_directory_output(directory);
+    struct wcow_oci_writer *writer = NULL;
+    assert_ok(wcow_oci_directory_open(dir, directory, &err));
+    struct wcow_oci_output output = wcow_oci_directory_output(*directory);
     assert_ok(wcow_oci_writer_new(&output, &writer, &err));
-    struct wcow_digest config;
-    struct wcow_digest manifest;
+    return writer;
+}
+
+static void write_layout(struct wcow_digest *config, struct wcow_digest *manifest)
+{
+    WCOW_CLEANUP(wcow_oci_directory_free_p) struct wcow_oci_directory *directory = NULL;
+    WCOW_CLEANUP(wcow_oci_writer_free_p) struct wcow_oci_writer *writer = writer_into(&directory);
     struct wcow_digest again;
-    assert_ok(wcow_oci_writer_add_bytes(writer, "config", 6, &config, &err));
-    assert_ok(wcow_oci_writer_add_bytes(writer, "manifest", 8, &manifest, &err));
+    assert_ok(wcow_oci_writer_add_bytes(writer, "config", 6, config, &err));
+    assert_ok(wcow_oci_writer_add_bytes(writer, "manifest", 8, manifest, &err));
     assert_ok(wcow_oci_writer_add_bytes(writer, "manifest", 8, &again, &err));
-    assert_true(wcow_oci_writer_has(writer, manifest.text));
+    assert_true(wcow_oci_writer_has(writer, manifest->text));
 
     wcow_auto_str_list tags = {0};
     wcow_auto_str_list layers = {0};
     assert_ok(wcow_str_list_add(&tags, "app:v1", &err));
-    assert_ok(wcow_str_list_add(&layers, manifest.text, &err));
-    assert_ok(wcow_oci_writer_add_docker_manifest(writer, &tags, config.text, &layers, &err));
+    assert_ok(wcow_str_list_add(&layers, manifest->text, &err));
+    assert_ok(wcow_oci_writer_add_docker_manifest(writer, &tags, config->text, &layers, &err));
     wcow_auto_descriptor desc = {0};
-    assert_ok(wcow_descriptor_init(&desc, WCOW_MEDIA_OCI_MANIFEST, manifest.text, 8, &err));
+    assert_ok(wcow_descriptor_init(&desc, WCOW_MEDIA_OCI_MANIFEST, manifest->text, 8, &err));
     assert_ok(wcow_str_map_set(&desc.annotations, "org.opencontainers.image.ref.name", "v1", &err));
     assert_ok(wcow_oci_writer_finish(writer, &desc, 1, &err));
     assert_fails(wcow_oci_writer_add_bytes(writer, "late", 4, NULL, &err), WCOW_E_PRECONDITION);
+}
 
+static void a_layout_stands_in_a_directory(void **state)
+{
+    (void)state;
+    struct wcow_digest config;
+    struct wcow_digest manifest;
+    write_layout(&config, &manifest);
     char path[128];
     char want[1024];
     assert_file("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}");
@@ -91,10 +101,7 @@ static void bytes_that_are_not_the_blob_leave_nothing(void **state)
 {
     (void)state;
     WCOW_CLEANUP(wcow_oci_directory_free_p) struct wcow_oci_directory *directory = NULL;
-    WCOW_CLEANUP(wcow_oci_writer_free_p) struct wcow_oci_writer *writer = NULL;
-    assert_ok(wcow_oci_directory_open(dir, &directory, &err));
-    struct wcow_oci_output output = wcow_oci_directory_output(directory);
-    assert_ok(wcow_oci_writer_new(&output, &writer, &err));
+    WCOW_CLEANUP(wcow_oci_writer_free_p) struct wcow_oci_writer *writer = writer_into(&directory);
     struct wcow_digest digest;
     assert_ok(wcow_digest_of("right", 5, &digest, &err));
     static const struct {
