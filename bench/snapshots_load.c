@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Load on a snapshotter's socket, wcowd's or any other's: each client repeats prepare, mounts,
+ * stat, commit, view, remove, remove on keys of its own. Prints operations a second and, for each
+ * method, the median and the 99th percentile.
+ *
+ *   snapshots-load SOCKET CLIENTS SECONDS [SNAPSHOTTER] */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "google/protobuf/empty.pb-c.h"
+#include "proto/snapshots.pb-c.h"
+#include "rpc/client.h"
+
+#define PB(name)      Containerd__Services__Snapshots__V1__##name
+#define PB_INIT(name) CONTAINERD__SERVICES__SNAPSHOTS__V1__##name##__INIT
+#define TYPE(name)    (&containerd__services__snapshots__v1__##name##__descriptor)
+
+enum method { PREPARE, MOUNTS, STAT, COMMIT, VIEW, REMOVE, N_METHODS };
+static const char *const method_names[N_METHODS] = {"Prepare", "Mounts", "Stat",
+                                                    "Commit",  "View",   "Remove"};
+enum { MAX_SAMPLES = 1 << 20, MAX_CLIENTS = 1024 };
+
+struct samples {
+    uint32_t *us;
+    size_t n;
+};
+
+struct client {
+    pthread_t thread;
+    struct wcow_rpc_channel *channel;
+    unsigned number;
+    struct samples samples[N_METHODS];
+    size_t n_ops;
+};
+
+static atomic_bool stop;
+static char *snapshotter;
+
+static uint64_t now_us(void)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void call(struct client *c, enum method method, const ProtobufCMessage *request,
+                 const ProtobufCMessageDescriptor *reply_type)
+{
+    static const struct wcow_rpc_header headers[] = {{"containerd-namespace", "default"}};
+    const struct wcow_rpc_call_options options = {
+        .headers = headers, .n_headers = 1, .timeout_ms = 60000, .peer = "the snapshotter"};
+    char path[96];
+    (void)snprintf(path, sizeof(path), "/containerd.services.snapshots.v1.Snapshots/%s",
+                   method_names[method]);
+    struct wcow_error err = {0};
+    ProtobufCMessage *reply = NULL;
+    uint64_t begin = now_us();
+    if (wcow_rpc_unary(c->channel, &options, path, request, reply_type, &reply, &err) < 0) {
+        (void)fprintf(stderr, "snapshots-load: %s: %s\n", method_names[method], err.msg);
+        exit(1); /* NOLINT(concurrency-mt-unsafe): the measurement is void */
+    }
+    uint64_t took = now_us() - begin;
+    protobuf_c_message_free_unpacked(reply, NULL);
+    struct samples *s = &c->samples[method];
+    if (s->n < MAX_SAMPLES)
+        s->us[s->n++] = (uint32_t)took;
+    c->n_ops++;
+}
+
+static void prepare(struct client *c, char *key, char *parent)
+{
+    PB(PrepareSnapshotRequest) r = PB_INIT(PREPARE_SNAPSHOT_REQUEST);
+    r.snapshotter = snapshotter;
+    r.key = key;
+    r.parent = parent;
+    call(c, PREPARE, &r.base, TYPE(prepare_snapshot_response));
+}
+
+static void commit(struct client *c, char *name, char *key)
+{
+    PB(CommitSnapshotRequest) r = PB_INIT(COMMIT_SNAPSHOT_REQUEST);
+    r.snapshotter = snapshotter;
+    r.name = name;
+    r.key = key;
+    call(c, COMMIT, &r.base, &google__protobuf__empty__descriptor);
+}
+
+static void remove_one(struct client *c, char *key)
+{
+    PB(RemoveSnapshotRequest) r = PB_INIT(REMOVE_SNAPSHOT_REQUEST);
+    r.snapshotter = snapshotter;
+    r.key = key;
+    call(c, REMOVE, &r.base, &google__protobuf__empty__descriptor);
+}
+
+static void look(struct client *c, char *key)
+{
+    PB(MountsRequest) m = PB_INIT(MOUNTS_REQUEST);
+    m.snapshotter = snapshotter;
+    m.key = key;
+    call(c, MOUNTS, &m.base, TYPE(mounts_response));
+    PB(StatSnapshotRequest) s = PB_INIT(STAT_SNAPSHOT_REQUEST);
+    s.snapshotter = snapshotter;
+    s.key = key;
+    call(c, STAT, &s.base, TYPE(stat_snapshot_response));
+}
+
+static void cycle(struct client *c, unsigned n)
+{
+    static char base[] = "load-base";
+    char key[64];
+    char name[64];
+    char view[64];
+    (void)snprintf(key, sizeof(key), "load-%u-%u active", c->number, n);
+    (void)snprintf(name, sizeof(name), "load-%u-%u committed", c->number, n);
+    (void)snprintf(view, sizeof(view), "load-%u-%u view", c->number, n);
+    prepare(c, key, base);
+    look(c, key);
+    commit(c, name, key);
+    PB(ViewSnapshotRequest) v = PB_INIT(VIEW_SNAPSHOT_REQUEST);
+    v.snapshotter = snapshotter;
+    v.key = view;
+    v.parent = name;
+    call(c, VIEW, &v.base, TYPE(view_snapshot_response));
+    remove_one(c, view);
+    remove_one(c, name);
+}
+
+static void *run(void *arg)
+{
+    struct client *c = arg;
+    for (unsigned n = 0; !atomic_load(&stop); n++)
+        cycle(c, n);
+    return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void report(const struct client *clients, unsigned n, double seconds)
+{
+    size_t n_ops = 0;
+    for (unsigned i = 0; i < n; i++)
+        n_ops += clients[i].n_ops;
+    (void)printf("clients=%u ops_per_s=%.0f", n, (double)n_ops / seconds);
+    uint32_t *all = calloc(n * (size_t)65536 + 1, sizeof(*all));
+    for (int m = 0; all && m < N_METHODS; m++) {
+        size_t n_all = 0;
+        for (unsigned i = 0; i < n; i++) {
+            const struct samples *s = &clients[i].samples[m];
+            size_t take = s->n < 65536 ? s->n : 65536;
+            memcpy(all + n_all, s->us, take * sizeof(*all));
+            n_all += take;
+        }
+        if (n_all == 0)
+            continue;
+        qsort(all, n_all, sizeof(*all), by_value);
+        (void)printf(" %s_p50_us=%u %s_p99_us=%u", method_names[m], all[n_all / 2], method_names[m],
+                     all[n_all * 99 / 100]);
+    }
+    (void)printf("\n");
+    free(all);
+}
+
+static bool set_up(struct client *c, unsigned number, struct wcow_rpc_channel *channel)
+{
+    c->number = number;
+    c->channel = channel;
+    for (int m = 0; m < N_METHODS; m++) {
+        c->samples[m].us = calloc(MAX_SAMPLES, sizeof(uint32_t));
+        if (!c->samples[m].us)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+    unsigned seconds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    if (n == 0 || n > MAX_CLIENTS || seconds == 0) {
+        (void)fprintf(stderr, "usage: snapshots-load SOCKET CLIENTS SECONDS [SNAPSHOTTER]\n");
+        return 2;
+    }
+    static char default_name[] = "wcow";
+    snapshotter = argc > 4 ? argv[4] : default_name;
+    struct wcow_error err = {0};
+    struct wcow_rpc_channel *channel = NULL;
+    struct client *clients = calloc(n + 1, sizeof(*clients));
+    if (!clients || wcow_rpc_channel_new(argv[1], &channel, &err) < 0) {
+        (void)fprintf(stderr, "snapshots-load: %s\n", err.msg);
+        return 1;
+    }
+    for (unsigned i = 0; i <= n; i++) {
+        if (!set_up(&clients[i], i, channel))
+            return 1;
+    }
+    static char base[] = "load-base";
+    static char base_key[] = "load-base active";
+    static char none[] = "";
+    prepare(&clients[n], base_key, none);
+    commit(&clients[n], base, base_key);
+    uint64_t begin = now_us();
+    for (unsigned i = 0; i < n; i++)
+        (void)pthread_create(&clients[i].thread, NULL, run, &clients[i]);
+    (void)sleep(seconds);
+    atomic_store(&stop, true);
+    for (unsigned i = 0; i < n; i++)
+        (void)pthread_join(clients[i].thread, NULL);
+    report(clients, n, (double)(now_us() - begin) / 1e6);
+    remove_one(&clients[n], base);
+    wcow_rpc_channel_free(channel);
+    return 0;
+}
