@@ -9,6 +9,7 @@
 
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"
+#include "rpc/text.h"
 
 #define CONTENT "/containerd.services.content.v1.Content/"
 
@@ -25,7 +26,7 @@ int wcow_content_info(const struct wcow_containerd_ctx *ctx, const char *digest,
 {
     Containerd__Services__Content__V1__InfoRequest request =
         CONTAINERD__SERVICES__CONTENT__V1__INFO_REQUEST__INIT;
-    request.digest = (char *)(uintptr_t)digest;
+    request.digest = wcow_rpc_text(digest);
     wcow_automessage *message = NULL;
     int r = wcow_containerd_call(ctx, CONTENT "Info", &request.base,
                                  &containerd__services__content__v1__info_response__descriptor,
@@ -79,7 +80,7 @@ int wcow_content_label(const struct wcow_containerd_ctx *ctx, const char *digest
         r = make_mask(labels, &paths, err);
     if (r == WCOW_OK) {
         info_message info = CONTAINERD__SERVICES__CONTENT__V1__INFO__INIT;
-        info.digest = (char *)(uintptr_t)digest;
+        info.digest = wcow_rpc_text(digest);
         info.n_labels = map.n;
         info.labels = (void *)map.items;
         Google__Protobuf__FieldMask mask = GOOGLE__PROTOBUF__FIELD_MASK__INIT;

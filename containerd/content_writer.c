@@ -9,6 +9,7 @@
 #include "containerd/content.h"
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"
+#include "rpc/text.h"
 
 #define CONTENT "/containerd.services.content.v1.Content/"
 
@@ -68,7 +69,7 @@ static int send_chunk(struct wcow_content_writer *writer, const void *data, size
     write_request request = CONTAINERD__SERVICES__CONTENT__V1__WRITE_CONTENT_REQUEST__INIT;
     request.action = ACTION(WRITE);
     request.offset = (int64_t)writer->offset;
-    request.data.data = (uint8_t *)(uintptr_t)data;
+    memcpy(&request.data.data, &data, sizeof(data)); /* only read: const goes */
     request.data.len = len;
     int r = wcow_rpc_stream_send(writer->stream, &request.base, err);
     if (r < 0)
@@ -141,7 +142,7 @@ static int abort_ingest(const struct wcow_containerd_ctx *ctx, const char *ref,
     own.timeout_ms = 10000;
     Containerd__Services__Content__V1__AbortRequest request =
         CONTAINERD__SERVICES__CONTENT__V1__ABORT_REQUEST__INIT;
-    request.ref = (char *)(uintptr_t)ref;
+    request.ref = wcow_rpc_text(ref);
     return wcow_containerd_order(&own, CONTENT "Abort", &request.base, err);
 }
 
@@ -266,7 +267,7 @@ static int commit(struct wcow_content_writer *writer, const char *digest,
     request.action = ACTION(COMMIT);
     request.offset = (int64_t)writer->offset;
     request.total = (int64_t)writer->offset;
-    request.expected = (char *)(uintptr_t)digest;
+    request.expected = wcow_rpc_text(digest);
     request.n_labels = map.n;
     request.labels = (void *)map.items;
     r = wcow_rpc_stream_send(writer->stream, &request.base, err);

@@ -5,6 +5,7 @@
 #include "containerd/mounts.h"
 #include "containerd/snapshots.h"
 #include "proto/diff.pb-c.h"
+#include "rpc/text.h"
 
 #define DIFF "/containerd.services.diff.v1.Diff/"
 
@@ -32,8 +33,8 @@ int wcow_diff_apply(const struct wcow_containerd_ctx *ctx, const struct wcow_des
     if (r < 0)
         return r;
     Containerd__Types__Descriptor descriptor = CONTAINERD__TYPES__DESCRIPTOR__INIT;
-    descriptor.media_type = (char *)(uintptr_t)layer->media_type;
-    descriptor.digest = (char *)(uintptr_t)layer->digest.text;
+    descriptor.media_type = wcow_rpc_text(layer->media_type);
+    descriptor.digest = wcow_rpc_text(layer->digest.text);
     descriptor.size = (int64_t)layer->size_bytes;
     apply_request request = CONTAINERD__SERVICES__DIFF__V1__APPLY_REQUEST__INIT;
     request.diff = &descriptor;
@@ -50,8 +51,7 @@ int wcow_diff_apply(const struct wcow_containerd_ctx *ctx, const struct wcow_des
 
 int wcow_diff_create(const struct wcow_containerd_ctx *ctx, const struct wcow_mounts *lower,
                      const struct wcow_mounts *upper, const char *media_type, const char *ref,
-                     struct wcow_digest *ret_digest, uint64_t *ret_size_bytes,
-                     struct wcow_error *err)
+                     struct wcow_descriptor_ref *ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_mount_list_done) struct wcow_mount_list left = {0};
     WCOW_CLEANUP(wcow_mount_list_done) struct wcow_mount_list right = {0};
@@ -65,8 +65,8 @@ int wcow_diff_create(const struct wcow_containerd_ctx *ctx, const struct wcow_mo
     request.n_left = left.n;
     request.right = right.items;
     request.n_right = right.n;
-    request.media_type = (char *)(uintptr_t)media_type;
-    request.ref = (char *)(uintptr_t)ref;
+    request.media_type = wcow_rpc_text(media_type);
+    request.ref = wcow_rpc_text(ref);
     wcow_automessage *message = NULL;
     r = wcow_containerd_call(ctx, DIFF "Diff", &request.base,
                              &containerd__services__diff__v1__diff_response__descriptor, &message,
@@ -78,7 +78,7 @@ int wcow_diff_create(const struct wcow_containerd_ctx *ctx, const struct wcow_mo
     r = digest_of(reply->diff, &digest, err);
     if (r < 0)
         return r;
-    *ret_digest = digest;
-    *ret_size_bytes = (uint64_t)reply->diff->size;
+    ret->digest = digest;
+    ret->size_bytes = (uint64_t)reply->diff->size;
     return WCOW_OK;
 }

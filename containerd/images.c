@@ -6,6 +6,7 @@
 
 #include "containerd/internal.h"
 #include "proto/images.pb-c.h"
+#include "rpc/text.h"
 
 #define IMAGES "/containerd.services.images.v1.Images/"
 
@@ -51,7 +52,7 @@ int wcow_image_get(const struct wcow_containerd_ctx *ctx, const char *name,
                    struct wcow_image_record *ret, struct wcow_error *err)
 {
     get_request request = CONTAINERD__SERVICES__IMAGES__V1__GET_IMAGE_REQUEST__INIT;
-    request.name = (char *)(uintptr_t)name;
+    request.name = wcow_rpc_text(name);
     wcow_automessage *message = NULL;
     int r = wcow_containerd_call(ctx, IMAGES "Get", &request.base,
                                  &containerd__services__images__v1__get_image_response__descriptor,
@@ -94,7 +95,7 @@ int wcow_image_put(const struct wcow_containerd_ctx *ctx, const struct wcow_imag
         return r;
     Containerd__Types__Descriptor target = CONTAINERD__TYPES__DESCRIPTOR__INIT;
     target.media_type = record->media_type;
-    target.digest = (char *)(uintptr_t)record->digest.text;
+    target.digest = wcow_rpc_text(record->digest.text);
     target.size = (int64_t)record->size_bytes;
     image_message image = CONTAINERD__SERVICES__IMAGES__V1__IMAGE__INIT;
     image.name = record->name;
@@ -118,7 +119,7 @@ int wcow_image_delete(const struct wcow_containerd_ctx *ctx, const char *name, b
 {
     Containerd__Services__Images__V1__DeleteImageRequest request =
         CONTAINERD__SERVICES__IMAGES__V1__DELETE_IMAGE_REQUEST__INIT;
-    request.name = (char *)(uintptr_t)name;
+    request.name = wcow_rpc_text(name);
     request.sync = sync;
     return wcow_containerd_order(ctx, IMAGES "Delete", &request.base, err);
 }
@@ -126,7 +127,7 @@ int wcow_image_delete(const struct wcow_containerd_ctx *ctx, const char *name, b
 int wcow_image_list(const struct wcow_containerd_ctx *ctx, const char *filter,
                     struct wcow_image_record **ret, size_t *ret_n, struct wcow_error *err)
 {
-    char *filters[] = {(char *)(uintptr_t)filter};
+    char *filters[] = {wcow_rpc_text(filter)};
     list_request request = CONTAINERD__SERVICES__IMAGES__V1__LIST_IMAGES_REQUEST__INIT;
     request.n_filters = filter ? 1 : 0;
     request.filters = filters;

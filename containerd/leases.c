@@ -8,6 +8,7 @@
 
 #include "containerd/internal.h"
 #include "proto/leases.pb-c.h"
+#include "rpc/text.h"
 
 #define LEASES "/containerd.services.leases.v1.Leases/"
 
@@ -58,7 +59,7 @@ int wcow_lease_create(const struct wcow_containerd_ctx *ctx, const char *id, uin
     if (r < 0)
         return r;
     create_request request = CONTAINERD__SERVICES__LEASES__V1__CREATE_REQUEST__INIT;
-    request.id = id ? (char *)(uintptr_t)id : made_up;
+    request.id = id ? wcow_rpc_text(id) : made_up;
     request.n_labels = map.n;
     request.labels = (void *)map.items;
     wcow_automessage *message = NULL;
@@ -76,7 +77,7 @@ int wcow_lease_delete(const struct wcow_containerd_ctx *ctx, const char *id, boo
 {
     Containerd__Services__Leases__V1__DeleteRequest request =
         CONTAINERD__SERVICES__LEASES__V1__DELETE_REQUEST__INIT;
-    request.id = (char *)(uintptr_t)id;
+    request.id = wcow_rpc_text(id);
     request.sync = sync;
     struct wcow_error why = {0};
     int r = wcow_containerd_order(ctx, LEASES "Delete", &request.base, &why);
@@ -92,11 +93,11 @@ int wcow_lease_add_resource(const struct wcow_containerd_ctx *ctx, const char *i
 {
     Containerd__Services__Leases__V1__Resource what =
         CONTAINERD__SERVICES__LEASES__V1__RESOURCE__INIT;
-    what.id = (char *)(uintptr_t)resource;
-    what.type = (char *)(uintptr_t)type;
+    what.id = wcow_rpc_text(resource);
+    what.type = wcow_rpc_text(type);
     Containerd__Services__Leases__V1__AddResourceRequest request =
         CONTAINERD__SERVICES__LEASES__V1__ADD_RESOURCE_REQUEST__INIT;
-    request.id = (char *)(uintptr_t)id;
+    request.id = wcow_rpc_text(id);
     request.resource = &what;
     int r = wcow_containerd_order(ctx, LEASES "AddResource", &request.base, err);
     return r < 0 ? wcow_error_wrap(r, err, "cannot add %s to lease %s", resource, id) : r;

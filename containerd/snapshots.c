@@ -4,6 +4,7 @@
 #include "containerd/internal.h"
 #include "containerd/mounts.h"
 #include "proto/snapshots.pb-c.h"
+#include "rpc/text.h"
 
 #define SNAPSHOTS "/containerd.services.snapshots.v1.Snapshots/"
 
@@ -11,11 +12,6 @@ typedef Containerd__Services__Snapshots__V1__PrepareSnapshotRequest prepare_requ
 typedef Containerd__Services__Snapshots__V1__PrepareSnapshotResponse prepare_response;
 typedef Containerd__Services__Snapshots__V1__ViewSnapshotRequest view_request;
 typedef Containerd__Services__Snapshots__V1__ViewSnapshotResponse view_response;
-
-static char *text(const char *s)
-{
-    return (char *)(uintptr_t)(s ? s : "");
-}
 
 int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
                           const char *key, const char *parent, const struct wcow_labels *labels,
@@ -29,9 +25,9 @@ int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *sna
     if (r < 0)
         return r;
     prepare_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__PREPARE_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.key = text(key);
-    request.parent = text(parent);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
+    request.parent = wcow_rpc_text(parent);
     request.n_labels = map.n;
     request.labels = (void *)map.items;
     wcow_automessage *message = NULL;
@@ -56,9 +52,9 @@ int wcow_snapshot_view(const struct wcow_containerd_ctx *ctx, const char *snapsh
     if (r < 0)
         return r;
     view_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__VIEW_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.key = text(key);
-    request.parent = text(parent);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
+    request.parent = wcow_rpc_text(parent);
     request.n_labels = map.n;
     request.labels = (void *)map.items;
     wcow_automessage *message = NULL;
@@ -76,8 +72,8 @@ int wcow_snapshot_mounts(const struct wcow_containerd_ctx *ctx, const char *snap
 {
     Containerd__Services__Snapshots__V1__MountsRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__MOUNTS_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.key = text(key);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
     wcow_automessage *message = NULL;
     int r = wcow_containerd_call(ctx, SNAPSHOTS "Mounts", &request.base,
                                  &containerd__services__snapshots__v1__mounts_response__descriptor,
@@ -101,9 +97,9 @@ int wcow_snapshot_commit(const struct wcow_containerd_ctx *ctx, const char *snap
         return r;
     Containerd__Services__Snapshots__V1__CommitSnapshotRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__COMMIT_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.name = text(name);
-    request.key = text(key);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.name = wcow_rpc_text(name);
+    request.key = wcow_rpc_text(key);
     request.n_labels = map.n;
     request.labels = (void *)map.items;
     return wcow_containerd_order(ctx, SNAPSHOTS "Commit", &request.base, err);
@@ -114,8 +110,8 @@ int wcow_snapshot_remove(const struct wcow_containerd_ctx *ctx, const char *snap
 {
     Containerd__Services__Snapshots__V1__RemoveSnapshotRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__REMOVE_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.key = text(key);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
     return wcow_containerd_order(ctx, SNAPSHOTS "Remove", &request.base, err);
 }
 
@@ -132,8 +128,8 @@ int wcow_snapshot_stat(const struct wcow_containerd_ctx *ctx, const char *snapsh
 {
     Containerd__Services__Snapshots__V1__StatSnapshotRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__STAT_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = text(snapshotter);
-    request.key = text(key);
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
     wcow_automessage *message = NULL;
     int r = wcow_containerd_call(
         ctx, SNAPSHOTS "Stat", &request.base,

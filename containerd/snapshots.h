@@ -67,11 +67,11 @@ WCOW_NODISCARD int wcow_diff_apply(const struct wcow_containerd_ctx *ctx,
                                    const struct wcow_mounts *mounts,
                                    struct wcow_digest *ret_diff_id, struct wcow_error *err);
 /** A layer blob of what lies between two sets of mounts. @p media_type "" for containerd's default.
- */
+ *  @param ret its media_type is left as it is */
 WCOW_NODISCARD int wcow_diff_create(const struct wcow_containerd_ctx *ctx,
                                     const struct wcow_mounts *lower,
                                     const struct wcow_mounts *upper, const char *media_type,
-                                    const char *ref, struct wcow_digest *ret_digest,
-                                    uint64_t *ret_size_bytes, struct wcow_error *err);
+                                    const char *ref, struct wcow_descriptor_ref *ret,
+                                    struct wcow_error *err);
 
 #endif

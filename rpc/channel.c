@@ -12,6 +12,7 @@
 #include "rpc/core.h"
 #include "rpc/listener.h"
 #include "rpc/message.h"
+#include "rpc/text.h"
 
 enum {
     LOOKAHEAD_BYTES = 8 << 20, /* lets content flow without a window update per chunk */
@@ -25,8 +26,7 @@ enum {
 
 static grpc_arg int_arg(const char *key, int value)
 {
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = wcow_rpc_text(key), .value.integer = value};
 }
 
 static grpc_channel *make_channel(const char *path)
@@ -48,8 +48,8 @@ static grpc_channel *make_channel(const char *path)
         int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         {.type = GRPC_ARG_STRING,
-         .key = (char *)(uintptr_t)GRPC_ARG_DEFAULT_AUTHORITY,
-         .value.string = (char *)(uintptr_t) "localhost"},
+         .key = wcow_rpc_text(GRPC_ARG_DEFAULT_AUTHORITY),
+         .value.string = wcow_rpc_text("localhost")},
     };
     grpc_channel_args list = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};
     grpc_channel_credentials *credentials = grpc_insecure_credentials_create();

@@ -120,8 +120,7 @@ int wcow_client_call_result(const struct wcow_client_call *call, struct wcow_err
     text[len] = '\0';
     wcow_message_sanitize(text);
     if (code == WCOW_E_UNAVAILABLE)
-        return WCOW_FAIL(err, code, "%s at %s: %s", call->peer, call->channel->path,
-                         text);
+        return WCOW_FAIL(err, code, "%s at %s: %s", call->peer, call->channel->path, text);
     if (code == WCOW_E_DEADLINE)
         return WCOW_FAIL(err, code, "%s did not answer in time: %s", call->peer, text);
     return WCOW_FAIL(err, code, "%s: %s", call->peer, text);

@@ -13,6 +13,7 @@
 #include "rpc/message.h"
 #include "rpc/server_internal.h"
 #include "rpc/status.h"
+#include "rpc/text.h"
 #include "rpc/thread.h"
 
 enum {
@@ -207,14 +208,14 @@ static int make_grpc_server(struct wcow_rpc_server *server, struct wcow_error *e
 {
     grpc_arg args[] = {
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+         .key = wcow_rpc_text(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH),
          .value.integer = WCOW_RPC_MAX_MESSAGE_BYTES},
         /* A local socket has no bandwidth to probe, and callers may ping as they like. */
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_HTTP2_BDP_PROBE,
+         .key = wcow_rpc_text(GRPC_ARG_HTTP2_BDP_PROBE),
          .value.integer = 0},
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)(uintptr_t)GRPC_ARG_HTTP2_MAX_PING_STRIKES,
+         .key = wcow_rpc_text(GRPC_ARG_HTTP2_MAX_PING_STRIKES),
          .value.integer = 0},
     };
     grpc_channel_args list = {.num_args = sizeof(args) / sizeof(args[0]), .args = args};

@@ -37,6 +37,6 @@ struct wcow_rpc_server {
 void wcow_server_observe(struct wcow_rpc_server *server, const struct wcow_rpc_call *call, int code,
                          const char *message);
 /** accept.c: the thread that takes connections. */
-void *wcow_server_accept(void *server);
+void *wcow_server_accept(void *arg);
 
 #endif

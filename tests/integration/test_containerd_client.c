@@ -19,8 +19,7 @@
 #include "containerd/images.h"
 #include "containerd/leases.h"
 #include "containerd/snapshots.h"
-
-extern char **environ;
+#include "rpc/text.h"
 
 static struct {
     char dir[64];
@@ -63,8 +62,8 @@ static int spawn(const char *binary, const char *config)
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     (void)posix_spawn_file_actions_adddup2(&actions, 2, 1);
-    char *argv[] = {(char *)(uintptr_t) "containerd", (char *)(uintptr_t) "--config",
-                    (char *)(uintptr_t)config, NULL};
+    char *argv[] = {wcow_rpc_text("containerd"), wcow_rpc_text("--config"), wcow_rpc_text(config),
+                    NULL};
     int r = posix_spawn(&env.pid, binary, &actions, NULL, argv, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     return r;
@@ -94,6 +93,7 @@ static int stop_containerd(void **state);
 
 static int start_containerd(void **state)
 {
+    (void)state;
     const char *binary = getenv("WCOW_TEST_CONTAINERD"); /* NOLINT(concurrency-mt-unsafe): main */
     if (!binary || access(binary, X_OK) != 0) {
         print_error("WCOW_TEST_CONTAINERD must name a containerd binary: run "
@@ -130,7 +130,7 @@ static int stop_containerd(void **state)
         (void)kill(env.pid, SIGTERM);
         (void)waitpid(env.pid, NULL, 0);
     }
-    char *argv[] = {(char *)(uintptr_t) "rm", (char *)(uintptr_t) "-rf", env.dir, NULL};
+    char *argv[] = {wcow_rpc_text("rm"), wcow_rpc_text("-rf"), env.dir, NULL};
     pid_t pid = 0;
     if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) != 0)
         return -1;
@@ -169,37 +169,50 @@ static size_t read_to_end(struct wcow_content_reader *reader, const uint8_t *wan
     }
 }
 
+/* In pieces of odd sizes, some larger than a message. */
+static void write_in_pieces(const uint8_t *data, size_t len, struct wcow_digest *ret)
+{
+    assert_ok(wcow_digest_of(data, len, ret, &err));
+    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+    assert_ok(wcow_content_writer_open(&env.ctx, "layer-1", NULL, 0, &writer, &err));
+    struct wcow_sink sink = wcow_content_writer_sink(writer);
+    for (size_t at = 0; at < len;) {
+        size_t n = (at * 7919 + 333333) % (3U << 20) + 1;
+        n = n < len - at ? n : len - at;
+        assert_ok(wcow_sink_write(&sink, data + at, n, &err));
+        at += n;
+    }
+    assert_ok(wcow_content_writer_commit(writer, ret->text, NULL, &err));
+}
+
+static char *content_root(void)
+{
+    char *root = NULL;
+    assert_ok(
+        wcow_containerd_plugin_root(&env.ctx, "io.containerd.content.v1", "content", &root, &err));
+    return root;
+}
+
+static void write_and_read_back(const char *const roots[2], size_t len)
+{
+    wcow_autofree uint8_t *data = make_data(len);
+    struct wcow_digest digest;
+    write_in_pieces(data, len, &digest);
+    for (size_t k = 0; k < 2; k++) {
+        WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
+        assert_ok(wcow_content_reader_open(&env.ctx, roots[k], digest.text, len, &reader, &err));
+        assert_int_equal(read_to_end(reader, data), len);
+    }
+}
+
 static void a_blob_is_written_and_read_back_both_ways(void **state)
 {
     (void)state;
     static const size_t sizes[] = {0, 1, 1 << 20, (5 << 20) + 17, 40 << 20};
-    wcow_autofree char *root = NULL;
-    assert_ok(
-        wcow_containerd_plugin_root(&env.ctx, "io.containerd.content.v1", "content", &root, &err));
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        size_t len = sizes[i];
-        wcow_autofree uint8_t *data = make_data(len);
-        struct wcow_digest digest;
-        assert_ok(wcow_digest_of(data, len, &digest, &err));
-        WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
-        assert_ok(wcow_content_writer_open(&env.ctx, "layer-1", NULL, 0, &writer, &err));
-        struct wcow_sink sink = wcow_content_writer_sink(writer);
-        for (size_t at = 0; at < len;) { /* pieces of odd sizes, some larger than a message */
-            size_t n = (at * 7919 + 333333) % (3U << 20) + 1;
-            n = n < len - at ? n : len - at;
-            assert_ok(wcow_sink_write(&sink, data + at, n, &err));
-            at += n;
-        }
-        assert_ok(wcow_content_writer_commit(writer, digest.text, NULL, &err));
-
-        const char *const roots[] = {NULL, root};
-        for (size_t k = 0; k < 2; k++) {
-            WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
-            assert_ok(
-                wcow_content_reader_open(&env.ctx, roots[k], digest.text, len, &reader, &err));
-            assert_int_equal(read_to_end(reader, data), len);
-        }
-    }
+    wcow_autofree char *root = content_root();
+    const char *const roots[] = {NULL, root};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        write_and_read_back(roots, sizes[i]);
 }
 
 static void a_small_blob_carries_labels(void **state)
@@ -340,27 +353,31 @@ static void a_lease_holds_and_goes(void **state)
     assert_fails(wcow_content_info(&env.ctx, digest.text, &info, &err), WCOW_E_NOT_FOUND);
 }
 
+static void put_image(struct wcow_image_record *record, const char *target)
+{
+    record->size_bytes = strlen(target);
+    assert_ok(
+        wcow_content_write_all(&env.ctx, "i", target, strlen(target), NULL, &record->digest, &err));
+    assert_ok(wcow_image_put(&env.ctx, record, 1700000000, &err));
+    WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record got = {0};
+    assert_ok(wcow_image_get(&env.ctx, record->name, &got, &err));
+    assert_string_equal(got.digest.text, record->digest.text);
+    assert_string_equal(got.media_type, record->media_type);
+    assert_int_equal(got.size_bytes, strlen(target));
+    assert_string_equal(wcow_labels_get(&got.labels, "a"), "1");
+}
+
 static void an_image_is_put_changed_listed_and_deleted(void **state)
 {
     (void)state;
     struct wcow_image_record record = {
-        .name = (char *)(uintptr_t) "localhost/app:latest",
-        .media_type = (char *)(uintptr_t) "application/vnd.oci.image.manifest.v1+json"};
+        .name = wcow_rpc_text("localhost/app:latest"),
+        .media_type = wcow_rpc_text("application/vnd.oci.image.manifest.v1+json")};
     WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
     assert_ok(wcow_labels_set(&labels, "a", "1", &err));
     record.labels = labels;
-    for (int i = 0; i < 2; i++) { /* created, then replaced */
-        assert_ok(wcow_content_write_all(&env.ctx, "i", "image", (size_t)(4 + i), NULL,
-                                         &record.digest, &err));
-        record.size_bytes = (uint64_t)(4 + i);
-        assert_ok(wcow_image_put(&env.ctx, &record, 1700000000, &err));
-        WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record got = {0};
-        assert_ok(wcow_image_get(&env.ctx, record.name, &got, &err));
-        assert_string_equal(got.digest.text, record.digest.text);
-        assert_string_equal(got.media_type, record.media_type);
-        assert_int_equal(got.size_bytes, 4 + i);
-        assert_string_equal(wcow_labels_get(&got.labels, "a"), "1");
-    }
+    put_image(&record, "first");
+    put_image(&record, "replaced");
     struct wcow_image_record *list = NULL;
     size_t n = 0;
     assert_ok(wcow_image_list(&env.ctx, "name==localhost/app:latest", &list, &n, &err));
@@ -373,48 +390,53 @@ static void an_image_is_put_changed_listed_and_deleted(void **state)
 
 /* ---- snapshots and diffs, by containerd's own native snapshotter ---- */
 
-static void a_snapshot_is_prepared_diffed_applied_and_removed(void **state)
+static void write_hello(const char *folder)
 {
-    (void)state;
-    wcow_autofree char *lease = NULL;
-    assert_ok(wcow_lease_create(&env.ctx, NULL, 3600, NULL, &lease, &err));
-    struct wcow_containerd_ctx ctx = env.ctx;
-    ctx.lease = lease;
-    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts lower = {0};
-    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts upper = {0};
-    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts target = {0};
-    assert_ok(wcow_snapshot_view(&ctx, "native", "empty", "", NULL, &lower, &err));
-    assert_ok(wcow_snapshot_prepare(&ctx, "native", "work", "", NULL, &upper, &err));
-    assert_int_equal(upper.n, 1);
-    assert_string_equal(upper.items[0].type, "bind");
-    assert_fails(wcow_snapshot_prepare(&ctx, "native", "work", "", NULL, &target, &err),
-                 WCOW_E_EXISTS);
     wcow_autofree char *file = NULL;
-    assert_true(asprintf(&file, "%s/hello", upper.items[0].source) > 0);
+    assert_true(asprintf(&file, "%s/hello", folder) > 0);
     int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     assert_int_equal(write(fd, "hello", 5), 5);
     (void)close(fd);
+}
+
+static void a_snapshot_is_diffed_and_applied(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts lower = {0};
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts upper = {0};
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts target = {0};
+    assert_ok(wcow_snapshot_view(&env.ctx, "native", "empty", "", NULL, &lower, &err));
+    assert_ok(wcow_snapshot_prepare(&env.ctx, "native", "work", "", NULL, &upper, &err));
+    assert_int_equal(upper.n, 1);
+    assert_string_equal(upper.items[0].type, "bind");
+    write_hello(upper.items[0].source);
 
     struct wcow_descriptor_ref layer = {.media_type = "application/vnd.oci.image.layer.v1.tar"};
-    assert_ok(wcow_diff_create(&ctx, &lower, &upper, layer.media_type, "diff-1", &layer.digest,
-                               &layer.size_bytes, &err));
+    assert_ok(wcow_diff_create(&env.ctx, &lower, &upper, layer.media_type, "diff-1", &layer, &err));
     assert_true(layer.size_bytes > 512);
-    assert_ok(wcow_snapshot_prepare(&ctx, "native", "copy", "", NULL, &target, &err));
+    assert_ok(wcow_snapshot_prepare(&env.ctx, "native", "copy", "", NULL, &target, &err));
     struct wcow_digest diff_id;
-    assert_ok(wcow_diff_apply(&ctx, &layer, &target, &diff_id, &err));
+    assert_ok(wcow_diff_apply(&env.ctx, &layer, &target, &diff_id, &err));
     assert_string_equal(diff_id.text, layer.digest.text);
+}
 
-    assert_ok(wcow_snapshot_commit(&ctx, "native", "done", "copy", NULL, &err));
+static void a_snapshot_is_prepared_committed_and_removed(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts mounts = {0};
+    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts again = {0};
+    assert_ok(wcow_snapshot_prepare(&env.ctx, "native", "a", "", NULL, &mounts, &err));
+    assert_fails(wcow_snapshot_prepare(&env.ctx, "native", "a", "", NULL, &again, &err),
+                 WCOW_E_EXISTS);
+    assert_ok(wcow_snapshot_mounts(&env.ctx, "native", "a", &again, &err));
+    assert_string_equal(again.items[0].source, mounts.items[0].source);
+    assert_ok(wcow_snapshot_commit(&env.ctx, "native", "done", "a", NULL, &err));
     WCOW_CLEANUP(wcow_snapshot_info_done) struct wcow_snapshot_info info = {0};
-    assert_ok(wcow_snapshot_stat(&ctx, "native", "done", &info, &err));
+    assert_ok(wcow_snapshot_stat(&env.ctx, "native", "done", &info, &err));
     assert_int_equal(info.kind, WCOW_SNAPSHOT_COMMITTED);
     assert_string_equal(info.name, "done");
-    WCOW_CLEANUP(wcow_mounts_done) struct wcow_mounts again = {0};
-    assert_ok(wcow_snapshot_mounts(&ctx, "native", "work", &again, &err));
-    assert_string_equal(again.items[0].source, upper.items[0].source);
-    assert_ok(wcow_snapshot_remove(&ctx, "native", "work", &err));
-    assert_fails(wcow_snapshot_remove(&ctx, "native", "work", &err), WCOW_E_NOT_FOUND);
-    assert_ok(wcow_lease_delete(&env.ctx, lease, true, &err));
+    assert_ok(wcow_snapshot_remove(&env.ctx, "native", "done", &err));
+    assert_fails(wcow_snapshot_remove(&env.ctx, "native", "done", &err), WCOW_E_NOT_FOUND);
 }
 
 /* ---- introspection, cancellation ---- */
@@ -454,7 +476,8 @@ int main(void)
         cmocka_unit_test(reading_refuses_what_is_absent_damaged_or_no_digest),
         cmocka_unit_test(a_lease_holds_and_goes),
         cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),
-        cmocka_unit_test(a_snapshot_is_prepared_diffed_applied_and_removed),
+        cmocka_unit_test(a_snapshot_is_diffed_and_applied),
+        cmocka_unit_test(a_snapshot_is_prepared_committed_and_removed),
         cmocka_unit_test(a_cancelled_context_does_nothing_more),
     };
     return cmocka_run_group_tests(tests, start_containerd, stop_containerd);

@@ -14,6 +14,7 @@
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
 #include "rpc/server.h"
+#include "rpc/text.h"
 
 #define STAT_PATH  "/containerd.services.snapshots.v1.Snapshots/Stat"
 #define LIST_PATH  "/containerd.services.snapshots.v1.Snapshots/List"
@@ -199,7 +200,7 @@ static int call_stat(struct fixture *f, const struct wcow_rpc_call_options *opti
                      const char *key, stat_response **ret, struct wcow_error *err)
 {
     stat_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__STAT_SNAPSHOT_REQUEST__INIT;
-    request.key = (char *)(uintptr_t)key;
+    request.key = wcow_rpc_text(key);
     ProtobufCMessage *reply = NULL;
     int r = wcow_rpc_unary(f->channel, options, STAT_PATH, &request.base, stat_response_type,
                            &reply, err);
@@ -346,7 +347,7 @@ static void a_cancel_flag_ends_the_call_on_both_sides(void **state)
 static int open_list(struct fixture *f, const char *n, bool fail, struct wcow_rpc_stream **ret,
                      struct wcow_error *err)
 {
-    char *filters[] = {(char *)(uintptr_t)n, (char *)(uintptr_t) "fail"};
+    char *filters[] = {wcow_rpc_text(n), wcow_rpc_text("fail")};
     Containerd__Services__Snapshots__V1__ListSnapshotsRequest request =
         CONTAINERD__SERVICES__SNAPSHOTS__V1__LIST_SNAPSHOTS_REQUEST__INIT;
     request.n_filters = fail ? 2 : 1;
@@ -452,7 +453,7 @@ static int check_health(struct fixture *f, const char *service, int *ret_status,
                         struct wcow_error *err)
 {
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    request.service = (char *)(uintptr_t)service;
+    request.service = wcow_rpc_text(service);
     ProtobufCMessage *reply = NULL;
     int r = wcow_rpc_unary(f->channel, &plain, CHECK_PATH, &request.base, health_response_type,
                            &reply, err);
