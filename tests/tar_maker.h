@@ -34,6 +34,11 @@ static inline struct wcow_source chunk_source(struct chunks *c)
     return (struct wcow_source){.next = chunks_next, .ctx = c};
 }
 
+static inline void append(struct wcow_buf *out, const void *data, size_t len)
+{
+    assert_ok(wcow_buf_add(out, data, len, &err));
+}
+
 static inline void load(const char *path, struct wcow_buf *out)
 {
     FILE *f = fopen(path, "rbe");
@@ -42,7 +47,7 @@ static inline void load(const char *path, struct wcow_buf *out)
     uint8_t part[4096];
     size_t n = 0;
     while ((n = fread(part, 1, sizeof(part), f)) > 0)
-        assert_ok(wcow_buf_add(out, part, n, &err));
+        append(out, part, n);
     (void)fclose(f);
 }
 
@@ -66,47 +71,59 @@ static inline void make_block(struct wcow_buf *out, const char *name, char type,
     b[156] = (uint8_t)type;
     if (link)
         memcpy(b + 157, link, strnlen(link, 100));
-    memcpy(b + 257, "ustar\00000", 8);
+    static const uint8_t magic[] = {'u', 's', 't', 'a', 'r', '\0', '0', '0'};
+    memcpy(b + 257, magic, sizeof(magic));
     memset(b + 148, ' ', 8);
     unsigned sum = 0;
     for (size_t i = 0; i < sizeof(b); i++)
         sum += b[i];
     (void)snprintf((char *)b + 148, 8, "%06o", sum);
-    assert_ok(wcow_buf_add(out, b, sizeof(b), &err));
+    append(out, b, sizeof(b));
 }
 
 static inline void make_fill(struct wcow_buf *out)
 {
     while (out->len % 512)
-        assert_ok(wcow_buf_add(out, "", 1, &err));
+        append(out, "", 1);
+}
+
+/* "length key=value\n", the length counting itself. */
+static inline void make_record(struct wcow_buf *out, const char *text)
+{
+    size_t rest = strlen(text) + 2; /* ' ' and '\n' */
+    size_t digits = 1;
+    for (size_t limit = 10; rest + digits >= limit; limit *= 10)
+        digits++;
+    assert_ok(wcow_buf_addf(out, &err, "%zu %s\n", rest + digits, text));
+}
+
+static inline void make_pax(struct wcow_buf *out, const char *const *records)
+{
+    wcow_autobuf body = {0};
+    for (size_t i = 0; i < 8 && records[i]; i++)
+        make_record(&body, records[i]);
+    make_block(out, "PaxHeaders.0/x", 'x', NULL, body.len);
+    append(out, body.data, body.len);
+    make_fill(out);
 }
 
 static inline void make_entry(struct wcow_buf *out, const struct made *m)
 {
-    if (m->pax[0]) {
-        wcow_autobuf records = {0};
-        for (size_t i = 0; i < 8 && m->pax[i]; i++) {
-            size_t len = strlen(m->pax[i]) + 3; /* ' ', '\n' and one digit */
-            char digits[24];
-            while (len !=
-                   strlen(m->pax[i]) + 2 + (size_t)snprintf(digits, sizeof(digits), "%zu", len))
-                len++;
-            assert_ok(wcow_buf_addf(&records, &err, "%zu %s\n", len, m->pax[i]));
-        }
-        make_block(out, "PaxHeaders.0/x", 'x', NULL, records.len);
-        assert_ok(wcow_buf_add(out, records.data, records.len, &err));
-        make_fill(out);
-    }
-    make_block(out, m->name, m->type ? m->type : '0', m->link, m->size);
+    if (m->pax[0])
+        make_pax(out, m->pax);
+    char type = '0';
+    if (m->type)
+        type = m->type;
+    make_block(out, m->name, type, m->link, m->size);
     for (uint64_t i = 0; i < m->size && !m->no_data; i++)
-        assert_ok(wcow_buf_add(out, "d", 1, &err));
+        append(out, "d", 1);
     make_fill(out);
 }
 
 static inline void make_end(struct wcow_buf *out)
 {
     static const uint8_t zeros[1024];
-    assert_ok(wcow_buf_add(out, zeros, sizeof(zeros), &err));
+    append(out, zeros, sizeof(zeros));
 }
 
 #endif

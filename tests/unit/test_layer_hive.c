@@ -68,35 +68,46 @@ static void an_empty_delta_has_the_header_of_a_genuine_one(void **state)
     }
 }
 
+static void set(struct wcow_hive *hive, const char *path, const char *name, const char *text)
+{
+    struct wcow_hive_key *key = NULL;
+    assert_ok(wcow_hive_key(hive, path, &key, &err));
+    assert_ok(wcow_hive_set_string(key, name, WCOW_REG_SZ, text, &err));
+}
+
+static void write_hive(const struct wcow_hive *hive, struct wcow_buf *out)
+{
+    wcow_autobuf again = {0};
+    assert_ok(wcow_hive_write(hive, out, &err));
+    assert_ok(wcow_hive_write(hive, &again, &err));
+    assert_int_equal(out->len, again.len);
+    assert_memory_equal(out->data, again.data, out->len);
+}
+
 static void libhivex_reads_what_was_written(void **state)
 {
     (void)state;
     WCOW_CLEANUP(wcow_hive_free_p) struct wcow_hive *hive = NULL;
     assert_ok(wcow_hive_new(WCOW_HIVE_PLAIN, "a name longer than the header's field for it", T,
                             &hive, &err));
-    struct wcow_hive_key *key = NULL;
-    assert_ok(wcow_hive_key(hive, ENVIRONMENT, &key, &err));
-    assert_ok(wcow_hive_set_string(key, "Path", WCOW_REG_EXPAND_SZ, "%SystemRoot%", &err));
-    assert_ok(wcow_hive_set_string(key, "PATH", WCOW_REG_EXPAND_SZ, "C:\\Windows", &err));
-    assert_ok(wcow_hive_set_string(key, "", WCOW_REG_SZ, "default", &err));
-    assert_ok(wcow_hive_set_string(key, "\xc3\xbc", WCOW_REG_SZ, "\xf0\x9f\x98\x80", &err));
-    assert_ok(wcow_hive_set_string(key, "a", WCOW_REG_SZ, "", &err));
-    assert_ok(wcow_hive_set_value(key, "n", WCOW_REG_DWORD, "\1\0\0\0", 4, &err));
     static char big[60000];
     memset(big, 'b', sizeof(big) - 1);
-    assert_ok(wcow_hive_set_string(key, "big", WCOW_REG_SZ, big, &err));
+    set(hive, ENVIRONMENT, "Path", "%SystemRoot%");
+    set(hive, ENVIRONMENT, "PATH", "C:\\Windows"); /* in its place */
+    set(hive, ENVIRONMENT, "", "default");
+    set(hive, ENVIRONMENT, "\xc3\xbc", "\xf0\x9f\x98\x80");
+    set(hive, ENVIRONMENT, "a", "");
+    set(hive, ENVIRONMENT, "big", big);
+    struct wcow_hive_key *key = NULL;
+    assert_ok(wcow_hive_key(hive, ENVIRONMENT, &key, &err));
+    assert_ok(wcow_hive_set_value(key, "n", WCOW_REG_DWORD, "\1\0\0\0", 4, &err));
     for (int i = 0; i < 1200; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "Many\\key %d", i * 7 % 1200);
-        assert_ok(wcow_hive_key(hive, name, &key, &err));
-        assert_ok(wcow_hive_set_string(key, "v", WCOW_REG_SZ, name, &err));
+        set(hive, name, "v", name);
     }
     wcow_autobuf out = {0};
-    wcow_autobuf again = {0};
-    assert_ok(wcow_hive_write(hive, &out, &err));
-    assert_ok(wcow_hive_write(hive, &again, &err));
-    assert_int_equal(out.len, again.len);
-    assert_memory_equal(out.data, again.data, out.len);
+    write_hive(hive, &out);
 
     int fd = file_of(out.data, out.len);
     assert_string(fd, ENVIRONMENT, "path", "C:\\Windows");

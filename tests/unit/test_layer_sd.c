@@ -55,8 +55,9 @@ static void known_descriptors_have_their_known_bytes(void **state)
 static void sddl_round_trips(void **state)
 {
     (void)state;
+    static const char bk_dir[] = BK_DIR;
     static const char *const texts[] = {
-        BK_DIR,
+        bk_dir,
         BK_FILE,
         "O:BAG:BA",
         "D:",
@@ -171,16 +172,35 @@ static void bad_descriptors_are_refused(void **state)
     }
 }
 
+struct inheritance {
+    const char *parent;
+    const char *owner;
+    const char *group;
+    bool is_dir;
+    const char *want;
+};
+
+static void assert_inherits(const struct inheritance *c)
+{
+    wcow_autobuf parent = {0};
+    wcow_autobuf owner = {0};
+    wcow_autobuf group = {0};
+    wcow_autobuf child = {0};
+    assert_ok(wcow_sd_of_sddl(c->parent, &parent, &err));
+    if (*c->owner)
+        assert_ok(wcow_sid_parse(c->owner, &owner, &err));
+    if (*c->group)
+        assert_ok(wcow_sid_parse(c->group, &group, &err));
+    assert_ok(wcow_sd_inherit(bytes_of(&parent), bytes_of(&owner), bytes_of(&group), c->is_dir,
+                              &child, &err));
+    assert_ok(wcow_sd_check(child.data, child.len, &err));
+    assert_text(bytes_of(&child), c->want);
+}
+
 static void children_inherit_by_the_rules(void **state)
 {
     (void)state;
-    static const struct {
-        const char *parent;
-        const char *owner;
-        const char *group;
-        bool is_dir;
-        const char *want;
-    } cases[] = {
+    static const struct inheritance cases[] = {
         /* The case of CREATOR OWNER: one entry that works, one that is passed on. */
         {BK_DIR, "S-1-5-93-2-1", "SY", true,
          "O:S-1-5-93-2-1G:SYD:AI(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;ID;FA;;;S-1-5-93-2-1)"
@@ -216,21 +236,13 @@ static void children_inherit_by_the_rules(void **state)
          "O:BAG:SYD:AI(A;OICIID;FA;;;BA)S:AI(AU;IDSA;FA;;;WD)(AU;OICIIOIDSA;GA;;;WD)"
          "(ML;OICIID;NW;;;HI)"},
     };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        wcow_autobuf parent = {0};
-        wcow_autobuf owner = {0};
-        wcow_autobuf group = {0};
-        wcow_autobuf child = {0};
-        assert_ok(wcow_sd_of_sddl(cases[i].parent, &parent, &err));
-        if (*cases[i].owner)
-            assert_ok(wcow_sid_parse(cases[i].owner, &owner, &err));
-        if (*cases[i].group)
-            assert_ok(wcow_sid_parse(cases[i].group, &group, &err));
-        assert_ok(wcow_sd_inherit(bytes_of(&parent), bytes_of(&owner), bytes_of(&group),
-                                  cases[i].is_dir, &child, &err));
-        assert_ok(wcow_sd_check(child.data, child.len, &err));
-        assert_text(bytes_of(&child), cases[i].want);
-    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_inherits(&cases[i]);
+}
+
+static void the_control_bits_and_bad_input_of_inheritance(void **state)
+{
+    (void)state;
     wcow_autobuf parent = {0};
     wcow_autobuf child = {0};
     assert_ok(wcow_sd_of_sddl(BK_DIR, &parent, &err));
@@ -300,6 +312,7 @@ int main(void)
         cmocka_unit_test(bad_sddl_is_refused),
         cmocka_unit_test(bad_descriptors_are_refused),
         cmocka_unit_test(children_inherit_by_the_rules),
+        cmocka_unit_test(the_control_bits_and_bad_input_of_inheritance),
         cmocka_unit_test(the_defaults_are_what_they_say),
         cmocka_unit_test(accounts_have_sids),
     };
