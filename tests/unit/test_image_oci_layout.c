@@ -47,6 +47,16 @@ static struct wcow_oci_writer *writer_into(struct wcow_oci_directory **directory
     return writer;
 }
 
+static void add_docker_manifest(struct wcow_oci_writer *writer, const struct wcow_digest *config,
+                                const struct wcow_digest *layer)
+{
+    wcow_auto_str_list tags = {0};
+    wcow_auto_str_list layers = {0};
+    assert_ok(wcow_str_list_add(&tags, "app:v1", &err));
+    assert_ok(wcow_str_list_add(&layers, layer->text, &err));
+    assert_ok(wcow_oci_writer_add_docker_manifest(writer, &tags, config->text, &layers, &err));
+}
+
 static void write_layout(struct wcow_digest *config, struct wcow_digest *manifest)
 {
     WCOW_CLEANUP(wcow_oci_directory_free_p) struct wcow_oci_directory *directory = NULL;
@@ -57,11 +67,7 @@ static void write_layout(struct wcow_digest *config, struct wcow_digest *manifes
     assert_ok(wcow_oci_writer_add_bytes(writer, "manifest", 8, &again, &err));
     assert_true(wcow_oci_writer_has(writer, manifest->text));
 
-    wcow_auto_str_list tags = {0};
-    wcow_auto_str_list layers = {0};
-    assert_ok(wcow_str_list_add(&tags, "app:v1", &err));
-    assert_ok(wcow_str_list_add(&layers, manifest->text, &err));
-    assert_ok(wcow_oci_writer_add_docker_manifest(writer, &tags, config->text, &layers, &err));
+    add_docker_manifest(writer, config, manifest);
     wcow_auto_descriptor desc = {0};
     assert_ok(wcow_descriptor_init(&desc, WCOW_MEDIA_OCI_MANIFEST, manifest->text, 8, &err));
     assert_ok(wcow_str_map_set(&desc.annotations, "org.opencontainers.image.ref.name", "v1", &err));
