@@ -2,6 +2,7 @@
 /* FROM: what a stage begins with, and images that COPY --from names. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "builder/build_internal.h"
 #include "containerd/images.h"
@@ -126,7 +127,7 @@ int wcow_build_open_image(struct wcow_build *b, struct wcow_local_image *image, 
 
 static int begin_scratch(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
 {
-    (void)b;
+    s->created_s = b->now_s;
     int r = wcow_image_config_new(&s->platform, &s->config, err);
     return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", SCRATCH_PATH, err);
 }
@@ -150,6 +151,7 @@ static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s,
 {
     (void)b;
     s->base = from->base;
+    s->created_s = from->created_s;
     s->platform = from->platform;
     s->entrypoint = from->entrypoint;
     s->cmd = from->cmd;
@@ -176,6 +178,16 @@ static int take_list(struct wcow_build *b, const struct wcow_image_config *confi
     return r;
 }
 
+/* When the base was made; now where it does not say. */
+static int64_t created_of(const struct wcow_build *b, const struct wcow_image_config *config)
+{
+    const char *text = wcow_image_config_created(config);
+    struct tm tm = {0};
+    if (b->has_epoch || !text || !strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
+        return b->now_s;
+    return timegm(&tm);
+}
+
 static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, const char *name,
                             struct wcow_error *err)
 {
@@ -190,6 +202,7 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
     unsigned step = wcow_progress_start(b->progress, title);
     s->base = image;
+    s->created_s = created_of(b, image->config);
     r = wcow_build_open_image(b, image, step, &s->layers, err);
     if (r == WCOW_OK)
         r = wcow_image_config_copy(image->config, &s->config, err);

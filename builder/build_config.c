@@ -12,9 +12,9 @@ int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
                            const struct wcow_instruction *ins, bool empty_layer,
                            struct wcow_error *err)
 {
+    (void)b;
     const struct wcow_history entry = {.has_created = true,
-                                       .created_s = b->now_s,
-                                       .created_ns = b->now_ns,
+                                       .created_s = s->created_s,
                                        .created_by = ins->node->original,
                                        .comment = "wcow",
                                        .author = wcow_image_config_author(s->config),

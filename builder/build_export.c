@@ -88,7 +88,7 @@ static int set_pair(const char *text, const char *option, char **ret_key, const 
 static int complete_config(struct export *e, struct wcow_stage_state *s, struct wcow_error *err)
 {
     const struct wcow_build *b = e->build;
-    int r = wcow_image_config_set_created(s->config, b->now_s, b->now_ns, err);
+    int r = wcow_image_config_set_created(s->config, s->created_s, 0, err);
     for (size_t i = 0; r == WCOW_OK && i < b->options->labels.count; i++) {
         wcow_autofree char *key = NULL;
         const char *value = NULL;
@@ -108,7 +108,7 @@ static int complete_config(struct export *e, struct wcow_stage_state *s, struct 
     e->image.layers = s->descs;
     e->image.n_layers = s->n_descs;
     e->image.base = s->base;
-    e->image.created_s = b->now_s;
+    e->image.created_s = s->created_s;
     return r;
 }
 

@@ -28,7 +28,9 @@ struct wcow_stage_state {
     struct wcow_env args; /**< what ARG has set */
     struct wcow_cmdline_config entrypoint;
     struct wcow_cmdline_config cmd;
-    bool has_own_cmd; /**< CMD stood in this stage: ENTRYPOINT keeps it */
+    bool has_own_cmd;  /**< CMD stood in this stage: ENTRYPOINT keeps it */
+    int64_t created_s; /**< of what stands last in the history: a build that finds all its layers
+                            in the cache gives the same image again */
     size_t steps_done;
     size_t n_steps; /**< instructions that are shown */
 };
@@ -54,7 +56,6 @@ struct wcow_build {
     bool has_epoch;
     int64_t epoch_s;
     int64_t now_s;
-    uint32_t now_ns;
 
     struct wcow_stage_state *stages;
     size_t target;

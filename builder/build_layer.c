@@ -35,7 +35,7 @@ int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s, cons
     const struct wcow_tree_options options = {
         .below = below,
         .owner = {.data = kept, .len = sid.len},
-        .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
+        .now = wcow_filetime_of_unix(b->now_s, 0),
     };
     return wcow_tree_new(&options, ret, err);
 }
@@ -120,7 +120,7 @@ static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned 
     struct shown shown = {.build = b, .step = step, .next = 1 << 20};
     const struct wcow_layer_write options = {.has_epoch = b->has_epoch,
                                              .epoch = wcow_filetime_of_unix(b->epoch_s, 0),
-                                             .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
+                                             .now = wcow_filetime_of_unix(b->now_s, 0),
                                              .cancel = b->options->cancel,
                                              .progress = show_written,
                                              .progress_ctx = &shown};
@@ -136,6 +136,7 @@ static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned 
     r = wcow_layer_blob_write(b->backend, tree, &options, ret, err);
     if (r < 0)
         return r;
+    ret->created_s = b->now_s;
     if (shown.next > 1 << 20)
         wcow_progress_status(b->progress, step, "writing layer", ret->tar_bytes, 0, true);
     remember(b, tree, &options, &shape, ret);
@@ -171,14 +172,14 @@ int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s, struc
         ret->is_empty = true;
         return WCOW_OK;
     }
-    int r = is_base ? WCOW_OK
-                    : wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, b->now_ns), err);
+    int r = is_base ? WCOW_OK : wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, 0), err);
     if (r == WCOW_OK)
         r = find_or_write(b, tree, step, &layer, &ret->is_cached, err);
     if (r == WCOW_OK)
         r = add_desc(s, &layer, err);
     if (r < 0)
         return r;
+    s->created_s = b->has_epoch ? b->epoch_s : layer.created_s;
     wcow_tree_seal(tree);
     WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
     r = wcow_layer_source_of_tree(owned, &source, err);

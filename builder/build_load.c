@@ -118,10 +118,7 @@ static int take_epoch(struct wcow_build *b, struct wcow_error *err)
     const char *text = wcow_env_get(&b->build_args, "SOURCE_DATE_EPOCH");
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     text = text ? text : getenv("SOURCE_DATE_EPOCH");
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    b->now_s = now.tv_sec;
-    b->now_ns = (uint32_t)now.tv_nsec;
+    b->now_s = time(NULL);
     if (!text || !*text)
         return WCOW_OK;
     char *end = NULL;
@@ -133,7 +130,6 @@ static int take_epoch(struct wcow_build *b, struct wcow_error *err)
     b->has_epoch = true;
     b->epoch_s = value;
     b->now_s = value;
-    b->now_ns = 0;
     return WCOW_OK;
 }
 

@@ -63,7 +63,7 @@ static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
         .tree = tree,
         .copy = &ins->copy,
         .workdir = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR),
-        .now = wcow_filetime_of_unix(b->now_s, b->now_ns),
+        .now = wcow_filetime_of_unix(b->now_s, 0),
         .is_add = ins->kind == WCOW_INS_ADD,
     };
     if (!ins->copy.from)

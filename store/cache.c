@@ -33,11 +33,11 @@ static const char *const texts[N_QUERIES] = {
     [FILE_PUT] = "INSERT OR REPLACE INTO files (dev, ino, size_bytes, mtime_ns, ctime_ns, digest) "
                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SHAPE_HAS] = "SELECT 1 FROM layers WHERE shape = ?1 LIMIT 1",
-    [LAYER_GET] =
-        "SELECT diff_id, digest, size_bytes, tar_bytes, used_s FROM layers WHERE key = ?1",
+    [LAYER_GET] = "SELECT diff_id, digest, size_bytes, tar_bytes, created_s, used_s FROM layers "
+                  "WHERE key = ?1",
     [LAYER_USED] = "UPDATE layers SET used_s = ?2 WHERE key = ?1",
     [LAYER_PUT] = "INSERT OR REPLACE INTO layers (key, shape, diff_id, digest, size_bytes, "
-                  "tar_bytes, used_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                  "tar_bytes, created_s, used_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [LAYER_DROP] = "DELETE FROM layers WHERE key = ?1",
 };
 
@@ -47,7 +47,7 @@ static const char schema[] =
     " PRIMARY KEY (dev, ino)) WITHOUT ROWID, STRICT;"
     "CREATE TABLE layers (key TEXT PRIMARY KEY, shape TEXT NOT NULL, diff_id TEXT NOT NULL,"
     " digest TEXT NOT NULL, size_bytes INTEGER NOT NULL, tar_bytes INTEGER NOT NULL,"
-    " used_s INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
+    " created_s INTEGER NOT NULL, used_s INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE INDEX layers_shape ON layers (shape);";
 
 struct wcow_build_cache {
@@ -336,7 +336,8 @@ int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest 
     if (r == 1 && take_digest(stmt, 0, &layer.diff_id) && take_digest(stmt, 1, &layer.digest)) {
         layer.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
         layer.tar_bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
-        layer.used_s = sqlite3_column_int64(stmt, 4);
+        layer.created_s = sqlite3_column_int64(stmt, 4);
+        layer.used_s = sqlite3_column_int64(stmt, 5);
         *ret = layer;
     } else if (r == 1) {
         r = 0;
@@ -363,7 +364,8 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
     bind_text(stmt, 4, layer->digest.text);
     bind_u64(stmt, 5, layer->size_bytes);
     bind_u64(stmt, 6, layer->tar_bytes);
-    (void)sqlite3_bind_int64(stmt, 7, time(NULL));
+    (void)sqlite3_bind_int64(stmt, 7, layer->created_s);
+    (void)sqlite3_bind_int64(stmt, 8, time(NULL));
     r = change(c, stmt, err);
     int end = end_writing(c, err);
     return r < 0 ? r : end;

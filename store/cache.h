@@ -44,7 +44,8 @@ struct wcow_cached_layer {
     struct wcow_digest digest; /**< of the blob */
     uint64_t size_bytes;       /**< of the blob */
     uint64_t tar_bytes;
-    int64_t used_s; /**< when it was last used, Unix seconds */
+    int64_t created_s; /**< when it was made, Unix seconds: its line in the history says so again */
+    int64_t used_s;    /**< when it was last used, Unix seconds */
 };
 
 /** Whether any layer of this shape is known: 1 or 0. */
