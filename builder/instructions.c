@@ -157,7 +157,7 @@ void wcow_build_file_free(struct wcow_build_file *file)
     if (!file)
         return;
     for (size_t i = 0; i < file->trigger_count; i++)
-        wcow_dockerfile_free(file->triggers[i]);
+        wcow_dockerfile_free(file->triggers[i].dockerfile);
     free(file->triggers);
     wcow_arena_done(&file->arena);
     free(file);
@@ -187,7 +187,7 @@ static int type_trigger(struct wcow_build_file *file, const struct wcow_dockerfi
 int wcow_build_file_add_trigger(struct wcow_build_file *file, const char *trigger,
                                 const struct wcow_instruction **ret, struct wcow_error *err)
 {
-    struct wcow_dockerfile **all =
+    struct wcow_parsed_trigger *all =
         reallocarray(file->triggers, file->trigger_count + 1, sizeof *all);
     if (!all)
         return out_of_memory(err);
@@ -195,7 +195,7 @@ int wcow_build_file_add_trigger(struct wcow_build_file *file, const char *trigge
     struct wcow_dockerfile *parsed = NULL;
     int r = wcow_dockerfile_parse(trigger, strlen(trigger), &parsed, NULL, err);
     if (r == WCOW_OK) {
-        file->triggers[file->trigger_count++] = parsed;
+        file->triggers[file->trigger_count++].dockerfile = parsed;
         r = type_trigger(file, parsed, ret, err);
     }
     return r == WCOW_OK ? r : wcow_error_wrap(r, err, "ONBUILD trigger of the base '%s'", trigger);

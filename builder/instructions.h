@@ -153,6 +153,11 @@ struct wcow_stage {
     size_t instruction_count;
 };
 
+/** An ONBUILD trigger of a base image, as parsed. */
+struct wcow_parsed_trigger {
+    struct wcow_dockerfile *dockerfile;
+};
+
 struct wcow_build_file {
     const struct wcow_dockerfile *dockerfile; /**< borrowed */
     struct wcow_arena arena;
@@ -160,7 +165,7 @@ struct wcow_build_file {
     size_t global_arg_count;
     struct wcow_stage *stages;
     size_t stage_count;
-    struct wcow_dockerfile **triggers; /**< what wcow_build_file_add_trigger() parsed */
+    struct wcow_parsed_trigger *triggers; /**< what wcow_build_file_add_trigger() parsed */
     size_t trigger_count;
 };
 

@@ -228,7 +228,7 @@ static int set_value(struct reading *in, enum key key, const char *name, const c
     }
 }
 
-static int find_key(const struct reading *in, const char *name, const char *field, enum key *ret)
+static int find_key(const struct reading *in, const char *whole, const char *name, enum key *ret)
 {
     const char *names[KEY_NAMES];
     for (size_t i = 0; i < KEY_NAMES; i++) {
@@ -241,11 +241,11 @@ static int find_key(const struct reading *in, const char *name, const char *fiel
     const char *meant = wcow_diagnostic_suggest(name, names, KEY_NAMES);
     if (meant)
         return WCOW_FAIL(in->err, WCOW_E_INVALID, "unexpected key '%s' in '%s' (did you mean %s?)",
-                         name, field, meant);
+                         name, whole, meant);
     return WCOW_FAIL(in->err, WCOW_E_INVALID,
                      "unexpected key '%s' in '%s': --mount knows type, from, source, target, "
                      "readonly, readwrite, id, sharing, required, size, mode, uid, gid and env",
-                     name, field);
+                     name, whole);
 }
 
 static int set_field(struct reading *in, char *field)
@@ -257,7 +257,7 @@ static int set_field(struct reading *in, char *field)
     if (equals)
         *equals = '\0';
     enum key key = KEY_TYPE;
-    int r = find_key(in, field, whole, &key);
+    int r = find_key(in, whole, field, &key);
     if (r != WCOW_OK)
         return r;
     if (equals) {

@@ -51,10 +51,10 @@ static int cut_drive(const char *path, const char **ret, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int check_characters(const char *path, const char *whole, const char *refused,
+static int check_characters(const char *whole, const char *names, const char *refused,
                             struct wcow_error *err)
 {
-    for (const char *c = path; *c; c++) {
+    for (const char *c = names; *c; c++) {
         if ((unsigned char)*c < 0x20)
             return WCOW_FAIL(err, WCOW_E_INVALID,
                              "the path '%s' holds the control character 0x%02x, which no name on "
@@ -89,7 +89,7 @@ static int normalise(const char *path, bool keep_slash, const char *refused, cha
     if (r == WCOW_OK)
         r = cut_drive(path, &rest, err);
     if (r == WCOW_OK)
-        r = check_characters(rest, path, refused, err);
+        r = check_characters(path, rest, refused, err);
     if (r != WCOW_OK)
         return r;
     size_t len = strlen(rest);
@@ -97,7 +97,7 @@ static int normalise(const char *path, bool keep_slash, const char *refused, cha
     if (!out)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory reading the path '%s'", path);
     for (size_t i = 0; i < len; i++)
-        out[i] = is_slash(rest[i]) ? '/' : rest[i];
+        memcpy(out + i, is_slash(rest[i]) ? "/" : rest + i, 1);
     wcow_pattern_clean(out);
     size_t end = strlen(out);
     if (keep_slash && len > 0 && is_slash(rest[len - 1]) && out[end - 1] != '/')

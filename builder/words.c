@@ -35,7 +35,9 @@ static bool at_end(const struct scan *s)
 
 static char peek(const struct scan *s)
 {
-    return at_end(s) ? '\0' : s->text[s->pos];
+    if (at_end(s))
+        return '\0';
+    return s->text[s->pos];
 }
 
 /* The bytes of the next character; the scan moves behind it. */

@@ -16,17 +16,17 @@ static struct wcow_env_var *find(const struct wcow_env *env, const char *name)
     return NULL;
 }
 
-static int append(struct wcow_env *env, char *name, char *value, struct wcow_error *err)
+static int append(struct wcow_env *env, struct wcow_env_var var, struct wcow_error *err)
 {
     if (env->count == env->cap) {
         size_t cap = env->cap ? env->cap * 2 : 16;
         struct wcow_env_var *vars = reallocarray(env->vars, cap, sizeof *vars);
         if (!vars)
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory keeping variable '%s'", name);
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory keeping variable '%s'", var.name);
         env->vars = vars;
         env->cap = cap;
     }
-    env->vars[env->count++] = (struct wcow_env_var){name, value};
+    env->vars[env->count++] = var;
     return WCOW_OK;
 }
 
@@ -44,7 +44,7 @@ int wcow_env_set(struct wcow_env *env, const char *name, const char *value, stru
     wcow_autofree char *new_name = strdup(name);
     if (!new_name)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory keeping variable '%s'", name);
-    int r = append(env, new_name, new_value, err);
+    int r = append(env, (struct wcow_env_var){new_name, new_value}, err);
     if (r == WCOW_OK) {
         (void)WCOW_TAKE_PTR(new_name);
         (void)WCOW_TAKE_PTR(new_value);
