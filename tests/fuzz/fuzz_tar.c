@@ -44,37 +44,46 @@ static void rewrite(const struct wcow_entry *e)
     FUZZ_CHECK(again->sd_len_bytes == e->sd_len_bytes);
 }
 
+static void try_link(const struct wcow_entry *e)
+{
+    if (e->type != WCOW_ENTRY_REPARSE)
+        return;
+    wcow_autofree char *target = NULL;
+    FUZZ_TRY(wcow_reparse_posix_target(e->name, e->link, &target, NULL));
+    FUZZ_CHECK(!target || target[0] != '/');
+}
+
+typedef int (*chunk_fn)(struct wcow_tar_reader *reader, const uint8_t **ret_data, size_t *ret_len,
+                        struct wcow_error *err);
+
+/* Everything that @p fn gives, appended. @return whether it came to its end */
+static bool drain(struct wcow_tar_reader *reader, chunk_fn fn, struct wcow_buf *out)
+{
+    const uint8_t *data = NULL;
+    size_t len = 1;
+    while (len) {
+        if (fn(reader, &data, &len, NULL) < 0)
+            return false;
+        FUZZ_CHECK(wcow_buf_add(out, data, len, NULL) == WCOW_OK);
+    }
+    return true;
+}
+
 /* @return whether the tar was read to its end */
 static bool read_tar(struct wcow_tar_reader *reader, struct wcow_check *check, struct wcow_buf *out)
 {
     struct wcow_entry *e = NULL;
-    const uint8_t *data = NULL;
-    size_t len = 0;
     int r = 0;
     while ((r = wcow_tar_reader_next(reader, &e, NULL)) == 1) {
         struct wcow_bytes segment = wcow_tar_reader_segment(reader);
         FUZZ_CHECK(wcow_buf_add(out, segment.data, segment.len, NULL) == WCOW_OK);
         rewrite(e);
+        try_link(e);
         FUZZ_TRY(wcow_check_add(check, e, NULL));
-        if (e->type == WCOW_ENTRY_REPARSE) {
-            wcow_autofree char *target = NULL;
-            FUZZ_TRY(wcow_reparse_posix_target(e->name, e->link, &target, NULL));
-            FUZZ_CHECK(!target || target[0] != '/');
-        }
-        do {
-            if (wcow_tar_reader_data(reader, &data, &len, NULL) < 0)
-                return false;
-            FUZZ_CHECK(wcow_buf_add(out, data, len, NULL) == WCOW_OK);
-        } while (len);
-    }
-    if (r < 0)
-        return false;
-    do {
-        if (wcow_tar_reader_trailer(reader, &data, &len, NULL) < 0)
+        if (!drain(reader, wcow_tar_reader_data, out))
             return false;
-        FUZZ_CHECK(wcow_buf_add(out, data, len, NULL) == WCOW_OK);
-    } while (len);
-    return true;
+    }
+    return r == 0 && drain(reader, wcow_tar_reader_trailer, out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
