@@ -2,6 +2,7 @@
 /* The registry client against servers that misbehave: limits, breaks, lies, redirects, tokens. */
 #include "wcow_test.h"
 
+#include <sys/stat.h>
 #include <time.h>
 
 #include "image/registry.h"
@@ -10,7 +11,7 @@
 #define PASSWORD "s3cret-Pass"
 #define BASIC    "Basic YnVpbGRlcjpzM2NyZXQtUGFzcw==" /* builder:s3cret-Pass */
 
-enum { BLOB_BYTES = 300000 };
+enum { BLOB_BYTES = 300000, LARGE_BYTES = (16 << 20) + 1000 };
 static uint8_t blob[BLOB_BYTES];
 static char docker_dir[] = "/tmp/wcow-docker-XXXXXX";
 
@@ -634,6 +635,159 @@ static void an_upload_to_another_server_carries_no_credentials(void **state)
     finish(&w);
 }
 
+static void refuses_wholes(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    char range[64];
+    header_of(q, "Content-Range", range, sizeof(range));
+    if (strcmp(q->method, "HEAD") == 0) {
+        answer(fd, "404 Not Found", "", "", 0);
+    } else if (strcmp(q->method, "PATCH") == 0) {
+        char want[64];
+        int step = atomic_fetch_add(&s->step, 1);
+        (void)snprintf(want, sizeof(want), "%d-%d", step << 24,
+                       step ? LARGE_BYTES - 1 : (1 << 24) - 1);
+        if (strcmp(range, want) != 0)
+            atomic_store(&s->failure, 1);
+        answer(fd, "202 Accepted", "Location: /up/next\r\n", "", 0);
+    } else if (strcmp(q->method, "POST") == 0) {
+        answer(fd, "202 Accepted", "Location: /up\r\n", "", 0);
+    } else if (q->length) {
+        answer(fd, "413 Content Too Large", "", "", 0);
+    } else {
+        answer(fd, strncmp(q->path, "/up/next?digest=", 16) == 0 ? "201 Created" : "400 Bad", "",
+               "", 0);
+    }
+}
+
+static int next_zeros(void *ctx, const uint8_t **data, size_t *len, struct wcow_error *err)
+{
+    (void)err;
+    static const uint8_t zeros[1 << 20];
+    size_t *left = ctx;
+    *data = zeros;
+    *len = *left < sizeof(zeros) ? *left : sizeof(zeros);
+    *left -= *len;
+    return WCOW_OK;
+}
+
+static int open_zeros(void *ctx, uint64_t offset, struct wcow_source *ret, struct wcow_error *err)
+{
+    (void)err;
+    *(size_t *)ctx = LARGE_BYTES - (size_t)offset;
+    *ret = (struct wcow_source){.next = next_zeros, .ctx = ctx};
+    return WCOW_OK;
+}
+
+static void a_blob_too_large_for_one_request_goes_up_in_pieces(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, refuses_wholes);
+    w.desc.size_bytes = LARGE_BYTES;
+    size_t left = 0;
+    struct wcow_blob_reader reader = {.open = open_zeros, .ctx = &left};
+    struct wcow_blob_push what = {.desc = &w.desc, .reader = &reader};
+    assert_int_equal(wcow_registry_push_blob(w.registry, &w.ref, &what, NULL, &w.err), WCOW_OK);
+    assert_int_equal(atomic_load(&w.server.step), 2);
+    finish(&w);
+}
+
+/* ---- other places ---- */
+
+static void not_found(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    (void)s;
+    (void)q;
+    answer(fd, "404 Not Found", "", "", 0);
+}
+
+static void a_foreign_layer_comes_from_its_url(void **state)
+{
+    (void)state;
+    struct bad_server other = {.handle = no_credentials_wanted};
+    bad_server_start(&other);
+    struct world w;
+    char url[128];
+    begin(&w, not_found);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/layer", other.port);
+    assert_ok(wcow_str_list_add(&w.desc.urls, url, &err));
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    assert_int_equal(atomic_load(&other.failure), 0);
+    bad_server_stop(&other);
+    finish(&w);
+}
+
+/* <docker_dir>/<host>/hosts.toml with one mirror; *registry is opened anew with it. */
+static void use_mirror(struct world *w, int mirror_port)
+{
+    char path[512];
+    char text[256];
+    (void)snprintf(path, sizeof(path), "%s/%s", docker_dir, w->ref.host);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/%s/hosts.toml", docker_dir, w->ref.host);
+    (void)snprintf(text, sizeof(text),
+                   "[host.\"http://127.0.0.1:%d\"]\ncapabilities = [\"pull\"]\n", mirror_port);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    struct wcow_registry_options options = {
+        .hosts_dir = docker_dir, .docker_config_dir = docker_dir, .retry_delay_ms = 5};
+    wcow_registry_free(w->registry);
+    w->registry = NULL;
+    assert_ok(wcow_registry_new(&options, &w->registry, &err));
+}
+
+static void forget_mirror(const struct world *w)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s/hosts.toml", docker_dir, w->ref.host);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/%s", docker_dir, w->ref.host);
+    (void)rmdir(path);
+}
+
+static void mirrors_blobs(struct bad_server *s, int fd, const struct bad_request *q)
+{
+    if (!strstr(q->path, "?ns=127.0.0.1:"))
+        atomic_store(&s->failure, 1);
+    no_credentials_wanted(s, fd, q);
+}
+
+static void a_mirror_is_asked_first_and_without_credentials(void **state)
+{
+    (void)state;
+    struct bad_server mirror = {.handle = mirrors_blobs};
+    bad_server_start(&mirror);
+    struct world w;
+    begin(&w, not_found);
+    use_mirror(&w, mirror.port);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    assert_int_equal(atomic_load(&w.server.requests), 0);
+    assert_int_equal(atomic_load(&mirror.failure), 0);
+    forget_mirror(&w);
+    bad_server_stop(&mirror);
+    finish(&w);
+}
+
+static void what_a_mirror_has_not_the_registry_gives(void **state)
+{
+    (void)state;
+    struct bad_server mirror = {.handle = not_found};
+    bad_server_start(&mirror);
+    struct world w;
+    begin(&w, breaks_off);
+    use_mirror(&w, mirror.port);
+    assert_int_equal(fetch(&w), WCOW_OK);
+    assert_whole(&w);
+    assert_int_equal(atomic_load(&mirror.requests), 1);
+    forget_mirror(&w);
+    bad_server_stop(&mirror);
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -656,6 +810,10 @@ int main(void)
         cmocka_unit_test(a_login_that_is_refused_is_not_repeated),
         cmocka_unit_test(an_upload_that_broke_starts_anew),
         cmocka_unit_test(an_upload_to_another_server_carries_no_credentials),
+        cmocka_unit_test(a_blob_too_large_for_one_request_goes_up_in_pieces),
+        cmocka_unit_test(a_foreign_layer_comes_from_its_url),
+        cmocka_unit_test(a_mirror_is_asked_first_and_without_credentials),
+        cmocka_unit_test(what_a_mirror_has_not_the_registry_gives),
     };
     return cmocka_run_group_tests_name("image/registry, misbehaving servers", tests, setup,
                                        teardown);
