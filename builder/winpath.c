@@ -96,8 +96,11 @@ static int normalise(const char *path, bool keep_slash, const char *refused, cha
     wcow_autofree char *out = calloc(1, len + 4);
     if (!out)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory reading the path '%s'", path);
-    for (size_t i = 0; i < len; i++)
-        memcpy(out + i, is_slash(rest[i]) ? "/" : rest + i, 1);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = rest[i];
+        if (is_slash(rest[i]))
+            out[i] = '/';
+    }
     wcow_pattern_clean(out);
     size_t end = strlen(out);
     if (keep_slash && len > 0 && is_slash(rest[len - 1]) && out[end - 1] != '/')

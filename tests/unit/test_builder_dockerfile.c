@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,7 +211,7 @@ static void a_line_may_have_65535_bytes(void **state)
     enum { MOST = WCOW_DOCKERFILE_MAX_LINE_BYTES };
     char *text = malloc(MOST + 64);
     assert_non_null(text);
-    memcpy(text, "FROM a\nRUN ", 11);
+    (void)snprintf(text, 16, "FROM a\nRUN ");
     memset(text + 11, 'x', MOST + 32);
     struct wcow_dockerfile *file = NULL;
     struct wcow_line_range where = {0};
