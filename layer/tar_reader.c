@@ -259,9 +259,12 @@ static int read_header(struct wcow_tar_reader *r, struct wcow_error *err)
         return rc < 0 ? wcow_error_wrap(rc, err, "\"%.200s\"", b.name) : 2;
     }
     rc = finish_entry(r, &b, err);
-    if (rc == 0)
-        wcow_tar_headers_reset(&r->headers);
-    return rc == 0 ? 2 : rc;
+    if (rc != 0)
+        return rc;
+    /* Nothing of it may show in the next entry. */
+    wcow_entry_done(&r->entry);
+    wcow_tar_headers_reset(&r->headers);
+    return 2;
 }
 
 static int skip_data(struct wcow_tar_reader *r, struct wcow_error *err)

@@ -368,6 +368,30 @@ static void a_header_of_a_gibibyte_is_refused_before_it_is_read(void **state)
     assert_non_null(strstr(err.msg, "1073741824"));
 }
 
+static void the_entry_of_the_layer_itself_leaves_no_trace(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    make_entry(&tar, &(struct made){.name = "./",
+                                    .type = '5',
+                                    .pax = {"MSWINDOWS.fileattr=16", "MSWINDOWS.sd=O:BA",
+                                            "MSWINDOWS.xattr.A=AA==", "path=./"}});
+    make_entry(&tar, &(struct made){.name = "Files/a"});
+    make_end(&tar);
+    struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
+    struct wcow_source source = chunk_source(&chunks);
+    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+    assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
+    struct wcow_entry *e = NULL;
+    assert_int_equal(wcow_tar_reader_next(reader, &e, NULL), 1);
+    assert_string_equal(e->name, "Files/a");
+    assert_int_equal(e->has, 0);
+    assert_int_equal(e->attributes, 0);
+    assert_int_equal(e->n_eas, 0);
+    assert_null(e->sd);
+    assert_int_equal(wcow_tar_reader_segment(reader).len, 4 * 512);
+}
+
 static void tools_may_read_what_breaks_the_rules(void **state)
 {
     (void)state;
@@ -391,6 +415,7 @@ int main(void)
         cmocka_unit_test(truncation_and_damage_are_corrupt),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(a_header_of_a_gibibyte_is_refused_before_it_is_read),
+        cmocka_unit_test(the_entry_of_the_layer_itself_leaves_no_trace),
         cmocka_unit_test(tools_may_read_what_breaks_the_rules),
     };
     return cmocka_run_group_tests_name("layer/tar_reader", tests, NULL, NULL);
