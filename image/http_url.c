@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file http_url.c
+ *  URLs of image/http.h: resolved, compared, escaped. */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "image/http.h"
+
+static int url_nomem(struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
+}
+
+static char *part_of(CURLU *url, CURLUPart part, unsigned flags)
+{
+    char *text = NULL;
+    if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
+        return NULL;
+    char *copy = strdup(text);
+    curl_free(text);
+    return copy;
+}
+
+int wcow_http_resolve_url(const char *base, const char *location, char **ret,
+                          struct wcow_error *err)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return url_nomem(err);
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, base, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_set(url, CURLUPART_URL, location, 0);
+    /* Whoever names a user in a URL wants to be sent credentials, or to pass for another host. */
+    (void)curl_url_set(url, CURLUPART_USER, NULL, 0);
+    (void)curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *full = code == CURLUE_OK ? part_of(url, CURLUPART_URL, 0) : NULL;
+    curl_url_cleanup(url);
+    if (!scheme || !full || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.200s\" is not an http or https URL", location);
+    *ret = WCOW_TAKE_PTR(full);
+    return WCOW_OK;
+}
+
+int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
+{
+    CURLU *url = curl_url();
+    if (!url)
+        return url_nomem(err);
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, url_text, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *host = code == CURLUE_OK ? part_of(url, CURLUPART_HOST, 0) : NULL;
+    wcow_autofree char *port =
+        code == CURLUE_OK ? part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
+    curl_url_cleanup(url);
+    if (!scheme || !host || !port)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.200s\" is not a URL", url_text);
+    for (char *s = host; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s + ('a' - 'A'));
+    char *origin = NULL;
+    if (asprintf(&origin, "%s://%s:%s", scheme, host, port) < 0)
+        return url_nomem(err);
+    *ret = origin;
+    return WCOW_OK;
+}
+
+int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    int r = WCOW_OK;
+    for (; r == WCOW_OK && *text; text++)
+        r = strchr(plain, *text) ? wcow_buf_add(out, text, 1, err)
+                                 : wcow_buf_addf(out, err, "%%%02X", (unsigned char)*text);
+    return r;
+}
