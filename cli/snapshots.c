@@ -79,12 +79,20 @@ static void format_size(const struct node *node, char *out, size_t size)
         (void)snprintf(out, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 }
 
-static void print_node(const struct node *node, const char *root, size_t depth)
+/* How wide the column of folders is: ids of one store have about the same number of digits. */
+static int folder_width(const struct tree *tree, const char *root)
+{
+    long long last = tree->n ? (long long)tree->nodes[tree->n - 1].id : 0;
+    return snprintf(NULL, 0, "%s/snapshots/%lld", root, last);
+}
+
+static void print_node(const struct node *node, const char *root, int width, size_t depth)
 {
     char size[32];
     format_size(node, size, sizeof(size));
-    (void)printf("%-9s  %10s  %s/snapshots/%lld  %*s%s\n", node->kind, size, root,
-                 (long long)node->id, (int)(2 * depth), "", node->name);
+    int used = printf("%-9s  %10s  %s/snapshots/%lld", node->kind, size, root, (long long)node->id);
+    int pad = used < 0 ? 0 : width + 23 - used;
+    (void)printf("%*s  %*s%s\n", pad > 0 ? pad : 0, "", (int)(2 * depth), "", node->name);
 }
 
 /* The store gives nodes by ascending id. */
@@ -163,11 +171,12 @@ static int print_tree(struct tree *tree, const char *root, struct wcow_error *er
     wcow_autofree struct frame *stack = calloc(tree->n + 1, sizeof(*stack));
     if (!sorted || !stack)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the tree");
-    (void)printf("%-9s  %10s  FOLDER  SNAPSHOT\n", "KIND", "SIZE");
+    int width = folder_width(tree, root);
+    (void)printf("%-9s  %10s  %-*s  SNAPSHOT\n", "KIND", "SIZE", width, "FOLDER");
     size_t used = push_children(sorted, tree->n, 0, 0, stack, 0);
     while (used) {
         struct frame top = stack[--used];
-        print_node(top.node, root, top.depth);
+        print_node(top.node, root, width, top.depth);
         used = push_children(sorted, tree->n, top.node->id, top.depth + 1, stack, used);
     }
     return WCOW_OK;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "builder/backend.h"
 #include "builder/cmdline.h"
@@ -79,11 +80,6 @@ static int prepare_scratch(const struct spec_options *o, struct wcow_backend *ba
         r = wcow_snapshot_prepare(&ctx, o->snapshotter, key, chain.text, &labels, &mounts, err);
     if (r == WCOW_E_EXISTS)
         return WCOW_OK;
-    if (r == WCOW_E_NOT_FOUND)
-        return WCOW_FAIL(err, r,
-                         "\"%s\" is not unpacked for snapshotter %s: ctr images pull --snapshotter "
-                         "%s --platform windows/amd64 %s",
-                         o->operand, o->snapshotter, o->snapshotter, o->operand);
     return r;
 }
 
@@ -95,19 +91,36 @@ static int find_image(const struct spec_options *o, struct wcow_backend *backend
     return r < 0 ? r : wcow_image_find(backend, name, &platform, ret, err);
 }
 
-static int open_backend(const struct spec_options *o, struct wcow_backend **ret,
-                        struct wcow_error *err)
+static int open_backend(const struct spec_options *o, struct wcow_progress *progress,
+                        struct wcow_backend **ret, struct wcow_error *err)
 {
-    struct wcow_backend_options options = {
-        .address = o->place.address, .ns = o->place.ns, .snapshotter = o->snapshotter};
+    struct wcow_backend_options options = {.address = o->place.address,
+                                           .ns = o->place.ns,
+                                           .snapshotter = o->snapshotter,
+                                           .progress = progress};
     return wcow_backend_new(&options, ret, err);
+}
+
+/* An image that was built, or pulled for another snapshotter, may have layers yet to be unpacked.
+ */
+static int unpack(struct wcow_backend *backend, const struct wcow_local_image *image,
+                  struct wcow_progress *progress, struct wcow_error *err)
+{
+    unsigned step = wcow_progress_start(progress, "unpack");
+    int r = wcow_image_unpack(backend, image, step, err);
+    wcow_progress_end(progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+                      r < 0 && err ? err->msg : NULL);
+    return r;
 }
 
 /* The operand is an image: its config, and a scratch on its layers. */
 static int from_image(const struct spec_options *o, struct sources *s, struct wcow_error *err)
 {
+    WCOW_CLEANUP(wcow_progress_free_p) struct wcow_progress *progress = NULL;
     WCOW_CLEANUP(wcow_backend_free_p) struct wcow_backend *backend = NULL;
-    int r = open_backend(o, &backend, err);
+    int r = wcow_progress_new(WCOW_PROGRESS_QUIET, STDERR_FILENO, &progress, err);
+    if (r == WCOW_OK)
+        r = open_backend(o, progress, &backend, err);
     if (r == WCOW_OK)
         r = find_image(o, backend, o->operand, &s->image, err);
     if (r == WCOW_E_NOT_FOUND)
@@ -116,6 +129,8 @@ static int from_image(const struct spec_options *o, struct sources *s, struct wc
     char key[96];
     (void)snprintf(key, sizeof(key), "wcow-spec-%.12s", s->image.manifest_digest.text + 7);
     const char *scratch = o->scratch ? o->scratch : key;
+    if (r == WCOW_OK)
+        r = unpack(backend, &s->image, progress, err);
     if (r == WCOW_OK)
         r = prepare_scratch(o, backend, s->image.config, scratch, err);
     if (r == WCOW_OK)
@@ -136,7 +151,7 @@ static int from_snapshot(const struct spec_options *o, struct sources *s, struct
     if (!o->image)
         return WCOW_OK;
     WCOW_CLEANUP(wcow_backend_free_p) struct wcow_backend *backend = NULL;
-    int r = open_backend(o, &backend, err);
+    int r = open_backend(o, NULL, &backend, err);
     return r < 0 ? r : find_image(o, backend, o->image, &s->image, err);
 }
 
