@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file scan_dir.h
+ *  The names in a directory, sorted, with their search keys. Private to differ/. */
+#ifndef WCOW_DIFFER_SCAN_DIR_H
+#define WCOW_DIFFER_SCAN_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct wcow_dir_name {
+    char *name;
+    char *key; /**< of the name alone */
+};
+struct wcow_dir_names {
+    struct wcow_dir_name *items; /**< by name, bytewise */
+    size_t n;
+};
+void wcow_dir_names_done(struct wcow_dir_names *names);
+
+/** @param fd of the directory, borrowed. WCOW_E_INVALID names two names that are one to Windows,
+ * and a name that Windows cannot have. */
+WCOW_NODISCARD int wcow_dir_names_read(int fd, const char *path, struct wcow_dir_names *ret,
+                                       struct wcow_error *err);
+/** Whether a name of this key is there. */
+bool wcow_dir_names_has(const struct wcow_dir_names *names, const char *key);
+
+#endif
