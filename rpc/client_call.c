@@ -150,7 +150,9 @@ int wcow_rpc_unary(struct wcow_rpc_channel *channel, const struct wcow_rpc_call_
     struct wcow_client_call call = {0};
     grpc_byte_buffer *sent = NULL;
     grpc_byte_buffer *received = NULL;
-    int r = wcow_message_pack(request, &sent, err);
+    int r = wcow_message_check(request, err); /* mending would ask for something else */
+    if (r == WCOW_OK)
+        r = wcow_message_pack(request, &sent, err);
     if (r < 0)
         return r;
     r = wcow_client_call_begin(&call, channel, options, method, err);

@@ -81,7 +81,9 @@ int wcow_rpc_stream_send(struct wcow_rpc_stream *stream, const ProtobufCMessage 
     if (!stream->status.waiting)
         return broken(stream, err);
     grpc_byte_buffer *buffer = NULL;
-    int r = wcow_message_pack(message, &buffer, err);
+    int r = wcow_message_check(message, err);
+    if (r == WCOW_OK)
+        r = wcow_message_pack(message, &buffer, err);
     if (r < 0)
         return r;
     stream->sent = buffer;

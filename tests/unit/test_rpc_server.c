@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/content.pb-c.h"
 #include "proto/health.pb-c.h"
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
@@ -262,6 +263,25 @@ static void invalid_utf8_in_a_reply_is_mended(void **state)
     assert_ok(call_stat(*state, &plain, "bad reply", &reply, &err));
     assert_string_equal(reply->info->name, "x?(???y");
     free_reply(reply);
+}
+
+static void invalid_utf8_in_a_request_is_refused_by_name(void **state)
+{
+    struct fixture *f = *state;
+    stat_response *reply = NULL;
+    struct wcow_error why = {0};
+    assert_int_equal(call_stat(f, &plain, "a\xff", &reply, &why), WCOW_E_INVALID);
+    assert_string_equal(why.msg, "key of StatSnapshotRequest is not valid UTF-8");
+    /* Past our own client's check: a message with bytes where the server reads the key. */
+    Containerd__Services__Content__V1__ReadContentResponse request =
+        CONTAINERD__SERVICES__CONTENT__V1__READ_CONTENT_RESPONSE__INIT;
+    uint8_t bytes[] = {0xed, 0xa0, 0x80};
+    request.data = (ProtobufCBinaryData){.len = sizeof(bytes), .data = bytes};
+    ProtobufCMessage *message = NULL;
+    assert_int_equal(wcow_rpc_unary(f->channel, &plain, STAT_PATH, &request.base,
+                                    stat_response_type, &message, &why),
+                     WCOW_E_INVALID);
+    assert_string_equal(why.msg, "wcowd: key of StatSnapshotRequest is not valid UTF-8");
 }
 
 static void unknown_methods_are_unimplemented(void **state)
@@ -629,6 +649,7 @@ int main(void)
         WITH_SERVER(a_unary_call_carries_request_header_and_reply),
         WITH_SERVER(an_error_arrives_with_class_and_valid_text),
         WITH_SERVER(invalid_utf8_in_a_reply_is_mended),
+        WITH_SERVER(invalid_utf8_in_a_request_is_refused_by_name),
         WITH_SERVER(unknown_methods_are_unimplemented),
         WITH_SERVER(a_message_over_16_mib_is_refused_before_it_is_sent),
         WITH_SERVER(a_header_that_http2_cannot_carry_is_refused),
