@@ -229,6 +229,7 @@ static void names_that_leave_a_layer_or_windows_refuses(void **state)
         {{.name = "Files//b"}, WCOW_E_INVALID, "empty"},
         {{.name = "Files/nul.txt"}, WCOW_E_INVALID, "device name"},
         {{.name = "Files/COM1"}, WCOW_E_INVALID, "device name"},
+        {{.name = "Files/a.$WciDirs$"}, WCOW_E_INVALID, "wcidirs"},
         {{.name = "Files/a."}, WCOW_E_INVALID, "dot or a space"},
         {{.name = "Files/a /b"}, WCOW_E_INVALID, "dot or a space"},
         {{.name = "Files/a?b"}, WCOW_E_INVALID, "'?'"},
