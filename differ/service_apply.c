@@ -58,6 +58,11 @@ static int apply_blob(struct wcow_differ_service *s, const struct wcow_container
     if (r == WCOW_OK)
         r = wcow_apply(o, ret, err);
     o->blob = NULL;
+    /* UNIMPLEMENTED would send containerd on to another differ, and the reason would be lost. */
+    if (r == WCOW_E_UNSUPPORTED) {
+        r = WCOW_E_INVALID;
+        err->code = r;
+    }
     return r < 0 ? wcow_error_wrap(r, err, "layer %s", q->diff->digest) : r;
 }
 
