@@ -45,7 +45,7 @@ good_folders=$(count_folders)
 
 # ---- bytes that are not what was promised
 make_image wrong:1 --components 20
-blob=$(find "$PARTS/layouts/wrong/blobs/sha256" -size +100k | head -n 1)
+blob=$(find "$PARTS/layouts/wrong/blobs/sha256" -size +100k | sed -n 1p)
 stored=$PARTS/registry/docker/registry/v2/blobs/sha256/$(basename "$blob" | cut -c1-2)/$(basename "$blob")/data
 cp "$stored" "$tmp/stored"
 printf 'X' | dd of="$stored" bs=1 seek=5000 conv=notrunc status=none
@@ -140,12 +140,13 @@ raw_header() {
     {
         printf '%s' "$1"
         head -c $((100 - ${#1})) /dev/zero
-        printf '0000644\0''0000000\0''0000000\0''%011o\0''00000000000\0''        %s' "$2" "$3"
+        # \000, since \0 would take two of the digits that follow.
+        printf '0000644\0000000000\0000000000\000%011o\00000000000000\000        %s' "$2" "$3"
         head -c 100 /dev/zero
-        printf 'ustar\0''00'
+        printf 'ustar\00000'
     } >"$LAYER"
     sum=$(od -An -v -tu1 "$LAYER" | awk '{for (i = 1; i <= NF; i++) s += $i} END {print s}')
-    printf '%06o\0 ' "$sum" | dd of="$LAYER" bs=1 seek=148 conv=notrunc status=none
+    printf '%06o\000 ' "$sum" | dd of="$LAYER" bs=1 seek=148 conv=notrunc status=none
     truncate -s 4096 "$LAYER"
 }
 raw_header Files/huge $((1 << 30)) x

@@ -129,9 +129,9 @@ make_image() {
 
 # diff_ids TAG: of the first manifest of that image of $LAYOUT, bottom first.
 diff_ids() {
-    local index manifest config
-    index=$(jq -r --arg t "$1" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t) | .digest' "$LAYOUT/index.json")
-    manifest=$(jq -r '.manifests[0].digest' "$LAYOUT/blobs/sha256/${index#sha256:}")
+    local top manifest config
+    top=$(jq -r --arg t "$1" '.manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == $t) | .digest' "$LAYOUT/index.json")
+    manifest=$(jq -r --arg self "$top" '.manifests[0].digest // $self' "$LAYOUT/blobs/sha256/${top#sha256:}")
     config=$(jq -r '.config.digest' "$LAYOUT/blobs/sha256/${manifest#sha256:}")
     jq -r '.rootfs.diff_ids[]' "$LAYOUT/blobs/sha256/${config#sha256:}"
 }
@@ -147,6 +147,13 @@ chain_ids() {
         fi
         echo "$chain"
     done
+}
+
+# folder_of KEY: the layer folder of a snapshot.
+folder_of() {
+    local id
+    id=$(sqlite3 "$WCOWD_ROOT/metadata.db" "select id from snapshots where key like '%/$1'")
+    echo "$WCOWD_ROOT/snapshots/$id"
 }
 
 # How many layer folders there are, whatever their state.
