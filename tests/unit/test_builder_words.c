@@ -283,7 +283,7 @@ static void a_long_pattern_takes_no_long_time(void **state)
 {
     (void)state;
     struct wcow_env env = {0};
-    char value[20001];
+    static char value[20001];
     memset(value, 'a', sizeof value - 1);
     value[sizeof value - 1] = '\0';
     assert_ok(wcow_env_set(&env, "V", value, &err));
