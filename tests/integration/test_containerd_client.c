@@ -15,10 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "containerd/containers.h"
 #include "containerd/content.h"
 #include "containerd/images.h"
 #include "containerd/leases.h"
 #include "containerd/snapshots.h"
+#include "containerd/tasks.h"
 #include "rpc/text.h"
 
 static struct {
@@ -130,7 +132,9 @@ static int stop_containerd(void **state)
         (void)kill(env.pid, SIGTERM);
         (void)waitpid(env.pid, NULL, 0);
     }
-    char *argv[] = {wcow_rpc_text("rm"), wcow_rpc_text("-rf"), env.dir, NULL};
+    /* Should a mount of containerd's ever be left in there, it must not be emptied. */
+    char *argv[] = {wcow_rpc_text("rm"), wcow_rpc_text("-rf"), wcow_rpc_text("--one-file-system"),
+                    env.dir, NULL};
     pid_t pid = 0;
     if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) != 0)
         return -1;
@@ -439,6 +443,27 @@ static void a_snapshot_is_prepared_committed_and_removed(void **state)
     assert_fails(wcow_snapshot_remove(&env.ctx, "native", "done", &err), WCOW_E_NOT_FOUND);
 }
 
+/* ---- containers, and tasks that are not there ---- */
+
+static const char SPEC[] =
+    "{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"/bin/true\"],\"cwd\":\"/\"}}";
+
+static void a_container_is_recorded_once_and_deleted(void **state)
+{
+    (void)state;
+    const struct wcow_container container = {
+        .id = "c1", .runtime = "io.containerd.runc.v2", .spec_json = SPEC};
+    assert_ok(wcow_container_create(&env.ctx, &container, &err));
+    assert_fails(wcow_container_create(&env.ctx, &container, &err), WCOW_E_EXISTS);
+    uint32_t status = 0;
+    assert_fails(wcow_task_wait(&env.ctx, "c1", &status, &err), WCOW_E_NOT_FOUND);
+    assert_fails(wcow_task_start(&env.ctx, "c1", &err), WCOW_E_NOT_FOUND);
+    assert_ok(wcow_task_kill(&env.ctx, "c1", SIGKILL, &err));
+    assert_ok(wcow_task_delete(&env.ctx, "c1", &err));
+    assert_ok(wcow_container_delete(&env.ctx, "c1", &err));
+    assert_ok(wcow_container_delete(&env.ctx, "c1", &err));
+}
+
 /* ---- introspection, cancellation ---- */
 
 static void plugins_are_known(void **state)
@@ -478,6 +503,7 @@ int main(void)
         cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),
         cmocka_unit_test(a_snapshot_is_diffed_and_applied),
         cmocka_unit_test(a_snapshot_is_prepared_committed_and_removed),
+        cmocka_unit_test(a_container_is_recorded_once_and_deleted),
         cmocka_unit_test(a_cancelled_context_does_nothing_more),
     };
     return cmocka_run_group_tests(tests, start_containerd, stop_containerd);
