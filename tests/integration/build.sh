@@ -1,0 +1,196 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# wcow build against real containerd and a registry: base pulled, layers written, image stored, pushed
+# and exported; what users get wrong; Ctrl-C.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+begin
+
+wcow=$WCOW_BUILD/wcow
+export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker
+unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
+context=$PARTS/context
+mkdir -p "$context"
+printf 'hello\r\n' >"$context/hello.txt"
+make_image nanoserver:ltsc2022
+
+build() {
+    "$wcow" build --progress plain "$@" "$context"
+}
+
+# dockerfile: from standard input, with @BASE@ replaced.
+dockerfile() {
+    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
+}
+
+# config REF FILTER: of the image's config in the registry.
+config() {
+    skopeo inspect --config --tls-verify=false --override-os windows "docker://$1" | jq -r "$2"
+}
+
+# rows ARCHIVE N FIELD...: of the layer N (0 is the lowest) of an unpacked image: its index.
+layer_db() {
+    local chain
+    chain=$(ctr content get "$(ctr images ls "name==$1" | awk 'NR == 2 {print $3}')" | jq -r .config.digest)
+    chain=$(ctr content get "$chain" | jq -r '.rootfs.diff_ids[]' |
+        awk -v n="$2" 'NR <= n + 1' | {
+        local all='' id
+        while read -r id; do
+            if [ -z "$all" ]; then all=$id; else all=sha256:$(printf '%s %s' "$all" "$id" | sha256sum | cut -d' ' -f1); fi
+        done
+        echo "$all"
+    })
+    echo "$WCOWD_ROOT/snapshots/$(sqlite3 "$WCOWD_ROOT/metadata.db" "select id from snapshots where key like '%/$chain'")/layer.db"
+}
+
+rows() {
+    local ref=$1 n=$2
+    shift 2
+    sqlite3 "$(layer_db "$ref" "$n")" "$*"
+}
+
+no_builds_left() {
+    [ -z "$(ctr leases ls -q | grep -v '^wcow-build-cache$')" ] && [ -z "$(ctr content active | tail -n +2)" ] &&
+        ! snapshots ls | grep -q 'wcow-build\|extract-'
+}
+
+# ---- the sample: a base that is not here yet ----
+dockerfile <<'EOF'
+# escape=`
+FROM @BASE@
+USER ContainerAdministrator
+COPY hello.txt C:/
+WORKDIR C:\app
+ENV GREETING="Hello from wcow"
+CMD ["cmd", "/C", "type C:\\hello.txt"]
+EOF
+check "the sample builds and is pushed" build -t "$REGISTRY/hello:1" --push --iidfile "$PARTS/iid" --metadata-file "$PARTS/metadata"
+check "the image is in containerd's store" ctr images check "name==$REGISTRY/hello:1"
+equal "the digest is told" "$(cat "$PARTS/iid")" "$(skopeo inspect --tls-verify=false --override-os windows --format '{{.Digest}}' "docker://$REGISTRY/hello:1")"
+equal "the metadata too" "$(jq -r '."containerimage.digest"' "$PARTS/metadata")" "$(cat "$PARTS/iid")"
+equal "os and version are the base's" "$(config "$REGISTRY/hello:1" '.os + " " + ."os.version"')" "windows $(config "$IMAGE" '."os.version"')"
+equal "CMD is stored as argv" "$(config "$REGISTRY/hello:1" '.config.Cmd | join("|")')" 'cmd|/C|type C:\hello.txt'
+equal "the command line is not escaped" "$(config "$REGISTRY/hello:1" '.config.ArgsEscaped // false')" false
+equal "ENV, USER and WORKDIR" "$(config "$REGISTRY/hello:1" '(.config.Env | join(";")) + " " + .config.User + " " + .config.WorkingDir' | sed 's/.*GREETING/GREETING/')" 'GREETING=Hello from wcow ContainerAdministrator C:\app'
+equal "as many layers in the history as diff IDs" "$(config "$REGISTRY/hello:1" '[.history[] | select(.empty_layer | not)] | length')" "$(config "$REGISTRY/hello:1" '.rootfs.diff_ids | length')"
+check "skopeo copies it out of the registry" skopeo copy -q --src-tls-verify=false --override-os windows "docker://$REGISTRY/hello:1" "oci:$PARTS/copied:1"
+check "a second build finds its layers" bash -c "'$wcow' build --progress plain -t again:1 '$context' 2>&1 | grep -c CACHED | grep -qx 2"
+equal "and is the same image" "$(build -q)" "$(cat "$PARTS/iid")"
+check "nothing of the builds is left behind" no_builds_left
+
+# ---- what lies in the layers ----
+dockerfile <<'EOF'
+FROM @BASE@
+COPY hello.txt C:/WINDOWS/system32/new.txt
+COPY hello.txt C:/WINDOWS/SYSTEM32/CMD.EXE
+COPY ["hello.txt", "C:\\Documents and Settings\\Public\\"]
+EOF
+check "a build into the base's directories" build -o type=image,unpack=true -t cases:1
+unpacked=docker.io/library/cases:1
+equal "names take the base's casing" "$(rows $unpacked 1 "select name from entries where name like 'Files/%' order by id" | tr '\n' ' ')" \
+    'Files/Windows Files/Windows/System32 Files/Windows/System32/new.txt '
+equal "a file that is replaced too" "$(rows $unpacked 2 "select name from entries where size = 7")" Files/Windows/System32/cmd.exe
+equal "a junction leads on" "$(rows $unpacked 3 "select name from entries where size = 7")" Files/Users/Public/hello.txt
+metadata="select e.name, attributes, records, mtime, atime, ctime, creation, hex(raw) from entries e left join descriptors d on d.id = e.descriptor where name in ('Files', 'Files/Windows', 'Files/Windows/System32') order by name"
+equal "existing directories keep the base's metadata" "$(rows $unpacked 1 "$metadata")" "$(rows $unpacked 0 "$metadata")"
+equal "a new file has the descriptor that its directory gives" "$(rows $unpacked 1 "select count(*) from entries e join descriptors d on d.id = e.descriptor where e.name like '%new.txt' and d.sddl like '%ID;%'")" 1
+equal "five hives that change nothing" "$(rows $unpacked 1 "select count(*) from entries where name like 'Hives/%_Delta'")" 5
+forget_images
+
+# ---- both escape characters, .dockerignore, links ----
+mkdir -p "$context/d/sub"
+echo x >"$context/d/sub/x"
+echo no >"$context/d/no.log"
+ln -s ../hello.txt "$context/d/link.txt"
+ln -s sub "$context/d/dirlink"
+ln "$context/d/sub/x" "$context/d/hard"
+printf '*.md\n**/*.log\n' >"$context/.dockerignore"
+printf '# escape=`\nFROM @BASE@\nCOPY d\\sub\\x C:\\b\\\nCOPY d C:\\d\n' | dockerfile
+check "escape=\` with backslash paths" build -o type=image,unpack=true -t e:1
+equal "the file is there" "$(rows docker.io/library/e:1 1 "select name from entries where name like '%/x'")" Files/b/x
+equal "links, directories and hard links of the context" \
+    "$(rows docker.io/library/e:1 2 "select type || ' ' || name || ' ' || attributes || ' ' || ifnull(link, '') from entries where name like 'Files/d/%' order by id" | tr '\n' ';')" \
+    '3 Files/d/dirlink 1040 sub;1 Files/d/hard 32 ;3 Files/d/link.txt 1024 ..\hello.txt;2 Files/d/sub 16 ;4 Files/d/sub/x 32 Files/d/hard;'
+printf 'FROM @BASE@\nCOPY d/sub/x C:\\\\b\\\\\n' | dockerfile
+check "the default escape" build -t e:2
+
+# ---- stages, scratch, ARG, several platforms of paths ----
+dockerfile <<'EOF'
+ARG BASEIMAGE=@BASE@
+FROM ${BASEIMAGE} AS one
+ARG NAME=a
+COPY hello.txt C:/${NAME}/hello.txt
+FROM scratch
+COPY --from=one C:/A C:/b
+COPY --from=one ["C:/Program Files", "C:/p/"]
+EOF
+check "stages, scratch and --from" build -t s:1 --build-arg NAME=A
+equal "FROM scratch has a PATH and one base layer" "$(ctr content get "$(ctr content get "$(ctr images ls "name==docker.io/library/s:1" | awk 'NR == 2 {print $3}')" | jq -r .config.digest)" | jq -r '.config.Env[0] + " " + (.rootfs.diff_ids | length | tostring)')" 'PATH=c:\Windows\System32;c:\Windows 2'
+check "--target" build -t s:2 --target one
+
+# ---- the same bytes anywhere ----
+dockerfile <<'EOF'
+FROM @BASE@
+COPY . C:/all
+WORKDIR C:/new
+LABEL a=b
+EOF
+cp -a "$context" "$PARTS/other"
+find "$PARTS/other" -exec touch -h {} +
+first=$(SOURCE_DATE_EPOCH=1700000000 "$wcow" build -q --no-cache "$context")
+second=$(SOURCE_DATE_EPOCH=1700000000 XDG_CACHE_HOME=$PARTS/cache2 "$wcow" build -q --no-cache "$PARTS/other")
+equal "SOURCE_DATE_EPOCH: two contexts, one digest" "$first" "$second"
+
+# ---- archives ----
+check "type=oci" build -o "type=oci,dest=$PARTS/oci.tar" -t arch:1
+check "skopeo reads it" skopeo inspect --override-os windows "oci-archive:$PARTS/oci.tar"
+check "type=docker" build -o "type=docker,dest=$PARTS/docker.tar" -t arch:1
+check "and that" skopeo inspect --override-os windows "docker-archive:$PARTS/docker.tar"
+SOURCE_DATE_EPOCH=1700000000 build -q -o "type=oci,dest=$PARTS/oci1.tar" -t arch:1 >/dev/null
+SOURCE_DATE_EPOCH=1700000000 build -q -o "type=oci,dest=$PARTS/oci2.tar" -t arch:1 >/dev/null
+check "the same archive twice" cmp "$PARTS/oci1.tar" "$PARTS/oci2.tar"
+
+# ---- what is refused, and how it is said ----
+printf 'FROM @BASE@\nCOPY missing.txt C:/\n' | dockerfile
+refused "a missing file is named, with its line" '>>> COPY missing.txt.*"missing.txt" is not in the build context' build
+printf 'FROM @BASE@\nCOPY helo.txt C:/\n' | dockerfile
+refused "with what may have been meant" 'did you mean "hello.txt"' build
+printf 'FROM @BASE@\nCOPY d/no.log C:/\n' | dockerfile
+refused "a file that is ignored" 'excluded by .dockerignore' build
+printf 'FROM @BASE@\nRUN dir\n' | dockerfile
+refused "RUN, with the executors there are" '2 . >>> RUN dir.*runhcs.*wine' build
+printf 'FROM @BASE@\nCOPI hello.txt C:/\n' | dockerfile
+refused "an unknown instruction" 'COPY' build
+printf 'FROM @BASE@\nCOPY hello.txt C:/con\n' | dockerfile
+refused "a name that Windows reserves" '[Cc]on' build
+printf 'FROM @BASE@\nCOPY hello.txt D:/x\n' | dockerfile
+refused "another drive" 'system drive' build
+printf 'FROM @BASE@\nCOPY hello.txt d C:/x\n' | dockerfile
+refused "several sources without a directory" 'end with' build
+printf 'FROM %s/no/such:1\n' "$REGISTRY" | dockerfile
+refused "a base that is nowhere" 'no/such' build
+printf 'FROM @BASE@\nCOPY hello.txt C:/Windows/System32\nCOPY hello.txt C:/Windows/System32/cmd.exe/x\n' | dockerfile
+refused "a file in a directory's place" 'not a directory' build
+touch "$context/d/HARD"
+printf 'FROM @BASE@\nCOPY d C:/d\n' | dockerfile
+refused "names that differ in letter case only" 'letter case' build
+rm "$context/d/HARD"
+refused "an unknown option" 'wcow build --help' "$wcow" build --nonsense "$context"
+refused "containerd away" 'containerd' env CONTAINERD_ADDRESS="$PARTS/none.sock" "$wcow" build "$context"
+check "nothing is left of what failed" no_builds_left
+
+# ---- Ctrl-C ----
+interrupt() {
+    local pid code=0 start=$SECONDS
+    truncate -s 8G "$context/big"
+    printf 'FROM @BASE@\nCOPY big C:/big\n' | dockerfile
+    "$wcow" build -t big:1 "$context" 2>"$PARTS/interrupted" &
+    pid=$!
+    sleep 1
+    kill -INT $pid
+    wait $pid || code=$?
+    rm "$context/big"
+    [ $code = 130 ] && [ $((SECONDS - start)) -le 3 ]
+}
+check "Ctrl-C ends a build within a second" interrupt
+eventually "and leaves nothing" no_builds_left
+finish
