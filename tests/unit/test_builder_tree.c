@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/layer_write.h"
+#include "layer/memlayer.h"
+#include "layer/names.h"
+#include "layer/tar_reader.h"
+#include "wcow_test.h"
+
+/* ---- a base: C:\Windows\System32\cmd.exe, and the junction C:\Documents and Settings ---- */
+
+struct base {
+    struct wcow_memlayer *layer;
+    struct wcow_layer_view view;
+    struct wcow_chain chain;
+};
+
+static void put_below(struct base *b, enum wcow_entry_type type, const char *name, const char *link)
+{
+    struct wcow_entry e = {.type = type,
+                           .name = (char *)(uintptr_t)name,
+                           .link = (char *)(uintptr_t)link,
+                           .attributes = type == WCOW_ENTRY_FILE ? 0x20 : 0x10,
+                           .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION,
+                           .mtime = 1000,
+                           .atime = 1000,
+                           .ctime = 1000,
+                           .creation = 500};
+    if (type == WCOW_ENTRY_REPARSE)
+        e.has |= WCOW_HAS_MOUNTPOINT;
+    assert_ok(wcow_memlayer_put(b->layer, &e, &err));
+}
+
+static int setup(void **state)
+{
+    struct base *b = calloc(1, sizeof(*b));
+    assert_non_null(b);
+    assert_ok(wcow_memlayer_new(&b->layer, &err));
+    put_below(b, WCOW_ENTRY_DIR, "Files", NULL);
+    put_below(b, WCOW_ENTRY_DIR, "Files/Windows", NULL);
+    put_below(b, WCOW_ENTRY_DIR, "Files/Windows/System32", NULL);
+    put_below(b, WCOW_ENTRY_FILE, "Files/Windows/System32/cmd.exe", NULL);
+    put_below(b, WCOW_ENTRY_DIR, "Files/Users", NULL);
+    put_below(b, WCOW_ENTRY_REPARSE, "Files/Documents and Settings", "C:\\Users");
+    put_below(b, WCOW_ENTRY_REPARSE, "Files/away", "D:\\x");
+    put_below(b, WCOW_ENTRY_REPARSE, "Files/loop", "C:\\loop");
+    b->view = wcow_memlayer_view(b->layer);
+    b->chain = (struct wcow_chain){.layers = &b->view, .n_layers = 1};
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct base *b = *state;
+    wcow_memlayer_free(b->layer);
+    free(b);
+    return 0;
+}
+
+static struct wcow_tree *new_tree(const struct base *b, uint64_t now)
+{
+    const struct wcow_tree_options options = {.below = &b->chain, .now = now};
+    struct wcow_tree *tree = NULL;
+    assert_ok(wcow_tree_new(&options, &tree, &err));
+    return tree;
+}
+
+static int put_file_as(struct wcow_tree *tree, const char *dir, const char *name, const char *text,
+                       struct wcow_link_group *group, struct wcow_error *err)
+{
+    struct wcow_tree_node *node = NULL;
+    struct wcow_tree_node *file = NULL;
+    int r = wcow_tree_dir(tree, dir, &node, err);
+    if (r < 0)
+        return r;
+    struct wcow_payload payload = {0};
+    r = wcow_payload_of_bytes(text, strlen(text), &payload, err);
+    if (r < 0)
+        return r;
+    wcow_autoentry entry = {.type = WCOW_ENTRY_FILE,
+                            .attributes = 0x20,
+                            .has = WCOW_HAS_FILEATTR | WCOW_HAS_RAWSD,
+                            .size_bytes = strlen(text),
+                            .mtime = 2000,
+                            .atime = 2000,
+                            .ctime = 2000,
+                            .creation = 2000};
+    const struct wcow_tree_item item = {
+        .name = name, .entry = &entry, .payload = &payload, .group = group};
+    r = wcow_tree_put(tree, node, &item, &file, err);
+    wcow_payload_done(&payload);
+    return r;
+}
+
+static int put_file(struct wcow_tree *tree, const char *dir, const char *name, const char *text,
+                    struct wcow_error *err)
+{
+    return put_file_as(tree, dir, name, text, NULL, err);
+}
+
+/* ---- what the tree holds, as text: a name a line, links with their target ---- */
+
+static int add_line(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+{
+    return wcow_buf_addf(arg, err, "%s\n", node->entry.name);
+}
+
+static void assert_names(struct wcow_tree *tree, const char *want)
+{
+    wcow_autobuf got = {0};
+    assert_ok(wcow_tree_each(tree, add_line, &got, &err));
+    assert_string_equal(got.data ? (const char *)got.data : "", want);
+}
+
+static void names_take_the_casing_of_what_is_below(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_ok(put_file(tree, "Files/WINDOWS/system32", "CMD.EXE", "x", &err));
+    assert_ok(put_file(tree, "Files/windows/SYSTEM32/New", "a.txt", "y", &err));
+    assert_ok(put_file(tree, "Files/Windows/System32/NEW", "A.TXT", "z", &err));
+    assert_names(tree, "Files\nFiles/Windows\nFiles/Windows/System32\n"
+                       "Files/Windows/System32/New\nFiles/Windows/System32/New/a.txt\n"
+                       "Files/Windows/System32/cmd.exe\n");
+    wcow_tree_free(tree);
+}
+
+static void a_junction_leads_on(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_ok(put_file(tree, "Files/documents and settings/me", "a", "x", &err));
+    assert_names(tree, "Files\nFiles/Users\nFiles/Users/me\nFiles/Users/me/a\n");
+    assert_fails(put_file(tree, "Files/away", "a", "x", &err), WCOW_E_INVALID);
+    assert_fails(put_file(tree, "Files/loop", "a", "x", &err), WCOW_E_INVALID);
+    wcow_tree_free(tree);
+}
+
+static void files_and_directories_do_not_replace_each_other(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_fails(put_file(tree, "Files", "WINDOWS", "x", &err), WCOW_E_PRECONDITION);
+    assert_fails(put_file(tree, "Files/Windows/System32/cmd.exe", "x", "x", &err),
+                 WCOW_E_PRECONDITION);
+    assert_ok(put_file(tree, "Files", "a", "x", &err));
+    assert_fails(put_file(tree, "Files/a", "x", "x", &err), WCOW_E_PRECONDITION);
+    wcow_tree_free(tree);
+}
+
+static void names_that_windows_refuses_are_refused(void **state)
+{
+    static const char *const names[] = {"con", "a:b", "a?", "trailing.", "NUL.txt", ".."};
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_fails(put_file(tree, "Files", names[i], "x", &err), WCOW_E_INVALID);
+    wcow_tree_free(tree);
+}
+
+static void what_is_there_is_no_change(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    struct wcow_tree_node *node = NULL;
+    assert_ok(wcow_tree_dir(tree, "Files/Windows/system32", &node, &err));
+    assert_false(wcow_tree_has_changes(tree));
+    assert_int_equal(node->entry.mtime, 1000);
+    assert_int_equal(node->entry.creation, 500);
+    assert_int_equal(node->entry.has, WCOW_HAS_FILEATTR | WCOW_HAS_CREATION);
+    assert_ok(wcow_tree_dir(tree, "Files/Windows/system32/x", &node, &err));
+    assert_true(wcow_tree_has_changes(tree));
+    assert_int_equal(node->entry.mtime, 3000);
+    wcow_tree_free(tree);
+}
+
+/* ---- the tar ---- */
+
+static int collect(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    return wcow_buf_add(ctx, data, len, err);
+}
+
+struct given {
+    const struct wcow_buf *tar;
+    bool done;
+};
+
+static int give(void *ctx, const uint8_t **ret, size_t *ret_len, struct wcow_error *err)
+{
+    (void)err;
+    struct given *g = ctx;
+    *ret = g->tar->data;
+    *ret_len = g->done ? 0 : g->tar->len;
+    g->done = true;
+    return WCOW_OK;
+}
+
+static void write_tar(struct wcow_tree *tree, const struct wcow_layer_write *options,
+                      struct wcow_buf *tar)
+{
+    const struct wcow_sink sink = {.write = collect, .ctx = tar};
+    assert_ok(wcow_layer_write(tree, options, &sink, &err));
+}
+
+/* "name size mtime [-> link]" a line */
+static void list_tar(const struct wcow_buf *tar, struct wcow_buf *out)
+{
+    struct given g = {.tar = tar};
+    const struct wcow_source source = {.next = give, .ctx = &g};
+    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+    struct wcow_entry *e = NULL;
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_tar_reader_new(&source, NULL, &reader, &err), WCOW_OK);
+    int r = 0;
+    while ((r = wcow_tar_reader_next(reader, &e, &err)) == 1)
+        assert_int_equal(wcow_buf_addf(out, &err, "%s %llu %llu%s%s\n", e->name,
+                                       (unsigned long long)e->size_bytes,
+                                       (unsigned long long)e->mtime, e->link ? " -> " : "",
+                                       e->link ? e->link : ""),
+                         WCOW_OK);
+    assert_int_equal(r, 0);
+}
+
+static void hard_links_follow_the_first_name_of_the_tar(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    struct wcow_link_group *group = NULL;
+    assert_ok(wcow_tree_link_group(tree, "1:2", &group, &err));
+    assert_ok(put_file_as(tree, "Files", "z", "same", group, &err));
+    assert_ok(put_file_as(tree, "Files", "b", "same", group, &err));
+    wcow_autobuf tar = {0};
+    wcow_autobuf got = {0};
+    write_tar(tree, &(struct wcow_layer_write){0}, &tar);
+    list_tar(&tar, &got);
+    assert_string_equal((const char *)got.data,
+                        "Files 0 1000\nFiles/b 4 2000\nFiles/z 0 2000 -> Files/b\n");
+    wcow_tree_free(tree);
+}
+
+static void an_epoch_is_the_latest_time_of_what_is_new(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_ok(put_file(tree, "Files/new", "a", "x", &err));
+    wcow_autobuf tar = {0};
+    wcow_autobuf got = {0};
+    write_tar(tree, &(struct wcow_layer_write){.has_epoch = true, .epoch = 700}, &tar);
+    list_tar(&tar, &got);
+    assert_string_equal((const char *)got.data,
+                        "Files 0 1000\nFiles/new 0 700\nFiles/new/a 1 700\n");
+    wcow_tree_free(tree);
+}
+
+static struct wcow_digest key_of(const struct base *b, uint64_t now, const char *text,
+                                 bool with_epoch)
+{
+    const struct wcow_layer_write options = {
+        .has_epoch = with_epoch, .epoch = 2500, .now = with_epoch ? 2500 : now};
+    struct wcow_tree *tree = new_tree(b, with_epoch ? 2500 : now);
+    struct wcow_digest key;
+    assert_ok(put_file(tree, "Files/new", "a", text, &err));
+    assert_ok(wcow_layer_key(tree, &options, &key, &err));
+    wcow_tree_free(tree);
+    return key;
+}
+
+static void a_key_changes_with_bytes_and_not_with_the_clock(void **state)
+{
+    struct wcow_digest key = key_of(*state, 3000, "x", false);
+    struct wcow_digest later = key_of(*state, 4000, "x", false);
+    struct wcow_digest other = key_of(*state, 3000, "y", false);
+    struct wcow_digest clamped = key_of(*state, 3000, "x", true);
+    assert_string_equal(key.text, later.text);
+    assert_string_not_equal(key.text, other.text);
+    assert_string_not_equal(key.text, clamped.text);
+}
+
+static int send_short(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
+{
+    return wcow_sink_write(sink, ctx, 1, err);
+}
+
+static void a_file_that_shrank_is_told(void **state)
+{
+    static const struct wcow_payload_ops ops = {.send = send_short};
+    static char byte = 'x';
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    struct wcow_tree_node *dir = NULL;
+    struct wcow_tree_node *node = NULL;
+    struct wcow_payload payload = {.ops = &ops, .ctx = &byte};
+    wcow_autoentry entry = {.type = WCOW_ENTRY_FILE, .size_bytes = 2};
+    const struct wcow_tree_item item = {.name = "a", .entry = &entry, .payload = &payload};
+    assert_ok(wcow_tree_dir(tree, "Files", &dir, &err));
+    assert_ok(wcow_tree_put(tree, dir, &item, &node, &err));
+    wcow_autobuf tar = {0};
+    const struct wcow_sink sink = {.write = collect, .ctx = &tar};
+    const struct wcow_layer_write options = {0};
+    assert_fails(wcow_layer_write(tree, &options, &sink, &err), WCOW_E_PRECONDITION);
+    wcow_tree_free(tree);
+}
+
+static void a_tree_is_a_layer_of_a_chain(void **state)
+{
+    struct base *b = *state;
+    struct wcow_tree *tree = new_tree(b, 3000);
+    assert_ok(put_file(tree, "Files/windows", "a.txt", "x", &err));
+    wcow_tree_seal(tree);
+    const struct wcow_layer_view views[] = {wcow_tree_view(tree), b->view};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    wcow_autoentry found = {0};
+    struct wcow_error err = {0};
+    size_t at = 9;
+    assert_int_equal(wcow_chain_lookup(&chain, "Files/WINDOWS/A.TXT", &found, &at, &err), 1);
+    assert_string_equal(found.name, "Files/Windows/a.txt");
+    assert_int_equal(at, 0);
+    wcow_tree_free(tree);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_take_the_casing_of_what_is_below),
+        cmocka_unit_test(a_junction_leads_on),
+        cmocka_unit_test(files_and_directories_do_not_replace_each_other),
+        cmocka_unit_test(names_that_windows_refuses_are_refused),
+        cmocka_unit_test(what_is_there_is_no_change),
+        cmocka_unit_test(hard_links_follow_the_first_name_of_the_tar),
+        cmocka_unit_test(an_epoch_is_the_latest_time_of_what_is_new),
+        cmocka_unit_test(a_key_changes_with_bytes_and_not_with_the_clock),
+        cmocka_unit_test(a_file_that_shrank_is_told),
+        cmocka_unit_test(a_tree_is_a_layer_of_a_chain),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

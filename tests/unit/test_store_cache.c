@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wcow_test.h"
+
+static char folder[64];
+static char path[96];
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/wcow-cache.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/new/cache.db", folder);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cache.db", "cache.db-wal", "cache.db-shm", "cache.db.old"};
+    char name[160];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(name, sizeof(name), "%s/new/%s", folder, names[i]);
+        (void)unlink(name);
+    }
+    (void)snprintf(name, sizeof(name), "%s/new", folder);
+    (void)rmdir(name);
+    return rmdir(folder);
+}
+
+static struct wcow_digest digest_of(const char *text)
+{
+    struct wcow_digest digest;
+    assert_ok(wcow_digest_of(text, strlen(text), &digest, &err));
+    return digest;
+}
+
+static void files_are_remembered_by_their_stamp(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *cache = NULL;
+    struct wcow_file_stamp stamp = {1, 2, 3, 4, 5};
+    struct wcow_digest digest = digest_of("a");
+    struct wcow_digest got;
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_build_cache_open(path, &cache, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_file(cache, &stamp, &got, &err), 0);
+    assert_int_equal(wcow_build_cache_remember_file(cache, &stamp, &digest, &err), WCOW_OK);
+    wcow_build_cache_close(cache);
+    /* It is there after the file was closed, and for that stamp only. */
+    assert_int_equal(wcow_build_cache_open(path, &cache, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_file(cache, &stamp, &got, &err), 1);
+    assert_string_equal(got.text, digest.text);
+    stamp.ctime_ns++;
+    assert_int_equal(wcow_build_cache_file(cache, &stamp, &got, &err), 0);
+    wcow_build_cache_close(cache);
+}
+
+static void layers_are_remembered_until_forgotten(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *cache = NULL;
+    struct wcow_digest shape = digest_of("shape");
+    struct wcow_digest key = digest_of("key");
+    const struct wcow_cached_layer layer = {.diff_id = digest_of("diff"),
+                                            .digest = digest_of("blob"),
+                                            .size_bytes = 7,
+                                            .tar_bytes = 9,
+                                            .created_s = 11};
+    struct wcow_cached_layer got = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_build_cache_open(path, &cache, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_has_shape(cache, &shape, &err), 0);
+    assert_int_equal(wcow_build_cache_remember_layer(cache, &shape, &key, &layer, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_has_shape(cache, &shape, &err), 1);
+    assert_int_equal(wcow_build_cache_layer(cache, &key, &got, &err), 1);
+    assert_string_equal(got.diff_id.text, layer.diff_id.text);
+    assert_string_equal(got.digest.text, layer.digest.text);
+    assert_int_equal(got.size_bytes, 7);
+    assert_int_equal(got.tar_bytes, 9);
+    assert_int_equal(got.created_s, 11);
+    assert_int_equal(wcow_build_cache_layer(cache, &shape, &got, &err), 0);
+    assert_int_equal(wcow_build_cache_forget_layer(cache, &key, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_layer(cache, &key, &got, &err), 0);
+    assert_int_equal(wcow_build_cache_has_shape(cache, &shape, &err), 0);
+    wcow_build_cache_close(cache);
+}
+
+static void a_foreign_file_is_set_aside(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *cache = NULL;
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    wcow_build_cache_close(cache);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_true(fputs("this is no database, and long enough not to be an empty one either", f) >=
+                0);
+    assert_int_equal(fclose(f), 0);
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    wcow_build_cache_close(cache);
+    char old[160];
+    (void)snprintf(old, sizeof(old), "%s.old", path);
+    assert_int_equal(access(old, F_OK), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_are_remembered_by_their_stamp, setup, teardown),
+        cmocka_unit_test_setup_teardown(layers_are_remembered_until_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_foreign_file_is_set_aside, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
