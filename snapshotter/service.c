@@ -12,6 +12,14 @@
 
 enum { INFOS_A_MESSAGE = 100 };
 
+/* protobuf-c has no const strings in messages to be packed. */
+static char *writable(const char *s)
+{
+    char *p = NULL;
+    memcpy(&p, &s, sizeof(p));
+    return p;
+}
+
 static void finish_empty(void *arg, int code, const struct wcow_error *err)
 {
     static const Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
@@ -56,7 +64,7 @@ struct mount_reply {
 static void fill_mount(struct mount_reply *r, const struct wcow_layer_mount *mount)
 {
     containerd__types__mount__init(&r->mount);
-    r->mount.type = (char *)(uintptr_t)mount->type;
+    r->mount.type = writable(mount->type);
     r->mount.source = mount->source;
     for (size_t i = 0; i < mount->n_options; i++)
         r->options[i] = mount->options[i];
@@ -172,8 +180,8 @@ static bool fill_info(struct info_reply *r, const struct wcow_row *row)
         return false;
     for (size_t i = 0; i < row->n_labels; i++) {
         containerd__services__snapshots__v1__info__labels_entry__init(&r->entries[i]);
-        r->entries[i].key = (char *)(uintptr_t)row->labels[i].key;
-        r->entries[i].value = (char *)(uintptr_t)row->labels[i].value;
+        r->entries[i].key = writable(row->labels[i].key);
+        r->entries[i].value = writable(row->labels[i].value);
         r->list[i] = &r->entries[i];
     }
     fill_time(&r->created, row->created_ns);

@@ -54,11 +54,19 @@ const char *wcow_key_name(const char *key, size_t *ret_ns_len)
     return number + digits + 1;
 }
 
+/* free(3) takes no const. */
+static char *writable(const char *s)
+{
+    char *p = NULL;
+    memcpy(&p, &s, sizeof(p));
+    return p;
+}
+
 static void free_labels(struct wcow_row *row)
 {
     for (size_t i = 0; i < row->n_labels; i++) {
-        free((void *)(uintptr_t)row->labels[i].key);
-        free((void *)(uintptr_t)row->labels[i].value);
+        free(writable(row->labels[i].key));
+        free(writable(row->labels[i].value));
     }
     free(row->labels);
 }

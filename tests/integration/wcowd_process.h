@@ -32,7 +32,7 @@ struct wcowd {
     char folder[64]; /* holds root, socket and log */
     char root[96];
     char socket[96];
-    const char *mount_type;
+    char mount_type[16];
     pid_t pid;
     struct wcow_rpc_channel *channel;
 };
@@ -74,14 +74,10 @@ static inline bool wcowd_start(struct wcowd *d)
     char log[96];
     wcowd_program(program);
     (void)snprintf(log, sizeof(log), "%s/log", d->folder);
-    char *argv[] = {program,
-                    (char *)"--address",
-                    d->socket,
-                    (char *)"--root",
-                    d->root,
-                    (char *)"--mount-type",
-                    (char *)(uintptr_t)d->mount_type,
-                    NULL};
+    static char address[] = "--address";
+    static char root[] = "--root";
+    static char mount_type[] = "--mount-type";
+    char *argv[] = {program, address, d->socket, root, d->root, mount_type, d->mount_type, NULL};
     posix_spawn_file_actions_t actions;
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -94,7 +90,8 @@ static inline bool wcowd_start(struct wcowd *d)
 
 static inline bool wcowd_begin(struct wcowd *d, const char *mount_type)
 {
-    *d = (struct wcowd){.folder = "/tmp/wcow-daemon-XXXXXX", .mount_type = mount_type};
+    *d = (struct wcowd){.folder = "/tmp/wcow-daemon-XXXXXX"};
+    (void)snprintf(d->mount_type, sizeof(d->mount_type), "%s", mount_type);
     if (!mkdtemp(d->folder))
         return false;
     (void)snprintf(d->root, sizeof(d->root), "%s/root", d->folder);
@@ -146,16 +143,23 @@ static inline int wcowd_call(struct wcowd *d, const char *method, const Protobuf
     return WCOW_OK;
 }
 
-#define WCOWD_EMPTY  (&google__protobuf__empty__descriptor)
-#define WCOWD_STR(s) ((char *)(uintptr_t)(s))
+#define WCOWD_EMPTY (&google__protobuf__empty__descriptor)
+
+/* protobuf-c has no const strings in messages to be packed. */
+static inline char *wcowd_str(const char *s)
+{
+    char *p = NULL;
+    memcpy(&p, &s, sizeof(p));
+    return p;
+}
 
 /* *ret_mounts may be NULL. */
 static inline int wcowd_prepare(struct wcowd *d, const char *key, const char *parent,
                                 PB(PrepareSnapshotResponse) * *ret, struct wcow_error *err)
 {
     PB(PrepareSnapshotRequest) r = PB_INIT(PREPARE_SNAPSHOT_REQUEST);
-    r.key = WCOWD_STR(key);
-    r.parent = WCOWD_STR(parent);
+    r.key = wcowd_str(key);
+    r.parent = wcowd_str(parent);
     return wcowd_call(d, "Prepare", &r.base, PB_TYPE(prepare_snapshot_response),
                       (ProtobufCMessage **)ret, err);
 }
@@ -164,8 +168,8 @@ static inline int wcowd_view(struct wcowd *d, const char *key, const char *paren
                              PB(ViewSnapshotResponse) * *ret, struct wcow_error *err)
 {
     PB(ViewSnapshotRequest) r = PB_INIT(VIEW_SNAPSHOT_REQUEST);
-    r.key = WCOWD_STR(key);
-    r.parent = WCOWD_STR(parent);
+    r.key = wcowd_str(key);
+    r.parent = wcowd_str(parent);
     return wcowd_call(d, "View", &r.base, PB_TYPE(view_snapshot_response), (ProtobufCMessage **)ret,
                       err);
 }
@@ -174,15 +178,15 @@ static inline int wcowd_commit(struct wcowd *d, const char *name, const char *ke
                                struct wcow_error *err)
 {
     PB(CommitSnapshotRequest) r = PB_INIT(COMMIT_SNAPSHOT_REQUEST);
-    r.name = WCOWD_STR(name);
-    r.key = WCOWD_STR(key);
+    r.name = wcowd_str(name);
+    r.key = wcowd_str(key);
     return wcowd_call(d, "Commit", &r.base, WCOWD_EMPTY, NULL, err);
 }
 
 static inline int wcowd_remove(struct wcowd *d, const char *key, struct wcow_error *err)
 {
     PB(RemoveSnapshotRequest) r = PB_INIT(REMOVE_SNAPSHOT_REQUEST);
-    r.key = WCOWD_STR(key);
+    r.key = wcowd_str(key);
     return wcowd_call(d, "Remove", &r.base, WCOWD_EMPTY, NULL, err);
 }
 
@@ -190,7 +194,7 @@ static inline int wcowd_stat(struct wcowd *d, const char *key, PB(StatSnapshotRe
                              struct wcow_error *err)
 {
     PB(StatSnapshotRequest) r = PB_INIT(STAT_SNAPSHOT_REQUEST);
-    r.key = WCOWD_STR(key);
+    r.key = wcowd_str(key);
     return wcowd_call(d, "Stat", &r.base, PB_TYPE(stat_snapshot_response), (ProtobufCMessage **)ret,
                       err);
 }
