@@ -20,14 +20,16 @@ check "layers of a committed one" "$wcow" layers "$top"
 refused "layers of an unknown one" "not found|no snapshot|unknown" "$wcow" layers nothing
 refused "layers of nothing" "[Uu]sage|help|argument|operand" "$wcow" layers
 
-check "spec of a snapshot" "$wcow" spec my-test
-spec=$("$wcow" spec my-test)
+refused "spec of a snapshot without a command" "command" "$wcow" spec my-test
+check "spec of a snapshot" "$wcow" spec my-test -- cmd /c dir
+spec=$("$wcow" spec my-test -- cmd /c dir)
+equal "it has the command" "$(jq -c .process.args <<<"$spec")" '["cmd","/c","dir"]'
 equal "its layerFolders are those" "$(jq -r '.windows.layerFolders[]' <<<"$spec")" "$(printf '%s\n%s' "$parents" "$scratch")"
 equal "its version is a runtime spec's" "$(jq -r '.ociVersion | startswith("1.")' <<<"$spec")" true
 spec=$("$wcow" spec "$IMAGE")
 equal "spec of an image has its command" "$(jq -c .process.args <<<"$spec")" '["c:\\windows\\system32\\cmd.exe"]'
 equal "and its user" "$(jq -r .process.user.username <<<"$spec")" ContainerUser
-refused "spec of nothing there" "not found|no image|unknown" "$wcow" spec nothing:1
+refused "spec of nothing there" "neither a snapshot" "$wcow" spec nothing:1
 
 check "snapshots lists the tree" "$wcow" snapshots
 check "with the base in it" grep -q "$(dirname "$scratch")" <("$wcow" snapshots)
@@ -35,6 +37,7 @@ check "with the base in it" grep -q "$(dirname "$scratch")" <("$wcow" snapshots)
 check "version" grep -q wcow <("$wcow" --version)
 check "help names the commands" grep -q build <("$wcow" --help)
 refused "an unknown command" "not a wcow command" "$wcow" frobnicate
-refused "containerd away" "containerd|$PARTS/nowhere" env CONTAINERD_ADDRESS="$PARTS/nowhere" "$wcow" layers my-test
+refused "containerd away" "containerd|nowhere" env CONTAINERD_ADDRESS="$PARTS/nowhere" "$wcow" spec "$IMAGE"
+check "layers needs no containerd" env CONTAINERD_ADDRESS="$PARTS/nowhere" "$wcow" layers my-test
 snapshots rm my-test
 finish

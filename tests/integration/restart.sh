@@ -8,12 +8,13 @@ rounds=${WCOW_TEST_ROUNDS:-8}
 
 # Every snapshot that containerd calls committed answers, with its folder.
 committed_are_whole() {
-    local key kind
+    local list key kind
+    list=$(snapshots ls) || return 1
     while read -r key _ kind; do
         [ "$kind" = Committed ] || continue
         snapshots info "$key" >/dev/null || return 1
         [ -f "$(folder_of "$key")/layer.db" ] || return 1
-    done < <(snapshots ls | tail -n +2 | awk '{print $1, $2, $NF}')
+    done < <(tail -n +2 <<<"$list" | awk '{print $1, $2, $NF}')
 }
 
 folders_have_rows() {
@@ -35,6 +36,7 @@ for ((round = 1; round <= rounds; round++)); do
     kill_wcowd
     wait $pulling || :
     start_wcowd
+    eventually "round $round: containerd finds it again" snapshots info "$small"
     eventually "round $round: as many folders as rows after the restart" folders_have_rows
     eventually "round $round: what was committed is whole" committed_are_whole
     equal "round $round: what was pulled before is there" "$(snapshots info "$small" | jq -r .Kind)" Committed
