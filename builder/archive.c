@@ -108,8 +108,7 @@ static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree
         r = wcow_name_key(path, &key, err);
     if (r < 0)
         return r;
-    struct wcow_tree_node *first =
-        (struct wcow_tree_node *)(uintptr_t)wcow_tree_find(u->to->tree, key);
+    struct wcow_tree_node *first = wcow_tree_find(u->to->tree, key);
     if (!first || first->entry.type != WCOW_ENTRY_FILE)
         return WCOW_FAIL(err, WCOW_E_CORRUPT,
                          "hard link to \"%s\", which is no file of the archive before it", target);

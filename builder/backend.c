@@ -28,18 +28,18 @@ static char *make_unique(void)
     return strdup(text);
 }
 
-char *wcow_backend_name(struct wcow_backend *backend, const char *suffix)
+char *wcow_backend_name(struct wcow_backend *b, const char *suffix)
 {
     wcow_autobuf name = {0};
-    unsigned serial = atomic_fetch_add(&backend->serial, 1);
-    if (wcow_buf_addf(&name, NULL, "wcow-build-%s-%u%s", backend->unique, serial, suffix) < 0)
+    unsigned serial = atomic_fetch_add(&b->serial, 1);
+    if (wcow_buf_addf(&name, NULL, "wcow-build-%s-%u%s", b->unique, serial, suffix) < 0)
         return NULL;
     return wcow_buf_take_str(&name);
 }
 
-bool wcow_backend_is_cancelled(const struct wcow_backend *backend)
+bool wcow_backend_is_cancelled(const struct wcow_backend *b)
 {
-    return backend->cancel && atomic_load(backend->cancel);
+    return b->cancel && atomic_load(b->cancel);
 }
 
 /* That containerd answers, and has the snapshotter. */

@@ -41,12 +41,12 @@ struct wcow_backend {
 WCOW_NODISCARD int wcow_backend_new(const struct wcow_backend_options *options,
                                     struct wcow_backend **ret, struct wcow_error *err);
 /** Give back the views and the lease; what nothing else refers to is containerd's to collect. */
-void wcow_backend_free(struct wcow_backend *backend);
+void wcow_backend_free(struct wcow_backend *b);
 WCOW_DEFINE_CLEANUP(struct wcow_backend, wcow_backend_free)
 
 /** A name that is used once: "wcow-build-<unique>-<n><suffix>"; caller frees, NULL without memory.
  */
-char *wcow_backend_name(struct wcow_backend *backend, const char *suffix);
-bool wcow_backend_is_cancelled(const struct wcow_backend *backend);
+char *wcow_backend_name(struct wcow_backend *b, const char *suffix);
+bool wcow_backend_is_cancelled(const struct wcow_backend *b);
 
 #endif

@@ -146,35 +146,40 @@ static bool read_port(const char **p, unsigned *ret)
     return *p != start && value >= 1 && value <= 65535;
 }
 
+static bool read_range(const char **p, unsigned *ret_first, unsigned *ret_last)
+{
+    if (!read_port(p, ret_first))
+        return false;
+    *ret_last = *ret_first;
+    if (**p != '-')
+        return true;
+    (*p)++;
+    return read_port(p, ret_last) && *ret_last >= *ret_first;
+}
+
+/* What follows a slash, in small letters; tcp where nothing does. NULL where it is none. */
+static const char *read_protocol(const char *p)
+{
+    static const char *const protocols[] = {"tcp", "udp", "sctp"};
+    if (!*p)
+        return protocols[0];
+    for (size_t i = 0; *p == '/' && i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        if (strcasecmp(p + 1, protocols[i]) == 0)
+            return protocols[i];
+    }
+    return NULL;
+}
+
 static int expose(struct wcow_stage_state *s, const char *text, struct wcow_error *err)
 {
-    const char *p = text;
-    unsigned first = 0;
-    unsigned last = 0;
     /* "8080:80" publishes in other commands; here only the container's side counts. */
     const char *colon = strrchr(text, ':');
-    if (colon)
-        p = colon + 1;
-    if (!read_port(&p, &first))
-        return bad_port(text, err);
-    last = first;
-    if (*p == '-') {
-        p++;
-        if (!read_port(&p, &last) || last < first)
-            return bad_port(text, err);
-    }
-    char protocol[8] = "tcp";
-    if (*p == '/') {
-        size_t n = strlen(++p);
-        if (n == 0 || n >= sizeof(protocol))
-            return bad_port(text, err);
-        for (size_t i = 0; i <= n; i++)
-            protocol[i] = (char)tolower((unsigned char)p[i]);
-        p += n;
-    }
-    bool is_known = strcmp(protocol, "tcp") == 0 || strcmp(protocol, "udp") == 0 ||
-                    strcmp(protocol, "sctp") == 0;
-    if (*p || !is_known)
+    const char *p = colon ? colon + 1 : text;
+    unsigned first = 0;
+    unsigned last = 0;
+    bool is_range = read_range(&p, &first, &last);
+    const char *protocol = is_range ? read_protocol(p) : NULL;
+    if (!protocol)
         return bad_port(text, err);
     for (unsigned port = first; port <= last; port++) {
         char key[32];

@@ -140,7 +140,10 @@ int wcow_context_clean(const char *source, char **ret, struct wcow_error *err)
     path[n++] = '/'; /* ".." goes no higher than this */
     for (size_t i = 0; i < len; i++) {
         bool escapes = source[i] == '\\' && source[i + 1] && strchr("*?[]", source[i + 1]);
-        path[n++] = source[i] == '\\' && !escapes ? '/' : source[i];
+        char c = source[i];
+        if (c == '\\' && !escapes)
+            c = '/';
+        path[n++] = c;
     }
     path[n] = '\0';
     wcow_pattern_clean(path);
@@ -159,10 +162,10 @@ static int open_in_root(const struct wcow_context *c, const char *path, uint64_t
 /* The path of an open file from the context's root: where links led. */
 static int path_of_fd(const struct wcow_context *c, int fd, char **ret, struct wcow_error *err)
 {
-    char proc[48];
+    char name[48];
     char path[PATH_MAX];
-    (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(proc, path, sizeof(path) - 1);
+    (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(name, path, sizeof(path) - 1);
     if (n < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "find where a link in the context leads");
     path[n] = '\0';
@@ -193,7 +196,11 @@ static int not_found(const struct wcow_context *c, const char *path, struct wcow
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (!dir && fd >= 0)
         (void)close(fd);
-    for (struct dirent *e = NULL; dir && names.count < MAX_SIBLINGS_ASKED && (e = readdir(dir));) {
+    while (dir && names.count < MAX_SIBLINGS_ASKED) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): each DIR belongs to one thread
+        const struct dirent *e = readdir(dir);
+        if (!e)
+            break;
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
             wcow_str_list_add(&names, e->d_name, NULL) < 0)
             break;

@@ -26,17 +26,17 @@ struct wcow_context_options {
 /** WCOW_E_NOT_FOUND, WCOW_E_INVALID for what is no folder. */
 WCOW_NODISCARD int wcow_context_open(const struct wcow_context_options *options,
                                      struct wcow_context **ret, struct wcow_error *err);
-void wcow_context_free(struct wcow_context *context);
+void wcow_context_free(struct wcow_context *c);
 WCOW_DEFINE_CLEANUP(struct wcow_context, wcow_context_free)
 
 /** Read the ignore file: <dockerfile>.dockerignore beside the Dockerfile, else .dockerignore in the
  *  context; neither is fine. @p dockerfile may be NULL. */
-WCOW_NODISCARD int wcow_context_load_ignore(struct wcow_context *context, const char *dockerfile,
+WCOW_NODISCARD int wcow_context_load_ignore(struct wcow_context *c, const char *dockerfile,
                                             struct wcow_error *err);
 /** What it says; NULL where there is none. */
-const struct wcow_ignore *wcow_context_ignore(const struct wcow_context *context);
+const struct wcow_ignore *wcow_context_ignore(const struct wcow_context *c);
 /** The file it came from, for messages. */
-const char *wcow_context_ignore_name(const struct wcow_context *context);
+const char *wcow_context_ignore_name(const struct wcow_context *c);
 
 /** A file, directory or link of the context. */
 struct wcow_context_item {
@@ -47,27 +47,26 @@ void wcow_context_item_done(struct wcow_context_item *item);
 
 /** What @p source ("src/app", "/src", "..": cleaned, never above the root) is, links followed.
  *  WCOW_E_NOT_FOUND, with what may have been meant, or that an ignore file leaves it out. */
-WCOW_NODISCARD int wcow_context_find(struct wcow_context *context, const char *source,
+WCOW_NODISCARD int wcow_context_find(struct wcow_context *c, const char *source,
                                      struct wcow_context_item *ret, struct wcow_error *err);
 /** The paths that a pattern of COPY matches, sorted; none is no error here. */
-WCOW_NODISCARD int wcow_context_glob(struct wcow_context *context, const char *pattern,
+WCOW_NODISCARD int wcow_context_glob(struct wcow_context *c, const char *pattern,
                                      struct wcow_str_list *ret, struct wcow_error *err);
 
 /** Each thing below directory @p dir that is not ignored: parents first, names in byte order.
  *  @p below is its path from @p dir on. Return < 0 to stop. Sockets are passed over. */
 typedef int (*wcow_context_fn)(void *arg, const struct wcow_context_item *item, const char *below,
                                struct wcow_error *err);
-WCOW_NODISCARD int wcow_context_walk(struct wcow_context *context, const char *dir,
+WCOW_NODISCARD int wcow_context_walk(struct wcow_context *c, const char *dir,
                                      const struct wcow_ignore *exclude, wcow_context_fn fn,
                                      void *arg, struct wcow_error *err);
 
 /** Where a link leads: its text (caller frees) and whether that is a directory in the context. */
-WCOW_NODISCARD int wcow_context_link(struct wcow_context *context,
-                                     const struct wcow_context_item *link, char **ret_target,
-                                     bool *ret_is_dir, struct wcow_error *err);
-/** The bytes of a file; it must still be as @p file says when they are read. */
-WCOW_NODISCARD int wcow_context_payload(struct wcow_context *context,
-                                        const struct wcow_context_item *file,
+WCOW_NODISCARD int wcow_context_link(struct wcow_context *c, const struct wcow_context_item *link,
+                                     char **ret_target, bool *ret_is_dir, struct wcow_error *err);
+/** The bytes of a file; it must still be as @p item says when they are read. */
+WCOW_NODISCARD int wcow_context_payload(struct wcow_context *c,
+                                        const struct wcow_context_item *item,
                                         struct wcow_payload *ret, struct wcow_error *err);
 
 /** What a source's path means, from the context's root: '\' separates as '/' does (before a glob

@@ -103,7 +103,7 @@ static void free_file(void *ctx)
     free(f);
 }
 
-int wcow_context_payload(struct wcow_context *context, const struct wcow_context_item *item,
+int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item *item,
                          struct wcow_payload *ret, struct wcow_error *err)
 {
     static const struct wcow_payload_ops ops = {
@@ -115,7 +115,7 @@ int wcow_context_payload(struct wcow_context *context, const struct wcow_context
         free(path);
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
     }
-    *f = (struct file){.context = context, .path = path, .stamp = stamp_of(&item->st)};
+    *f = (struct file){.context = c, .path = path, .stamp = stamp_of(&item->st)};
     *ret = (struct wcow_payload){.ops = &ops, .ctx = f};
     return WCOW_OK;
 }

@@ -197,7 +197,7 @@ static int check_collisions(const struct level *level, struct names *names, stru
 {
     if (names->n < 2)
         return WCOW_OK;
-    wcow_autofree const struct name **sorted = calloc(names->n, sizeof(*sorted));
+    wcow_autofree const struct name **sorted = calloc(names->n, sizeof(struct name *));
     if (!sorted)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
     for (size_t i = 0; i < names->n; i++) {
@@ -206,7 +206,7 @@ static int check_collisions(const struct level *level, struct names *names, stru
             return wcow_error_wrap(r, err, "\"%s/%s\"", level->path, names->items[i].text);
         sorted[i] = &names->items[i];
     }
-    qsort(sorted, names->n, sizeof(*sorted), by_key);
+    qsort(sorted, names->n, sizeof(struct name *), by_key);
     for (size_t i = 1; i < names->n; i++) {
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
             return WCOW_FAIL(
@@ -307,22 +307,21 @@ static int enter_top(const struct wcow_context *c, const char *dir, struct wcow_
     }
 }
 
-int wcow_context_walk_with(struct wcow_context *context, const char *dir,
+int wcow_context_walk_with(struct wcow_context *c, const char *dir,
                            const struct wcow_context_walking *walking, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_ignore_dir_free_p) struct wcow_ignore_dir *top = NULL;
-    int r = enter_top(context, dir, &top, err);
+    int r = enter_top(c, dir, &top, err);
     if (r < 0)
         return r;
-    const struct walk w = {.context = context, .how = walking};
+    const struct walk w = {.context = c, .how = walking};
     const struct level level = {.path = dir, .below = "", .ignore = top};
     return walk_level(&w, &level, err);
 }
 
-int wcow_context_walk(struct wcow_context *context, const char *dir,
-                      const struct wcow_ignore *exclude, wcow_context_fn fn, void *arg,
-                      struct wcow_error *err)
+int wcow_context_walk(struct wcow_context *c, const char *dir, const struct wcow_ignore *exclude,
+                      wcow_context_fn fn, void *arg, struct wcow_error *err)
 {
     const struct wcow_context_walking walking = {.fn = fn, .arg = arg, .exclude = exclude};
-    return wcow_context_walk_with(context, dir, &walking, err);
+    return wcow_context_walk_with(c, dir, &walking, err);
 }

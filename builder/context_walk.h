@@ -26,7 +26,7 @@ struct wcow_context_walking {
 };
 
 /** wcow_context_walk() with all there is to say. */
-WCOW_NODISCARD int wcow_context_walk_with(struct wcow_context *context, const char *dir,
+WCOW_NODISCARD int wcow_context_walk_with(struct wcow_context *c, const char *dir,
                                           const struct wcow_context_walking *walking,
                                           struct wcow_error *err);
 

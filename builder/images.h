@@ -24,19 +24,18 @@ void wcow_local_image_done(struct wcow_local_image *image);
 /** The image @p name for @p platform, from containerd's image store.
  *  @return WCOW_OK; WCOW_E_NOT_FOUND where there is no such image, or its content is not there for
  *          this platform */
-WCOW_NODISCARD int wcow_image_find(struct wcow_backend *backend, const char *name,
+WCOW_NODISCARD int wcow_image_find(struct wcow_backend *b, const char *name,
                                    const struct wcow_platform *platform,
                                    struct wcow_local_image *ret, struct wcow_error *err);
 
 /** Pull @p name for @p platform into containerd's content store, and record the image. */
-WCOW_NODISCARD int wcow_image_pull(struct wcow_backend *backend, const char *name,
+WCOW_NODISCARD int wcow_image_pull(struct wcow_backend *b, const char *name,
                                    const struct wcow_platform *platform, unsigned step,
                                    struct wcow_error *err);
 
 /** Unpack those layers that the snapshotter has not got. */
-WCOW_NODISCARD int wcow_image_unpack(struct wcow_backend *backend,
-                                     const struct wcow_local_image *image, unsigned step,
-                                     struct wcow_error *err);
+WCOW_NODISCARD int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image,
+                                     unsigned step, struct wcow_error *err);
 
 /** Open the layer folders of an unpacked image, bottom first. The folders stay as long as the
  *  backend lives. The sources are appended to @p ret, whose owner frees them. */
@@ -47,7 +46,7 @@ struct wcow_layer_sources {
 void wcow_layer_sources_done(struct wcow_layer_sources *sources);
 WCOW_NODISCARD int wcow_layer_sources_add(struct wcow_layer_sources *sources,
                                           struct wcow_layer_source *source, struct wcow_error *err);
-WCOW_NODISCARD int wcow_image_open_layers(struct wcow_backend *backend,
+WCOW_NODISCARD int wcow_image_open_layers(struct wcow_backend *b,
                                           const struct wcow_local_image *image,
                                           struct wcow_layer_sources *ret, struct wcow_error *err);
 

@@ -43,7 +43,7 @@ static struct wcow_entry entry_of(const struct wcow_layer_write *options,
     if (!node->group || !wcow_link_group_first(node->group))
         return e;
     e.type = WCOW_ENTRY_HARDLINK;
-    e.link = (char *)(uintptr_t)wcow_link_group_first(node->group);
+    e.link = wcow_link_group_first(node->group);
     e.size_bytes = 0;
     e.sd = NULL;
     e.sd_len_bytes = 0;

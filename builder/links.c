@@ -43,31 +43,39 @@ static int add_components(struct wcow_buf *path, const char *text, struct wcow_e
     return WCOW_OK;
 }
 
-int wcow_link_resolve(const char *name, const char *target, char **ret, struct wcow_error *err)
+/* What of a target follows the drive: *ret_absolute where it counts from the root. */
+static int cut_drive(const char *name, const char *target, const char **ret, bool *ret_absolute,
+                     struct wcow_error *err)
 {
     const char *rest = target;
     /* The NT and the long-path prefix name the same drive. */
-    if (strncmp(rest, "\\??\\", 4) == 0 || strncmp(rest, "\\\\?\\", 4) == 0)
+    bool has_prefix = strncmp(rest, "\\??\\", 4) == 0 || strncmp(rest, "\\\\?\\", 4) == 0;
+    if (has_prefix)
         rest += 4;
     bool has_drive = isalpha((unsigned char)rest[0]) && rest[1] == ':';
-    if (has_drive) {
-        if (tolower((unsigned char)rest[0]) != 'c' || (rest[2] && !is_separator(rest[2])))
-            return WCOW_FAIL(err, WCOW_E_INVALID,
-                             "the link %s leads to \"%s\", not to drive C:", name, target);
-        rest += 2;
-    } else if (rest != target || (is_separator(rest[0]) && is_separator(rest[1]))) {
+    if (has_drive &&
+        (tolower((unsigned char)rest[0]) != 'c' || (rest[2] && !is_separator(rest[2]))))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "the link %s leads to \"%s\", not to drive C:", name,
+                         target);
+    bool is_unc = is_separator(rest[0]) && is_separator(rest[1]);
+    if (!has_drive && (has_prefix || is_unc))
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "the link %s leads to \"%s\", which is outside the image", name, target);
-    }
+    *ret_absolute = has_drive || is_separator(rest[0]);
+    *ret = has_drive ? rest + 2 : rest;
+    return WCOW_OK;
+}
+
+int wcow_link_resolve(const char *name, const char *target, char **ret, struct wcow_error *err)
+{
+    const char *rest = NULL;
+    bool absolute = false;
     wcow_autobuf path = {0};
-    int r = WCOW_OK;
-    if (has_drive || is_separator(rest[0])) {
-        r = wcow_buf_add_str(&path, "Files", err);
-    } else {
-        r = wcow_buf_add_str(&path, name, err);
-        if (r == WCOW_OK)
-            drop_last(&path);
-    }
+    int r = cut_drive(name, target, &rest, &absolute, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_add_str(&path, absolute ? "Files" : name, err);
+    if (r == WCOW_OK && !absolute)
+        drop_last(&path);
     if (r == WCOW_OK)
         r = add_components(&path, rest, err);
     if (r < 0)

@@ -225,11 +225,14 @@ int wcow_output_store(struct wcow_backend *b, struct wcow_built_image *image, un
 int wcow_output_name(struct wcow_backend *b, const struct wcow_built_image *image, const char *name,
                      unsigned step, struct wcow_error *err)
 {
-    struct wcow_image_record record = {.name = (char *)(uintptr_t)name,
+    struct wcow_image_record record = {.name = strdup(name),
+                                       .media_type = strdup(image->manifest_desc.media_type),
                                        .digest = image->manifest_desc.digest,
                                        .size_bytes = image->manifest_desc.size_bytes};
-    record.media_type = (char *)(uintptr_t)image->manifest_desc.media_type;
-    int r = wcow_image_put(&b->ctx, &record, image->created_s, err);
+    int r = record.name && record.media_type
+                ? wcow_image_put(&b->ctx, &record, image->created_s, err)
+                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image's record");
+    wcow_image_record_done(&record);
     if (r < 0)
         return wcow_error_wrap(r, err, "name the image %s", name);
     show(b, step, "naming to", name);

@@ -48,19 +48,16 @@ struct wcow_built_image {
 void wcow_built_image_done(struct wcow_built_image *image);
 
 /** Write config and manifest into the content store, with the labels that keep what they need. */
-WCOW_NODISCARD int wcow_output_store(struct wcow_backend *backend, struct wcow_built_image *image,
+WCOW_NODISCARD int wcow_output_store(struct wcow_backend *b, struct wcow_built_image *image,
                                      unsigned step, struct wcow_error *err);
 /** Make @p name (a reference, normalised) stand for the image. */
-WCOW_NODISCARD int wcow_output_name(struct wcow_backend *backend,
-                                    const struct wcow_built_image *image, const char *name,
-                                    unsigned step, struct wcow_error *err);
+WCOW_NODISCARD int wcow_output_name(struct wcow_backend *b, const struct wcow_built_image *image,
+                                    const char *name, unsigned step, struct wcow_error *err);
 /** Push to the registry of @p name. */
-WCOW_NODISCARD int wcow_output_push(struct wcow_backend *backend,
-                                    const struct wcow_built_image *image, const char *name,
-                                    unsigned step, struct wcow_error *err);
+WCOW_NODISCARD int wcow_output_push(struct wcow_backend *b, const struct wcow_built_image *image,
+                                    const char *name, unsigned step, struct wcow_error *err);
 /** Write an OCI layout with these names as a tar or a folder. A file appears only when complete. */
-WCOW_NODISCARD int wcow_output_archive(struct wcow_backend *backend,
-                                       const struct wcow_built_image *image,
+WCOW_NODISCARD int wcow_output_archive(struct wcow_backend *b, const struct wcow_built_image *image,
                                        const struct wcow_output *output,
                                        const struct wcow_str_list *names, unsigned step,
                                        struct wcow_error *err);

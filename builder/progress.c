@@ -67,6 +67,7 @@ int wcow_progress_parse(const char *text, int fd, enum wcow_progress_mode *ret,
                  {"none", WCOW_PROGRESS_QUIET},
                  {"rawjson", WCOW_PROGRESS_RAWJSON}};
     if (strcmp(text, "auto") == 0) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
         const char *term = getenv("TERM");
         bool moves = isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
         *ret = moves ? WCOW_PROGRESS_TTY : WCOW_PROGRESS_PLAIN;

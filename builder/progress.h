@@ -29,17 +29,17 @@ WCOW_NODISCARD int wcow_progress_parse(const char *text, int fd, enum wcow_progr
 WCOW_NODISCARD int wcow_progress_new(enum wcow_progress_mode mode, int fd,
                                      struct wcow_progress **ret, struct wcow_error *err);
 /** Draw the last state and end. */
-void wcow_progress_free(struct wcow_progress *progress);
+void wcow_progress_free(struct wcow_progress *p);
 WCOW_DEFINE_CLEANUP(struct wcow_progress, wcow_progress_free)
 
 /** A step begins: "[2/4] COPY hello.txt C:/". @return its number, from 1. */
-unsigned wcow_progress_start(struct wcow_progress *progress, const char *name);
+unsigned wcow_progress_start(struct wcow_progress *p, const char *name);
 /** Something measured in the step, known by @p id ("sha256:…", "transferring context"). @p total 0:
  *  unknown. @p done: it is complete. */
-void wcow_progress_status(struct wcow_progress *progress, unsigned step, const char *id,
+void wcow_progress_status(struct wcow_progress *p, unsigned number, const char *id,
                           uint64_t current, uint64_t total, bool done);
 /** A line of text that the step prints. */
-void wcow_progress_log(struct wcow_progress *progress, unsigned step, const char *line);
+void wcow_progress_log(struct wcow_progress *p, unsigned number, const char *line);
 
 enum wcow_progress_end {
     WCOW_PROGRESS_DONE,
@@ -48,7 +48,7 @@ enum wcow_progress_end {
     WCOW_PROGRESS_ERROR,
 };
 /** The step ends. @p message: with ERROR, what went wrong. */
-void wcow_progress_end(struct wcow_progress *progress, unsigned step, enum wcow_progress_end how,
+void wcow_progress_end(struct wcow_progress *p, unsigned number, enum wcow_progress_end how,
                        const char *message);
 
 /** "1.23MB", "512B", decimal as docker prints sizes. */

@@ -27,6 +27,7 @@ static struct screen screen_of(int fd)
     }
     if (screen.columns > MAX_COLUMNS)
         screen.columns = MAX_COLUMNS;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     const char *no_colour = getenv("NO_COLOR");
     screen.colour = !no_colour || !*no_colour;
     return screen;

@@ -222,9 +222,13 @@ int wcow_image_pull(struct wcow_backend *b, const char *name, const struct wcow_
                                                : pull_manifest(&p, &data, target.media_type, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "pull %s", name);
-    struct wcow_image_record record = {.name = (char *)(uintptr_t)name,
-                                       .media_type = target.media_type,
+    struct wcow_image_record record = {.name = strdup(name),
+                                       .media_type = strdup(target.media_type),
                                        .digest = target.digest,
                                        .size_bytes = target.size_bytes};
-    return wcow_image_put(&b->ctx, &record, 0, err);
+    r = record.name && record.media_type
+            ? wcow_image_put(&b->ctx, &record, 0, err)
+            : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image's record");
+    wcow_image_record_done(&record);
+    return r;
 }

@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM         1
-#define uthash_nonfatal_oom(slot) ((slot)->oom = true)
-#include <uthash.h>
-
 #include "builder/links.h"
+#include "builder/name_table.h"
 #include "layer/names.h"
 #include "layer/sd.h"
 
@@ -23,22 +20,18 @@ enum {
 struct slot {
     struct wcow_tree_node node;   /* first: a node's address is its slot's */
     struct wcow_buf inherited[2]; /* descriptors that new files [0] and directories [1] in it get */
-    bool oom;
-    UT_hash_handle hh;
 };
 
 struct wcow_link_group {
     char *id;
-    const char *first;
-    bool oom;
-    UT_hash_handle hh;
+    char *first;
 };
 
 struct wcow_tree {
     struct wcow_tree_options options;
-    struct slot root; /* not in the table; its children are Files, Hives, UtilityVM */
-    struct slot *slots;
-    struct wcow_link_group *groups;
+    struct slot root;              /* not in the table; its children are Files, Hives, UtilityVM */
+    struct wcow_name_table slots;  /* by key */
+    struct wcow_name_table groups; /* by id */
 };
 
 int wcow_tree_new(const struct wcow_tree_options *options, struct wcow_tree **ret,
@@ -78,22 +71,20 @@ void wcow_tree_free(struct wcow_tree *tree)
 {
     if (!tree)
         return;
-    struct slot *slot = NULL;
-    struct slot *next_slot = NULL;
-    HASH_ITER(hh, tree->slots, slot, next_slot)
-    {
-        HASH_DEL(tree->slots, slot);
-        slot_done(slot);
+    for (size_t i = 0; i < tree->slots.cap; i++) {
+        struct slot *slot = tree->slots.slots[i].value;
+        if (slot)
+            slot_done(slot);
         free(slot);
     }
-    struct wcow_link_group *group = NULL;
-    struct wcow_link_group *next_group = NULL;
-    HASH_ITER(hh, tree->groups, group, next_group)
-    {
-        HASH_DEL(tree->groups, group);
-        free(group->id);
+    wcow_name_table_done(&tree->slots);
+    for (size_t i = 0; i < tree->groups.cap; i++) {
+        struct wcow_link_group *group = tree->groups.slots[i].value;
+        if (group)
+            free(group->id);
         free(group);
     }
+    wcow_name_table_done(&tree->groups);
     slot_done(&tree->root);
     free(tree);
 }
@@ -112,14 +103,12 @@ static struct slot *slot_of(struct wcow_tree_node *node)
 
 static struct slot *find(const struct wcow_tree *tree, const char *key)
 {
-    struct slot *slot = NULL;
-    HASH_FIND_STR(tree->slots, key, slot);
-    return slot;
+    return wcow_name_table_get(&tree->slots, key);
 }
 
-const struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key)
+struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key)
 {
-    const struct slot *slot = find(tree, key);
+    struct slot *slot = find(tree, key);
     return slot ? &slot->node : NULL;
 }
 
@@ -180,12 +169,12 @@ static int add_node(struct wcow_tree *tree, struct wcow_tree_node *dir, struct w
         return r;
     }
     struct slot *slot = calloc(1, sizeof(*slot));
-    if (slot)
-        HASH_ADD_KEYPTR(hh, tree->slots, key, strlen(key), slot);
-    if (!slot || slot->oom) {
+    r = slot ? wcow_name_table_add(&tree->slots, key, slot, err)
+             : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
+    if (r < 0) {
         free(slot);
         free(key);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
+        return r;
     }
     slot->node.parent = dir;
     slot->node.key = key;
@@ -245,19 +234,20 @@ static int add_inherited(struct wcow_tree *tree, struct wcow_tree_node *dir,
 
 /* ---- directories ---- */
 
-static int add_made(struct wcow_tree *tree, struct wcow_tree_node *dir, char *name, char *key,
+static int add_made(struct wcow_tree *tree, struct wcow_tree_node *dir, const char *name, char *key,
                     struct wcow_tree_node **ret, struct wcow_error *err)
 {
     uint64_t now = tree->options.now;
     wcow_autoentry entry = {.type = WCOW_ENTRY_DIR,
-                            .name = name,
+                            .name = strdup(name),
                             .attributes = WCOW_ATTR_DIRECTORY,
                             .has = NEW_HAS,
                             .mtime = now,
                             .atime = now,
                             .ctime = now,
                             .creation = now};
-    int r = inherit_sd(tree, dir, &entry, err);
+    int r = entry.name ? inherit_sd(tree, dir, &entry, err)
+                       : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
     if (r < 0) {
         free(key);
         return r;
@@ -310,7 +300,7 @@ static int step_into(struct wcow_tree *tree, struct wcow_tree_node *dir, const c
     if (r < 0)
         return r;
     if (r == 0)
-        return add_made(tree, dir, WCOW_TAKE_PTR(full), WCOW_TAKE_PTR(key), ret, err);
+        return add_made(tree, dir, full, WCOW_TAKE_PTR(key), ret, err);
     if (found.type != WCOW_ENTRY_DIR)
         return follow_entry(&found, full, ret_target, err);
     return add_inherited(tree, dir, &found, ret, err);
@@ -576,20 +566,18 @@ int wcow_tree_put_stream(struct wcow_tree *tree, struct wcow_tree_node *owner, c
 int wcow_tree_link_group(struct wcow_tree *tree, const char *id, struct wcow_link_group **ret,
                          struct wcow_error *err)
 {
-    struct wcow_link_group *group = NULL;
-    HASH_FIND_STR(tree->groups, id, group);
+    struct wcow_link_group *group = wcow_name_table_get(&tree->groups, id);
     if (!group) {
         group = calloc(1, sizeof(*group));
-        if (group)
-            group->id = strdup(id);
-        if (group && group->id)
-            HASH_ADD_KEYPTR(hh, tree->groups, group->id, strlen(group->id), group);
-        if (!group || !group->id || group->oom) {
-            if (group)
-                free(group->id);
+        char *copy = strdup(id);
+        int r = group && copy ? wcow_name_table_add(&tree->groups, copy, group, err)
+                              : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
+        if (r < 0) {
             free(group);
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
+            free(copy);
+            return r;
         }
+        group->id = copy;
     }
     *ret = group;
     return WCOW_OK;
@@ -600,28 +588,32 @@ const char *wcow_link_group_id(const struct wcow_link_group *group)
     return group->id;
 }
 
-const char *wcow_link_group_first(const struct wcow_link_group *group)
+char *wcow_link_group_first(const struct wcow_link_group *group)
 {
     return group->first;
 }
 
-void wcow_link_group_set_first(struct wcow_link_group *group, const char *name)
+void wcow_link_group_set_first(struct wcow_link_group *group, char *name)
 {
     group->first = name;
 }
 
 void wcow_tree_reset_groups(struct wcow_tree *tree)
 {
-    for (struct wcow_link_group *g = tree->groups; g; g = g->hh.next)
-        g->first = NULL;
+    for (size_t i = 0; i < tree->groups.cap; i++) {
+        struct wcow_link_group *group = tree->groups.slots[i].value;
+        if (group)
+            group->first = NULL;
+    }
 }
 
 /* ---- walking ---- */
 
 bool wcow_tree_has_changes(const struct wcow_tree *tree)
 {
-    for (const struct slot *s = tree->slots; s; s = s->hh.next) {
-        if (!s->node.is_below)
+    for (size_t i = 0; i < tree->slots.cap; i++) {
+        const struct slot *slot = tree->slots.slots[i].value;
+        if (slot && !slot->node.is_below)
             return true;
     }
     return false;

@@ -90,7 +90,7 @@ WCOW_NODISCARD int wcow_tree_link_group(struct wcow_tree *tree, const char *id,
 /** Whether the tree changes anything: holds more than directories that are there below. */
 bool wcow_tree_has_changes(const struct wcow_tree *tree);
 /** The node of a key, or NULL. */
-const struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key);
+struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key);
 
 /** Each node in the layer's order (lexical by bytes, parents first, streams after their file). */
 typedef int (*wcow_tree_fn)(void *arg, struct wcow_tree_node *node, struct wcow_error *err);
@@ -103,8 +103,8 @@ struct wcow_layer_view wcow_tree_view(struct wcow_tree *tree);
 /** What it was made with. */
 const char *wcow_link_group_id(const struct wcow_link_group *group);
 /** In each(): the name of the group's first node, NULL while none was met. */
-const char *wcow_link_group_first(const struct wcow_link_group *group);
-void wcow_link_group_set_first(struct wcow_link_group *group, const char *name);
+char *wcow_link_group_first(const struct wcow_link_group *group);
+void wcow_link_group_set_first(struct wcow_link_group *group, char *name);
 /** Before each walk that sets them. */
 void wcow_tree_reset_groups(struct wcow_tree *tree);
 

@@ -17,7 +17,7 @@ struct wcow_build_cache;
 WCOW_NODISCARD int wcow_build_cache_open(const char *path, struct wcow_build_cache **ret,
                                          struct wcow_error *err);
 /** What was remembered is written when this returns, as far as it can be. */
-void wcow_build_cache_close(struct wcow_build_cache *cache);
+void wcow_build_cache_close(struct wcow_build_cache *c);
 WCOW_DEFINE_CLEANUP(struct wcow_build_cache, wcow_build_cache_close)
 
 /** What says that a file is still the same. */
@@ -30,10 +30,10 @@ struct wcow_file_stamp {
 };
 
 /** 1 and the digest of its bytes, 0 where it is not known. */
-WCOW_NODISCARD int wcow_build_cache_file(struct wcow_build_cache *cache,
+WCOW_NODISCARD int wcow_build_cache_file(struct wcow_build_cache *c,
                                          const struct wcow_file_stamp *stamp,
                                          struct wcow_digest *ret, struct wcow_error *err);
-WCOW_NODISCARD int wcow_build_cache_remember_file(struct wcow_build_cache *cache,
+WCOW_NODISCARD int wcow_build_cache_remember_file(struct wcow_build_cache *c,
                                                   const struct wcow_file_stamp *stamp,
                                                   const struct wcow_digest *digest,
                                                   struct wcow_error *err);
@@ -49,19 +49,18 @@ struct wcow_cached_layer {
 };
 
 /** Whether any layer of this shape is known: 1 or 0. */
-WCOW_NODISCARD int wcow_build_cache_has_shape(struct wcow_build_cache *cache,
+WCOW_NODISCARD int wcow_build_cache_has_shape(struct wcow_build_cache *c,
                                               const struct wcow_digest *shape,
                                               struct wcow_error *err);
 /** 1 and the layer that a step of this key came to (its time of use is set to now), or 0. */
-WCOW_NODISCARD int wcow_build_cache_layer(struct wcow_build_cache *cache,
-                                          const struct wcow_digest *key,
+WCOW_NODISCARD int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
                                           struct wcow_cached_layer *ret, struct wcow_error *err);
-WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *cache,
+WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *c,
                                                    const struct wcow_digest *shape,
                                                    const struct wcow_digest *key,
                                                    const struct wcow_cached_layer *layer,
                                                    struct wcow_error *err);
-WCOW_NODISCARD int wcow_build_cache_forget_layer(struct wcow_build_cache *cache,
+WCOW_NODISCARD int wcow_build_cache_forget_layer(struct wcow_build_cache *c,
                                                  const struct wcow_digest *key,
                                                  struct wcow_error *err);
 

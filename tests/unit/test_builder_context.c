@@ -72,6 +72,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 

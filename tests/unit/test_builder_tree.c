@@ -20,15 +20,15 @@ struct base {
 
 static void put_below(struct base *b, enum wcow_entry_type type, const char *name, const char *link)
 {
-    struct wcow_entry e = {.type = type,
-                           .name = (char *)(uintptr_t)name,
-                           .link = (char *)(uintptr_t)link,
-                           .attributes = type == WCOW_ENTRY_FILE ? 0x20 : 0x10,
-                           .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION,
-                           .mtime = 1000,
-                           .atime = 1000,
-                           .ctime = 1000,
-                           .creation = 500};
+    wcow_autoentry e = {.type = type,
+                        .name = strdup(name),
+                        .link = link ? strdup(link) : NULL,
+                        .attributes = type == WCOW_ENTRY_FILE ? 0x20 : 0x10,
+                        .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION,
+                        .mtime = 1000,
+                        .atime = 1000,
+                        .ctime = 1000,
+                        .creation = 500};
     if (type == WCOW_ENTRY_REPARSE)
         e.has |= WCOW_HAS_MOUNTPOINT;
     assert_ok(wcow_memlayer_put(b->layer, &e, &err));
