@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "differ/apply.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "differ/host_dir.h"
 #include "differ/pipe.h"
 #include "differ/unpack.h"
 
@@ -24,29 +24,22 @@ struct folder {
     bool had[N_ROOTS]; /* was there, empty, before */
 };
 
-static void close_dirp(DIR **d)
+static int refuse_name(void *arg, int dirfd, const char *name, struct wcow_error *err)
 {
-    if (*d)
-        (void)closedir(*d);
+    (void)dirfd;
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                     "the snapshot is not empty (%s/%s is there); a layer is unpacked into a newly "
+                     "prepared snapshot only",
+                     *(const char **)arg, name);
 }
 
 /* 1 where the directory is there and empty, 0 where it is not there. */
 static int look_at_root(int fd, const char *name, struct wcow_error *err)
 {
-    int dir = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir < 0 && errno == ENOENT)
+    int r = wcow_host_dir_each(fd, name, refuse_name, &name, err);
+    if (r == WCOW_E_NOT_FOUND)
         return 0;
-    WCOW_CLEANUP(close_dirp) DIR *d = dir < 0 ? NULL : fdopendir(dir);
-    if (!d)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "look into \"%s\"", name);
-    for (const struct dirent *e = NULL; (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            return WCOW_FAIL(err, WCOW_E_PRECONDITION,
-                             "the snapshot is not empty (%s/%s is there); a layer is unpacked into "
-                             "a newly prepared snapshot only",
-                             name, e->d_name);
-    }
-    return 1;
+    return r < 0 ? r : 1;
 }
 
 static int look_at_folder(struct folder *f, struct wcow_error *err)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "differ/host_link.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,15 +9,10 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "differ/host_dir.h"
 #include "differ/host_tree.h"
 #include "layer/names.h"
 #include "layer/reparse.h"
-
-static void close_dirp(DIR **d)
-{
-    if (*d)
-        (void)closedir(*d);
-}
 
 static int copy_data(int in, int out, struct wcow_error *err)
 {
@@ -54,21 +48,22 @@ static int link_or_copy(int from_fd, const char *from, int to_fd, const char *to
     return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "link \"%s\"", from);
 }
 
-/* The name in a directory whose key is @p leaf_key: for a target written in another casing. */
-static int find_by_key(int dirfd, const char *leaf_key, char **ret, struct wcow_error *err)
+/* The name in a directory whose key is wanted: for a target written in another casing. */
+struct by_key {
+    const char *key;
+    char *name;
+};
+
+static int match_key(void *arg, int dirfd, const char *name, struct wcow_error *err)
 {
-    int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    WCOW_CLEANUP(close_dirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read a directory");
-    for (const struct dirent *e = NULL; (e = readdir(d));) {
-        wcow_autofree char *key = NULL;
-        if (wcow_name_key(e->d_name, &key, err) == WCOW_OK && strcmp(key, leaf_key) == 0) {
-            *ret = strdup(e->d_name);
-            return *ret ? 1 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
-        }
-    }
-    return 0;
+    struct by_key *want = arg;
+    wcow_autofree char *key = NULL;
+    (void)dirfd;
+    int r = wcow_name_key(name, &key, err);
+    if (r < 0 || strcmp(key, want->key) != 0)
+        return r;
+    want->name = strdup(name);
+    return want->name ? 1 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
 }
 
 static int link_here(const struct wcow_link_request *q, struct wcow_error *err)
@@ -77,13 +72,14 @@ static int link_here(const struct wcow_link_request *q, struct wcow_error *err)
     if (r != WCOW_E_NOT_FOUND)
         return r;
     const char *slash = strrchr(q->key, '/');
-    wcow_autofree char *leaf = NULL;
-    r = find_by_key(q->from_fd, slash ? slash + 1 : q->key, &leaf, err);
-    if (r < 0)
-        return r;
+    struct by_key want = {.key = slash ? slash + 1 : q->key};
+    r = wcow_host_dir_each(q->from_fd, ".", match_key, &want, err);
     if (r == 0)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "no such file in this layer");
-    return link_or_copy(q->from_fd, leaf, q->to_fd, q->to_leaf, err);
+    if (r > 0)
+        r = link_or_copy(q->from_fd, want.name, q->to_fd, q->to_leaf, err);
+    free(want.name);
+    return r;
 }
 
 struct target {
@@ -150,20 +146,10 @@ int wcow_host_link_target(const char *name, const char *target, char **ret, stru
 
 /* ---- removal ---- */
 
-static int remove_children(int dirfd, const char *name, struct wcow_error *err)
+static int remove_child(void *arg, int dirfd, const char *name, struct wcow_error *err)
 {
-    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    WCOW_CLEANUP(close_dirp) DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read \"%s\"", name);
-    for (const struct dirent *e = NULL; (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        int r = wcow_host_remove(fd, e->d_name, err);
-        if (r < 0)
-            return r;
-    }
-    return WCOW_OK;
+    (void)arg;
+    return wcow_host_remove(dirfd, name, err);
 }
 
 int wcow_host_remove(int dirfd, const char *name, struct wcow_error *err)
@@ -172,7 +158,7 @@ int wcow_host_remove(int dirfd, const char *name, struct wcow_error *err)
         return WCOW_OK;
     if (errno != EISDIR && errno != EPERM)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "remove \"%s\"", name);
-    int r = remove_children(dirfd, name, err);
+    int r = wcow_host_dir_each(dirfd, name, remove_child, NULL, err);
     if (r < 0)
         return r;
     if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "differ/scan_dir.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <string.h>
 
-#include "base/beneath.h"
+#include "differ/host_dir.h"
 #include "layer/names.h"
 
 enum { MAX_NAMES = 10 * 1000 * 1000 };
-
-static void close_dirp(DIR **d)
-{
-    if (*d)
-        (void)closedir(*d);
-}
 
 void wcow_dir_names_done(struct wcow_dir_names *names)
 {
@@ -40,8 +32,10 @@ static int by_key(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-static int add(struct wcow_dir_names *names, const char *name, struct wcow_error *err)
+static int add(void *arg, int dirfd, const char *name, struct wcow_error *err)
 {
+    struct wcow_dir_names *names = arg;
+    (void)dirfd;
     if (names->n >= MAX_NAMES)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d names in a directory", MAX_NAMES);
     int r = wcow_name_check_component(name, strlen(name), err);
@@ -84,15 +78,7 @@ int wcow_dir_names_read(int fd, const char *path, struct wcow_dir_names *ret,
                         struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_dir_names_done) struct wcow_dir_names names = {0};
-    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    WCOW_CLEANUP(close_dirp) DIR *d = own < 0 ? NULL : fdopendir(own);
-    if (!d)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read the directory \"%s\"", path);
-    int r = WCOW_OK;
-    for (const struct dirent *e = NULL; r == WCOW_OK && (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            r = add(&names, e->d_name, err);
-    }
+    int r = wcow_host_dir_each(fd, ".", add, &names, err);
     if (r == WCOW_OK)
         r = check_twins(&names, err);
     if (r < 0)

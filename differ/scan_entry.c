@@ -13,12 +13,12 @@ static uint64_t clamp(uint64_t time, const uint64_t *latest)
     return latest && time > *latest ? *latest : time;
 }
 
-void wcow_scan_clamp(struct wcow_entry *e, const uint64_t *latest)
+void wcow_scan_clamp(struct wcow_entry *entry, const uint64_t *latest)
 {
-    e->mtime = clamp(e->mtime, latest);
-    e->atime = clamp(e->atime, latest);
-    e->ctime = clamp(e->ctime, latest);
-    e->creation = clamp(e->creation, latest);
+    entry->mtime = clamp(entry->mtime, latest);
+    entry->atime = clamp(entry->atime, latest);
+    entry->ctime = clamp(entry->ctime, latest);
+    entry->creation = clamp(entry->creation, latest);
 }
 
 static int set_name(struct wcow_entry *e, const char *name, struct wcow_error *err)

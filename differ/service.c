@@ -67,7 +67,7 @@ int wcow_differ_namespace(struct wcow_differ_service *s, const struct wcow_rpc_c
         *ret = strdup(header);
     } else if (s->options.namespace_of) {
         int r = s->options.namespace_of(s->options.namespace_ctx, folder, ret, err);
-        if (r == WCOW_OK || r != WCOW_E_NOT_FOUND)
+        if (r != WCOW_E_NOT_FOUND)
             return r;
         *ret = strdup("");
     } else {

@@ -32,7 +32,7 @@ WCOW_NODISCARD int wcow_differ_namespace(struct wcow_differ_service *s,
 const char *wcow_differ_content_root(struct wcow_differ_service *s,
                                      const struct wcow_containerd_ctx *ctx);
 
-void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *ctx);
-void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *ctx);
+void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *service);
+void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *service);
 
 #endif

@@ -262,7 +262,8 @@ static int load_key(sqlite3_stmt *stmt, struct loaded *l, struct wcow_error *err
         p += dir_len;
         *p++ = '/';
     }
-    memcpy(p, leaf, leaf_len + 1);
+    memcpy(p, leaf, leaf_len);
+    p[leaf_len] = '\0';
     return WCOW_OK;
 }
 
