@@ -8,54 +8,31 @@
 #include "layer/tar_writer.h"
 #include "store/layer_index.h"
 
-/* The header bytes as a stream: one chunk in memory, the next taken when it is used up. The chunks
- * are few and small (thirty-fold compressed), so that all of them are kept as they stand. */
-struct chunk {
-    uint64_t raw_len;
-    bool is_zstd;
-    size_t offset; /* in packed */
-    size_t len;
-};
-
 struct exporter {
     int folder_fd;
     struct wcow_tar_out out;
-    struct wcow_buf packed;
-    struct wcow_buf chunks; /* of struct chunk */
-    size_t next_chunk;
-    struct wcow_buf raw; /* of the chunk being used */
+    struct wcow_layer_index *index;
+    uint64_t next_chunk;
+    struct wcow_buf raw; /* the chunk of header bytes being used */
     size_t raw_used;
     bool is_canonical; /* from no tar: headers are made, not kept */
 };
 
-static int keep_chunk(void *arg, const char *codec, uint64_t raw_len, struct wcow_bytes data,
+static int take_chunk(void *arg, const char *codec, uint64_t raw_len, struct wcow_bytes data,
                       struct wcow_error *err)
 {
     struct exporter *x = arg;
-    struct chunk chunk = {.raw_len = raw_len,
-                          .is_zstd = strcmp(codec, "zstd") == 0,
-                          .offset = x->packed.len,
-                          .len = data.len};
-    int r = wcow_buf_add(&x->packed, data.data, data.len, err);
-    return r < 0 ? r : wcow_buf_add(&x->chunks, &chunk, sizeof(chunk), err);
+    x->raw.len = x->raw_used = 0;
+    return wcow_header_unpack(codec, raw_len, data, &x->raw, err);
 }
 
 /* Have header bytes ready: 1, or 0 at their end. */
 static int refill(struct exporter *x, struct wcow_error *err)
 {
-    while (x->raw_used == x->raw.len) {
-        struct chunk chunk;
-        if ((x->next_chunk + 1) * sizeof(chunk) > x->chunks.len)
-            return 0;
-        memcpy(&chunk, x->chunks.data + x->next_chunk++ * sizeof(chunk), sizeof(chunk));
-        x->raw.len = x->raw_used = 0;
-        struct wcow_bytes data = {.data = x->packed.data + chunk.offset, .len = chunk.len};
-        int r =
-            wcow_header_unpack(chunk.is_zstd ? "zstd" : "none", chunk.raw_len, data, &x->raw, err);
-        if (r < 0)
-            return r;
-    }
-    return 1;
+    int r = 1;
+    while (r > 0 && x->raw_used == x->raw.len)
+        r = wcow_layer_index_headers(x->index, x->next_chunk++, take_chunk, x, err);
+    return r;
 }
 
 static int write_headers(struct exporter *x, uint64_t len, struct wcow_error *err)
@@ -123,8 +100,6 @@ static int write_end(struct exporter *x, struct wcow_error *err)
 static void exporter_done(struct exporter *x)
 {
     wcow_tar_out_done(&x->out);
-    wcow_buf_done(&x->packed);
-    wcow_buf_done(&x->chunks);
     wcow_buf_done(&x->raw);
 }
 
@@ -137,10 +112,9 @@ int wcow_export_layer(int folder_fd, const struct wcow_sink *sink, const atomic_
         return r;
     const struct wcow_layer_info *info = wcow_layer_index_info(index);
     WCOW_CLEANUP(exporter_done)
-    struct exporter x = {.folder_fd = folder_fd, .is_canonical = !info->diff_id.text[0]};
+    struct exporter x = {
+        .folder_fd = folder_fd, .index = index, .is_canonical = !info->diff_id.text[0]};
     r = wcow_tar_out_init(&x.out, sink, cancel, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_index_each_headers(index, keep_chunk, &x, err);
     if (r == WCOW_OK)
         r = wcow_layer_index_each(index, write_row, &x, err);
     if (r == WCOW_OK)

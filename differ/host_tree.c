@@ -14,10 +14,7 @@
 #include "base/utf.h"
 #include "differ/host_link.h"
 #include "layer/names.h"
-
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-#include <utlist.h>
+#include "store/bytes_map.h"
 
 enum {
     MAX_OPEN_DIRS = 192, /* well below the usual limit of 1,024 descriptors */
@@ -28,7 +25,6 @@ enum {
 
 /* A directory of this layer, made or found. */
 struct dir {
-    UT_hash_handle hh;
     struct dir *parent;
     struct dir *prev; /* in the list of open ones, most recently used first */
     struct dir *next;
@@ -40,8 +36,9 @@ struct dir {
 struct wcow_host_tree {
     int layer_fd;
     const struct wcow_layer_chain *parents;
-    struct dir *dirs;
-    struct dir *open;
+    struct wcow_bytes_map dirs;
+    struct dir *newest; /* of the open ones */
+    struct dir *oldest;
     size_t n_open;
 };
 
@@ -65,8 +62,9 @@ int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chain *parents,
     return WCOW_OK;
 }
 
-static void free_dir(struct dir *d)
+static void free_dir(void *value)
 {
+    struct dir *d = value;
     if (d->fd >= 0)
         (void)close(d->fd);
     free(d->host_path);
@@ -77,13 +75,7 @@ void wcow_host_tree_free(struct wcow_host_tree *tree)
 {
     if (!tree)
         return;
-    struct dir *d = NULL;
-    struct dir *next = NULL;
-    HASH_ITER(hh, tree->dirs, d, next)
-    {
-        HASH_DEL(tree->dirs, d);
-        free_dir(d);
-    }
+    wcow_bytes_map_done(&tree->dirs, free_dir);
     free(tree);
 }
 
@@ -128,10 +120,33 @@ static int spelled_leaf(struct wcow_host_tree *t, const char *key, const char *l
 
 /* ---- directories ---- */
 
+static void list_remove(struct wcow_host_tree *t, struct dir *d)
+{
+    if (d->prev)
+        d->prev->next = d->next;
+    else
+        t->newest = d->next;
+    if (d->next)
+        d->next->prev = d->prev;
+    else
+        t->oldest = d->prev;
+    d->prev = d->next = NULL;
+}
+
+static void list_add(struct wcow_host_tree *t, struct dir *d)
+{
+    d->next = t->newest;
+    if (d->next)
+        d->next->prev = d;
+    else
+        t->oldest = d;
+    t->newest = d;
+}
+
 static void close_oldest(struct wcow_host_tree *t)
 {
-    struct dir *oldest = t->open->prev; /* utlist: the head's prev is the tail */
-    DL_DELETE(t->open, oldest);
+    struct dir *oldest = t->oldest;
+    list_remove(t, oldest);
     (void)close(oldest->fd);
     oldest->fd = -1;
     t->n_open--;
@@ -168,18 +183,16 @@ static int dir_fd(struct wcow_host_tree *t, struct dir *d, int *ret, struct wcow
         if (t->n_open++ >= MAX_OPEN_DIRS)
             close_oldest(t);
     } else {
-        DL_DELETE(t->open, d);
+        list_remove(t, d);
     }
-    DL_PREPEND(t->open, d);
+    list_add(t, d);
     *ret = d->fd;
     return WCOW_OK;
 }
 
 static struct dir *find_dir(struct wcow_host_tree *t, const char *key, size_t len)
 {
-    struct dir *d = NULL;
-    HASH_FIND(hh, t->dirs, key, len, d);
-    return d;
+    return wcow_bytes_map_find(&t->dirs, key, len);
 }
 
 /* Remember a directory; 0 also where it was known. */
@@ -197,7 +210,11 @@ static int add_dir(struct wcow_host_tree *t, struct dir *parent, const char *key
         d->fd = -1;
         d->parent = parent;
         memcpy(d->key, key, len + 1);
-        HASH_ADD_KEYPTR(hh, t->dirs, d->key, len, d);
+        int r = wcow_bytes_map_add(&t->dirs, d->key, len, d, err);
+        if (r < 0) {
+            free_dir(d);
+            return r;
+        }
     }
     *ret = d;
     return WCOW_OK;

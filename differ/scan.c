@@ -16,19 +16,13 @@
 #include "layer/filetime.h"
 #include "layer/hive.h"
 #include "layer/names.h"
-
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "store/bytes_map.h"
 
 enum { MAX_DEPTH = 256 };
 
 /* The first name of a file that has several. */
 struct inode {
-    UT_hash_handle hh;
-    struct {
-        dev_t dev;
-        ino_t ino;
-    } id;
+    uint64_t id[2]; /* device, number */
     char name[];
 };
 
@@ -36,7 +30,7 @@ struct scan {
     const struct wcow_scan_options *o;
     struct wcow_chain below;
     struct wcow_scan_out out;
-    struct inode *inodes;
+    struct wcow_bytes_map inodes;
     unsigned depth;
 };
 
@@ -48,17 +42,6 @@ struct place {
     const struct wcow_entry *entry;
     bool hides_base; /* new, or opaque: nothing of the parents is below it */
 };
-
-static void free_inodes(struct scan *s)
-{
-    struct inode *at = NULL;
-    struct inode *next = NULL;
-    HASH_ITER(hh, s->inodes, at, next)
-    {
-        HASH_DEL(s->inodes, at);
-        free(at);
-    }
-}
 
 /* ---- what overlayfs notes ---- */
 
@@ -180,19 +163,20 @@ static int add_if_linked(struct scan *s, const struct stat *st, struct wcow_entr
 {
     if (st->st_nlink < 2 || !S_ISREG(st->st_mode))
         return 0;
-    struct inode *first = NULL;
-    struct inode probe = {0};
-    probe.id.dev = st->st_dev;
-    probe.id.ino = st->st_ino;
-    HASH_FIND(hh, s->inodes, &probe.id, sizeof(probe.id), first);
+    const uint64_t id[2] = {st->st_dev, st->st_ino};
+    struct inode *first = wcow_bytes_map_find(&s->inodes, id, sizeof(id));
     if (!first) {
         size_t len = strlen(e->name);
         first = calloc(1, sizeof(*first) + len + 1);
         if (!first)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
-        first->id = probe.id;
-        memcpy(first->name, e->name, len + 1);
-        HASH_ADD(hh, s->inodes, id, sizeof(first->id), first);
+        memcpy(first->id, id, sizeof(id));
+        memcpy(first->name, e->name, len);
+        int r = wcow_bytes_map_add(&s->inodes, first->id, sizeof(first->id), first, err);
+        if (r < 0) {
+            free(first);
+            return r;
+        }
         return 0;
     }
     e->type = WCOW_ENTRY_HARDLINK;
@@ -457,7 +441,7 @@ static int scan_all(struct scan *s, struct wcow_error *err)
     }
     if (r >= 0)
         r = walk_root(s, "UtilityVM", err);
-    free_inodes(s);
+    wcow_bytes_map_done(&s->inodes, free);
     return r < 0 ? r : WCOW_OK;
 }
 

@@ -21,6 +21,7 @@ struct wcow_layer_index {
     sqlite3_stmt *streams;
     sqlite3_stmt *each;
     sqlite3_stmt *eas;
+    sqlite3_stmt *headers;
 };
 
 /* The descriptor is looked up in the same statement, as column 18. */
@@ -36,8 +37,8 @@ void wcow_layer_index_close(struct wcow_layer_index *index)
 {
     if (!index)
         return;
-    sqlite3_stmt *stmts[] = {index->by_key, index->host_path, index->streams, index->each,
-                             index->eas};
+    sqlite3_stmt *stmts[] = {index->by_key, index->host_path, index->streams,
+                             index->each,   index->eas,       index->headers};
     for (size_t i = 0; i < sizeof(stmts) / sizeof(stmts[0]); i++)
         (void)sqlite3_finalize(stmts[i]);
     wcow_index_close_db(&index->db);
@@ -61,6 +62,7 @@ static int prepare_all(struct wcow_layer_index *index, struct wcow_error *err)
          &index->streams},
         {ROW_SELECT "ORDER BY e.id", &index->each},
         {"SELECT name, value FROM eas WHERE entry = ? ORDER BY seq", &index->eas},
+        {"SELECT codec, raw_len, data FROM headers WHERE seq = ?", &index->headers},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         int r = wcow_index_prepare(index->db, all[i].sql, all[i].stmt, err);
@@ -341,27 +343,23 @@ int wcow_layer_index_each(struct wcow_layer_index *index, wcow_index_row_fn fn, 
     return r < 0 ? r : WCOW_OK;
 }
 
-int wcow_layer_index_each_headers(struct wcow_layer_index *index, wcow_index_headers_fn fn,
-                                  void *arg, struct wcow_error *err)
+int wcow_layer_index_headers(struct wcow_layer_index *index, uint64_t n, wcow_index_headers_fn fn,
+                             void *arg, struct wcow_error *err)
 {
-    sqlite3_stmt *stmt = NULL;
-    int r = wcow_index_prepare(index->db, "SELECT codec, raw_len, data FROM headers ORDER BY seq",
-                               &stmt, err);
-    if (r < 0)
-        return r;
-    int rc = SQLITE_ROW;
-    while (r == WCOW_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        struct wcow_bytes data = {0};
-        size_t len = 0;
-        data.data = column_blob(stmt, 2, &len);
-        data.len = len;
-        const char *codec = column_str(stmt, 0);
-        r = fn(arg, codec ? codec : "", (uint64_t)sqlite3_column_int64(stmt, 1), data, err);
-    }
-    if (r >= 0 && rc != SQLITE_DONE)
-        r = wcow_index_sql_error(index->db, rc, "read the headers", err);
-    (void)sqlite3_finalize(stmt);
-    return r;
+    wcow_autoreset *stmt = index->headers;
+    (void)sqlite3_bind_int64(stmt, 1, (int64_t)n + 1);
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_DONE)
+        return 0;
+    if (rc != SQLITE_ROW)
+        return wcow_index_sql_error(index->db, rc, "read the headers", err);
+    struct wcow_bytes data = {0};
+    size_t len = 0;
+    data.data = column_blob(stmt, 2, &len);
+    data.len = len;
+    const char *codec = column_str(stmt, 0);
+    int r = fn(arg, codec ? codec : "", (uint64_t)sqlite3_column_int64(stmt, 1), data, err);
+    return r < 0 ? r : 1;
 }
 
 static void bind_key(sqlite3_stmt *stmt, const char *key)

@@ -73,12 +73,12 @@ typedef int (*wcow_index_row_fn)(void *arg, const struct wcow_index_row *row,
 WCOW_NODISCARD int wcow_layer_index_each(struct wcow_layer_index *index, wcow_index_row_fn fn,
                                          void *arg, struct wcow_error *err);
 
-/** Each chunk of header bytes in order. */
+/** Chunk @p n (from 0) of the header bytes; @p fn is called once. 1, or 0 behind the last. */
 typedef int (*wcow_index_headers_fn)(void *arg, const char *codec, uint64_t raw_len,
                                      struct wcow_bytes data, struct wcow_error *err);
-WCOW_NODISCARD int wcow_layer_index_each_headers(struct wcow_layer_index *index,
-                                                 wcow_index_headers_fn fn, void *arg,
-                                                 struct wcow_error *err);
+WCOW_NODISCARD int wcow_layer_index_headers(struct wcow_layer_index *index, uint64_t n,
+                                            wcow_index_headers_fn fn, void *arg,
+                                            struct wcow_error *err);
 
 /** Streams of one file ("FILES/A.TXT"), in order, as rows. */
 WCOW_NODISCARD int wcow_layer_index_streams(struct wcow_layer_index *index, const char *file_key,

@@ -12,17 +12,13 @@
 #include "base/beneath.h"
 #include "layer/names.h"
 #include "layer/sd.h"
+#include "store/bytes_map.h"
 #include "store/layer_index.h"
 #include "store/layer_index_schema.h"
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 /* Bytes (a directory's key, a descriptor) that stand in the database once, by number. */
 struct interned {
-    UT_hash_handle hh;
     int64_t id;
-    size_t len;
     uint8_t bytes[];
 };
 
@@ -34,22 +30,11 @@ struct wcow_layer_index_writer {
     sqlite3_stmt *add_descriptor;
     sqlite3_stmt *add_ea;
     sqlite3_stmt *add_headers;
-    struct interned *dirs;
-    struct interned *descriptors;
+    struct wcow_bytes_map dirs;
+    struct wcow_bytes_map descriptors;
     int64_t n_entries;
     int64_t n_headers;
 };
-
-static void free_interned(struct interned **table)
-{
-    struct interned *at = NULL;
-    struct interned *next = NULL;
-    HASH_ITER(hh, *table, at, next)
-    {
-        HASH_DEL(*table, at);
-        free(at);
-    }
-}
 
 static void close_writer(struct wcow_layer_index_writer *w)
 {
@@ -67,8 +52,8 @@ void wcow_layer_index_abort(struct wcow_layer_index_writer *w)
         return;
     close_writer(w);
     (void)unlinkat(w->layer_fd, WCOW_INDEX_TMP, 0);
-    free_interned(&w->dirs);
-    free_interned(&w->descriptors);
+    wcow_bytes_map_done(&w->dirs, free);
+    wcow_bytes_map_done(&w->descriptors, free);
     free(w);
 }
 
@@ -135,11 +120,10 @@ static int step(struct wcow_layer_index_writer *w, sqlite3_stmt *stmt, struct wc
 }
 
 /* 1 where it is new (and then has the next number), 0 where it was there. */
-static int intern(struct interned **table, const void *bytes, size_t len, int64_t *ret_id,
+static int intern(struct wcow_bytes_map *table, const void *bytes, size_t len, int64_t *ret_id,
                   struct wcow_error *err)
 {
-    struct interned *at = NULL;
-    HASH_FIND(hh, *table, bytes, len, at);
+    struct interned *at = wcow_bytes_map_find(table, bytes, len);
     if (at) {
         *ret_id = at->id;
         return 0;
@@ -147,13 +131,14 @@ static int intern(struct interned **table, const void *bytes, size_t len, int64_
     at = calloc(1, sizeof(*at) + len + 1);
     if (!at)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer index");
-    at->len = len;
-    at->id = (int64_t)HASH_COUNT(*table) + 1;
+    at->id = (int64_t)table->n + 1;
     if (len)
         memcpy(at->bytes, bytes, len);
-    HASH_ADD_KEYPTR(hh, *table, at->bytes, len, at);
     *ret_id = at->id;
-    return 1;
+    int r = wcow_bytes_map_add(table, at->bytes, len, at, err);
+    if (r < 0)
+        free(at);
+    return r < 0 ? r : 1;
 }
 
 static int intern_dir(struct wcow_layer_index_writer *w, struct wcow_bytes key, int64_t *ret,
