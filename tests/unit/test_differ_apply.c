@@ -27,6 +27,30 @@ static void vector_leaves_as_it_came(void **state)
     remove_folder(folder);
 }
 
+/* The fixtures of the tar reader, from every writer at hand. */
+static void tars_of_every_writer_leave_as_they_came(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"bsdtar-pax", "bsdtar-ustar", "gnu-gnu",    "gnu-posix",
+                                        "gnu-ustar",  "gnu-v7",       "go-gnu",     "go-pax",
+                                        "go-ustar",   "python-gnu",   "python-pax", "vector"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[512];
+        (void)snprintf(path, sizeof(path), WCOW_TESTDATA "/layer/%s.tar", names[i]);
+        wcow_autobuf tar = {0};
+        wcow_autobuf back = {0};
+        read_file(path, &tar);
+        char *folder = new_folder();
+        struct wcow_applied applied = {0};
+        struct wcow_digest diff_id = {0};
+        assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+        assert_ok(export_bytes(folder, &back, &diff_id, &err));
+        assert_int_equal(back.len, tar.len);
+        assert_memory_equal(back.data, tar.data, tar.len);
+        remove_folder(folder);
+    }
+}
+
 static void what_follows_the_end_counts(void **state)
 {
     (void)state;
@@ -205,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_leaves_as_it_came),
+        cmocka_unit_test(tars_of_every_writer_leave_as_they_came),
         cmocka_unit_test(what_follows_the_end_counts),
         cmocka_unit_test(a_truncated_tar_leaves_nothing),
         cmocka_unit_test(a_flipped_bit_is_refused_or_kept),
