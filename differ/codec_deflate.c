@@ -31,25 +31,25 @@ int wcow_deflate_block_new(struct wcow_deflate_block **ret, struct wcow_error *e
     return WCOW_OK;
 }
 
-long wcow_deflate_block_run(struct wcow_deflate_block *b, const uint8_t *dict, size_t dict_len,
-                            const uint8_t *in, size_t len, uint8_t *out, size_t out_cap,
+long wcow_deflate_block_run(struct wcow_deflate_block *b, struct wcow_bytes dict,
+                            struct wcow_bytes in, uint8_t *out, size_t out_cap,
                             struct wcow_error *err)
 {
     union {
         const uint8_t *in;
         uint8_t *out;
-    } u = {.in = dict};
+    } u = {.in = dict.data};
     isal_deflate_init(&b->z);
     b->z.level = WCOW_ISAL_LEVEL;
     b->z.level_buf = b->level_buf;
     b->z.level_buf_size = sizeof(b->level_buf);
     b->z.gzip_flag = IGZIP_DEFLATE;
     b->z.flush = SYNC_FLUSH;
-    if (dict_len && isal_deflate_set_dict(&b->z, u.out, (uint32_t)dict_len) != COMP_OK)
+    if (dict.len && isal_deflate_set_dict(&b->z, u.out, (uint32_t)dict.len) != COMP_OK)
         return WCOW_FAIL(err, WCOW_E_INTERNAL, "igzip refuses its dictionary");
-    u.in = in;
+    u.in = in.data;
     b->z.next_in = u.out;
-    b->z.avail_in = (uint32_t)len;
+    b->z.avail_in = (uint32_t)in.len;
     b->z.next_out = out;
     b->z.avail_out = (uint32_t)out_cap;
     if (isal_deflate(&b->z) != COMP_OK || b->z.avail_in || !b->z.avail_out)
@@ -85,19 +85,19 @@ int wcow_deflate_block_new(struct wcow_deflate_block **ret, struct wcow_error *e
     return WCOW_OK;
 }
 
-long wcow_deflate_block_run(struct wcow_deflate_block *b, const uint8_t *dict, size_t dict_len,
-                            const uint8_t *in, size_t len, uint8_t *out, size_t out_cap,
+long wcow_deflate_block_run(struct wcow_deflate_block *b, struct wcow_bytes dict,
+                            struct wcow_bytes in, uint8_t *out, size_t out_cap,
                             struct wcow_error *err)
 {
     (void)deflateReset(&b->z);
-    if (dict_len && deflateSetDictionary(&b->z, dict, (uInt)dict_len) != Z_OK)
+    if (dict.len && deflateSetDictionary(&b->z, dict.data, (uInt)dict.len) != Z_OK)
         return WCOW_FAIL(err, WCOW_E_INTERNAL, "zlib refuses its dictionary");
     union {
         const uint8_t *in;
         uint8_t *out;
-    } u = {.in = in};
+    } u = {.in = in.data};
     b->z.next_in = u.out;
-    b->z.avail_in = (uInt)len;
+    b->z.avail_in = (uInt)in.len;
     b->z.next_out = out;
     b->z.avail_out = (uInt)out_cap;
     if (deflate(&b->z, Z_SYNC_FLUSH) != Z_OK || b->z.avail_in || !b->z.avail_out)

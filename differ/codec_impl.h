@@ -4,6 +4,7 @@
 #ifndef WCOW_DIFFER_CODEC_IMPL_H
 #define WCOW_DIFFER_CODEC_IMPL_H
 
+#include "base/bytes.h"
 #include "base/stream.h"
 
 enum {
@@ -43,11 +44,11 @@ WCOW_NODISCARD int wcow_zstd_new(const struct wcow_sink *output, unsigned n_thre
 
 struct wcow_deflate_block;
 WCOW_NODISCARD int wcow_deflate_block_new(struct wcow_deflate_block **ret, struct wcow_error *err);
-/** Deflate @p len bytes behind @p dict into @p out, ended on a byte boundary without a final block.
+/** Deflate @p in behind @p dict into @p out, ended on a byte boundary without a final block.
  *  @return the bytes written, or an error */
-WCOW_NODISCARD long wcow_deflate_block_run(struct wcow_deflate_block *b, const uint8_t *dict,
-                                           size_t dict_len, const uint8_t *in, size_t len,
-                                           uint8_t *out, size_t out_cap, struct wcow_error *err);
+WCOW_NODISCARD long wcow_deflate_block_run(struct wcow_deflate_block *b, struct wcow_bytes dict,
+                                           struct wcow_bytes in, uint8_t *out, size_t out_cap,
+                                           struct wcow_error *err);
 void wcow_deflate_block_free(struct wcow_deflate_block *b);
 uint32_t wcow_gzip_crc(uint32_t crc, const void *data, size_t len);
 
