@@ -51,9 +51,9 @@ struct gzip {
 
 static void run_job(struct wcow_deflate_block *block, struct job *job)
 {
-    long n =
-        wcow_deflate_block_run(block, job->in + DICT_BYTES - job->dict_len, job->dict_len,
-                               job->in + DICT_BYTES, job->in_len, job->out, OUT_BYTES, &job->error);
+    struct wcow_bytes dict = {.data = job->in + DICT_BYTES - job->dict_len, .len = job->dict_len};
+    struct wcow_bytes in = {.data = job->in + DICT_BYTES, .len = job->in_len};
+    long n = wcow_deflate_block_run(block, dict, in, job->out, OUT_BYTES, &job->error);
     job->code = n < 0 ? (int)n : WCOW_OK;
     job->out_len = n < 0 ? 0 : (size_t)n;
 }
