@@ -130,19 +130,20 @@ static int stream_to_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar, 
 /* ---- entries ---- */
 
 static int add_stream(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
-                      struct wcow_index_row *row, struct wcow_error *err)
+                      const struct wcow_index_row *from, struct wcow_error *err)
 {
+    struct wcow_index_row row = *from;
     char path[64];
     int r = WCOW_OK;
-    if (row->entry->size_bytes > WCOW_INLINE_MAX) {
-        r = stream_to_file(u, tar, row->entry->name, path, err);
-        row->host_path = path;
+    if (row.entry->size_bytes > WCOW_INLINE_MAX) {
+        r = stream_to_file(u, tar, row.entry->name, path, err);
+        row.host_path = path;
     } else {
         r = copy_to_buffer(tar, &u->inlined, err);
-        row->is_inlined = true;
-        row->inlined = (struct wcow_bytes){.data = u->inlined.data, .len = u->inlined.len};
+        row.is_inlined = true;
+        row.inlined = (struct wcow_bytes){.data = u->inlined.data, .len = u->inlined.len};
     }
-    return r < 0 ? r : wcow_layer_index_add(u->index, row, err);
+    return r < 0 ? r : wcow_layer_index_add(u->index, &row, err);
 }
 
 static int defer(struct wcow_unpacker *u, const struct wcow_entry *entry, struct wcow_error *err)
