@@ -139,8 +139,8 @@ for way in $(pull_ways); do
     check "$way: it can be mounted" ctr images mount --platform linux/amd64 "$IMAGE" "$PARTS/mnt"
     check "$way: with its file" cmp "$PARTS/mnt/bin/hello" "$WCOW_BUILD/tests/hello"
     ctr images unmount --rm "$PARTS/mnt" >/dev/null
-    # Running it wants cgroups, which not every container gives.
-    if runc --root "$PARTS/runc-probe" list >/dev/null 2>&1 && grep -q ' /sys/fs/cgroup' /proc/self/mounts; then
+    # Running it wants cgroups, and a / that is a mount, which a chroot's is not.
+    if grep -q ' /sys/fs/cgroup' /proc/self/mounts && grep -q '^[^ ]* / ' /proc/self/mounts; then
         equal "$way: it runs" "$(ctr run --rm "$IMAGE" "hello-$way" /bin/hello 2>&1)" "hello from Linux"
     fi
     forget_images
