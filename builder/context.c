@@ -163,16 +163,16 @@ static int open_in_root(const struct wcow_context *c, const char *path, uint64_t
 static int path_of_fd(const struct wcow_context *c, int fd, char **ret, struct wcow_error *err)
 {
     char name[48];
-    char path[PATH_MAX];
+    char whole[PATH_MAX];
     (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-    ssize_t n = readlink(name, path, sizeof(path) - 1);
+    ssize_t n = readlink(name, whole, sizeof(whole) - 1);
     if (n < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "find where a link in the context leads");
-    path[n] = '\0';
+    whole[n] = '\0';
     size_t root = strcmp(c->root, "/") == 0 ? 0 : strlen(c->root);
-    if (strncmp(path, c->root, root) != 0 || (path[root] != '/' && path[root] != '\0'))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "%s is outside the build context", path);
-    *ret = strdup(path[root] ? path + root + 1 : "");
+    if (strncmp(whole, c->root, root) != 0 || (whole[root] != '/' && whole[root] != '\0'))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "%s is outside the build context", whole);
+    *ret = strdup(whole[root] ? whole + root + 1 : "");
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
 }
 

@@ -19,6 +19,7 @@ struct file {
     struct wcow_context *context;
     char *path;
     struct wcow_file_stamp stamp;
+    struct wcow_digest digest; /* "" until it was read, or remembered */
 };
 
 static int64_t ns_of(const struct timespec *ts)
@@ -82,13 +83,20 @@ static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error 
 
 static int know_file(void *ctx, struct wcow_digest *ret, struct wcow_error *err)
 {
-    const struct file *f = ctx;
-    return f->context->cache ? wcow_build_cache_file(f->context->cache, &f->stamp, ret, err) : 0;
+    struct file *f = ctx;
+    int r = 1;
+    if (!f->digest.text[0])
+        r = f->context->cache ? wcow_build_cache_file(f->context->cache, &f->stamp, &f->digest, err)
+                              : 0;
+    if (r == 1)
+        *ret = f->digest;
+    return r;
 }
 
 static void learn_file(void *ctx, const struct wcow_digest *digest)
 {
-    const struct file *f = ctx;
+    struct file *f = ctx;
+    f->digest = *digest;
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     /* What cannot be remembered is read again. */
