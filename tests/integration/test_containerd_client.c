@@ -49,7 +49,10 @@ static int write_config(const char *path)
                   "root = '%s/root'\n"
                   "state = '%s/state'\n"
                   "disabled_plugins = ['io.containerd.grpc.v1.cri', "
-                  "'io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri']\n"
+                  "'io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri', "
+                  /* These want to know the mount below, which a chroot does not show. */
+                  "'io.containerd.snapshotter.v1.btrfs', 'io.containerd.snapshotter.v1.zfs', "
+                  "'io.containerd.snapshotter.v1.devmapper']\n"
                   "[grpc]\n"
                   "  address = '%s/c.sock'\n",
                   env.dir, env.dir, env.dir);
