@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file archive.h
  *  ADD of a local archive: a tar, plain or compressed (gzip, bzip2, xz, zstd), told by its content,
- *  is unpacked into the destination. The only code that sees libarchive. */
+ *  is unpacked into the destination. libarchive is seen here and in
+ *  oci_archive.c only. */
 #ifndef WCOW_BUILDER_ARCHIVE_H
 #define WCOW_BUILDER_ARCHIVE_H
 

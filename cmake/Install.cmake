@@ -23,6 +23,9 @@ install(FILES ${man1} DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
 install(FILES ${man5} DESTINATION "${CMAKE_INSTALL_MANDIR}/man5")
 install(FILES ${man8} DESTINATION "${CMAKE_INSTALL_MANDIR}/man8")
 
+install(FILES config/completions/wcow.bash
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME wcow)
+
 install(FILES config/containerd-1.7.toml config/containerd-2.toml config/wcowd.conf
         DESTINATION "${CMAKE_INSTALL_DATADIR}/wcow")
 file(GLOB documents CONFIGURE_DEPENDS docs/*.md)

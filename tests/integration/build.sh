@@ -49,7 +49,7 @@ rows() {
 }
 
 no_builds_left() {
-    [ -z "$(ctr leases ls -q | grep -v '^wcow-build-cache$')" ] && [ -z "$(ctr content active | tail -n +2)" ] &&
+    ! ctr leases ls -q | grep -qv '^wcow-build-cache$' && [ -z "$(ctr content active | tail -n +2)" ] &&
         ! snapshots ls | grep -q 'wcow-build\|extract-'
 }
 
@@ -186,8 +186,8 @@ interrupt() {
     "$wcow" build -t big:1 "$context" 2>"$PARTS/interrupted" &
     pid=$!
     sleep 1
-    kill -INT $pid
-    wait $pid || code=$?
+    kill -INT "$pid"
+    wait "$pid" || code=$?
     rm "$context/big"
     [ $code = 130 ] && [ $((SECONDS - start)) -le 3 ]
 }

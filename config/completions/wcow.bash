@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Completion of wcow for bash: commands, and the options that `wcow COMMAND --help` shows. Installed as
+# /usr/share/bash-completion/completions/wcow.
+
+_wcow_commands() {
+    wcow --help 2>/dev/null | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on {print $1}'
+}
+
+_wcow_options() {
+    wcow "$1" --help 2>/dev/null | awk '{for (i = 1; i <= 3; i++) if ($i ~ /^--?[a-z]/) {sub(/,$/, "", $i); print $i}}'
+}
+
+# Words for the value of an option; nothing: files.
+_wcow_values() {
+    case $1 in
+    --progress) echo auto plain tty quiet rawjson ;;
+    --call) echo build check outline targets ast ;;
+    -o | --output) echo type=image type=registry type=oci,dest= type=docker,dest= ;;
+    --platform) echo windows/amd64 windows/arm64 ;;
+    esac
+}
+
+_wcow() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} values
+    COMPREPLY=()
+    if [ "$COMP_CWORD" = 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_wcow_commands) --help --version" -- "$word")
+        return
+    fi
+    values=$(_wcow_values "$before")
+    if [ -n "$values" ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+    elif [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_wcow_options "${COMP_WORDS[1]}")" -- "$word")
+    fi
+}
+complete -o default -F _wcow wcow
