@@ -189,7 +189,7 @@ interrupt() {
     kill -INT "$pid"
     wait "$pid" || code=$?
     rm "$context/big"
-    [ $code = 130 ] && [ $((SECONDS - start)) -le 3 ]
+    [ "$code" = 130 ] && [ $((SECONDS - start)) -le 3 ]
 }
 check "Ctrl-C ends a build within a second" interrupt
 eventually "and leaves nothing" no_builds_left

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/copy.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wcow_test.h"
+
+static char root[64];
+
+static void run(const char *command)
+{
+    char line[512];
+    (void)snprintf(line, sizeof(line), "cd %s && %s", root, command);
+    // NOLINTNEXTLINE(cert-env33-c): a test's own command
+    assert_int_equal(system(line), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(root, sizeof(root), "/tmp/wcow-copy.XXXXXX");
+    assert_non_null(mkdtemp(root));
+    run("mkdir -p d/e pack && printf a >d/a.txt && printf b >d/e/b.txt && printf c >c.txt && "
+        "printf x >pack/x && ln pack/x pack/y && ln -s x pack/l && "
+        "tar czf pack.any -C pack . && tar cf up.tar -P --transform 's,^,../../,' c.txt && "
+        "printf 'no archive' >plain.tar");
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int add_line(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+{
+    return wcow_buf_addf(arg, err, "%s%s%s ", node->entry.name, node->entry.link ? ">" : "",
+                         node->entry.link ? node->entry.link : "");
+}
+
+static struct wcow_tree *new_tree(const struct wcow_chain *below)
+{
+    const struct wcow_tree_options options = {.below = below, .now = 1000};
+    struct wcow_tree *tree = NULL;
+    assert_ok(wcow_tree_new(&options, &tree, &err));
+    return tree;
+}
+
+/* Sources are separated by spaces. */
+static int copy_into(struct wcow_tree *tree, bool is_add, const char *sources, const char *dest,
+                     struct wcow_error *err)
+{
+    struct wcow_arena arena = {0};
+    struct wcow_copy copy = {.dest = dest, .unpack = WCOW_UNSET};
+    char words[256];
+    (void)snprintf(words, sizeof(words), "%s", sources);
+    char *rest = words;
+    for (char *word = strsep(&rest, " "); word; word = strsep(&rest, " "))
+        assert_int_equal(wcow_strings_add(&arena, &copy.sources, word, err), WCOW_OK);
+    const struct wcow_context_options options = {.path = root};
+    struct wcow_context *context = NULL;
+    assert_int_equal(wcow_context_open(&options, &context, err), WCOW_OK);
+    const struct wcow_copying copying = {
+        .tree = tree, .copy = &copy, .workdir = "C:\\w", .now = 1000, .is_add = is_add};
+    int r = wcow_copy_from_context(&copying, context, err);
+    wcow_context_free(context);
+    wcow_arena_done(&arena);
+    return r;
+}
+
+static void assert_copies(bool is_add, const char *sources, const char *dest, const char *want)
+{
+    struct wcow_tree *tree = new_tree(NULL);
+    wcow_autobuf got = {0};
+    assert_ok(copy_into(tree, is_add, sources, dest, &err));
+    assert_ok(wcow_tree_each(tree, add_line, &got, &err));
+    assert_string_equal(got.data ? (const char *)got.data : "", want);
+    wcow_tree_free(tree);
+}
+
+static void sources_go_where_docker_puts_them(void **state)
+{
+    (void)state;
+    assert_copies(false, "c.txt", "C:\\x", "Files Files/x ");
+    assert_copies(false, "c.txt", "C:\\x\\", "Files Files/x Files/x/c.txt ");
+    assert_copies(false, "c.txt", "/", "Files Files/c.txt ");
+    assert_copies(false, "c.txt", ".", "Files Files/w Files/w/c.txt ");
+    assert_copies(false, "d", "C:/x", "Files Files/x Files/x/a.txt Files/x/e Files/x/e/b.txt ");
+    assert_copies(false, "d/*", "C:/x/", "Files Files/x Files/x/a.txt Files/x/b.txt ");
+    assert_copies(false, "c.txt d", "C:/x/",
+                  "Files Files/x Files/x/a.txt Files/x/c.txt Files/x/e Files/x/e/b.txt ");
+    assert_copies(false, "no* c.txt", "C:/x/", "Files Files/x Files/x/c.txt ");
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sources;
+        const char *dest;
+        int code;
+    } cases[] = {{"none", "C:/", WCOW_E_NOT_FOUND},
+                 {"no*", "C:/", WCOW_E_NOT_FOUND},
+                 {"c.txt d", "C:/x", WCOW_E_INVALID},
+                 {"c.txt", "D:/x", WCOW_E_INVALID},
+                 {"c.txt", "C:/aux", WCOW_E_INVALID}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wcow_tree *tree = new_tree(NULL);
+        assert_fails(copy_into(tree, false, cases[i].sources, cases[i].dest, &err), cases[i].code);
+        wcow_tree_free(tree);
+    }
+}
+
+static void archives_are_unpacked_by_add_alone(void **state)
+{
+    (void)state;
+    assert_copies(true, "pack.any", "C:/p", "Files Files/p Files/p/l>x Files/p/x Files/p/y ");
+    assert_copies(false, "pack.any", "C:/p", "Files Files/p ");
+    assert_copies(true, "plain.tar", "C:/p/", "Files Files/p Files/p/plain.tar ");
+}
+
+static void members_stay_below_the_destination(void **state)
+{
+    (void)state;
+    assert_copies(true, "up.tar", "C:/p/q", "Files Files/p Files/p/q Files/p/q/c.txt ");
+}
+
+static void layers_give_files_by_any_casing(void **state)
+{
+    (void)state;
+    struct wcow_tree *from = new_tree(NULL);
+    assert_ok(copy_into(from, false, "d", "C:/Data", &err));
+    wcow_tree_seal(from);
+    struct wcow_layer_source *source = NULL;
+    assert_ok(wcow_layer_source_of_tree(from, &source, &err));
+    struct wcow_layers layers = {0};
+    assert_ok(wcow_layers_push(&layers, source, &err));
+
+    static const char *const items[] = {"c:\\DATA\\E\\*.TXT", "/data/a.txt"};
+    struct wcow_copy copy = {.dest = "C:/to/", .from = "stage"};
+    copy.sources.items = (const char *[]){items[0], items[1], NULL};
+    copy.sources.count = 2;
+    struct wcow_tree *tree = new_tree(NULL);
+    const struct wcow_copying copying = {.tree = tree, .copy = &copy, .workdir = "", .now = 1};
+    wcow_autobuf got = {0};
+    assert_ok(wcow_copy_from_layers(&copying, &layers, &err));
+    assert_ok(wcow_tree_each(tree, add_line, &got, &err));
+    assert_string_equal((const char *)got.data, "Files Files/to Files/to/a.txt Files/to/b.txt ");
+    wcow_tree_free(tree);
+    wcow_layers_done(&layers);
+    wcow_layer_source_free(source);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sources_go_where_docker_puts_them),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(archives_are_unpacked_by_add_alone),
+        cmocka_unit_test(members_stay_below_the_destination),
+        cmocka_unit_test(layers_give_files_by_any_casing),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
