@@ -5,6 +5,8 @@
 #define WCOW_CLI_VERBS_H
 
 int wcow_cli_build(int argc, char **argv);
+int wcow_cli_cat(int argc, char **argv);
+int wcow_cli_ls(int argc, char **argv);
 int wcow_cli_layers(int argc, char **argv);
 int wcow_cli_spec(int argc, char **argv);
 int wcow_cli_snapshots(int argc, char **argv);

@@ -12,7 +12,9 @@ static const struct verb {
     const char *help;
 } verbs[] = {
     {"build", wcow_cli_build, "Build a Windows image from a Dockerfile"},
+    {"cat", wcow_cli_cat, "Write a file of an image or a layer to standard output"},
     {"layers", wcow_cli_layers, "Show the folders behind a snapshot"},
+    {"ls", wcow_cli_ls, "List the files of an image, a snapshot or a layer"},
     {"snapshots", wcow_cli_snapshots, "Show the snapshots as a tree, with sizes and folders"},
     {"spec", wcow_cli_spec, "Write a runtime config.json for an image or a snapshot"},
 };

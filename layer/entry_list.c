@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sorted by directory, then leaf, then kind, then ordinal: what a directory has is one range, and
+ * the streams of a file stand right behind it. */
+#include "layer/entry_list.h"
+
+#include <string.h>
+
+struct wcow_entry_list {
+    struct wcow_listed **items; /* by ordinal */
+    size_t n;
+    size_t cap;
+    struct wcow_listed **sorted;
+};
+
+int wcow_entry_list_new(struct wcow_entry_list **ret, struct wcow_error *err)
+{
+    struct wcow_entry_list *list = calloc(1, sizeof(*list));
+    if (!list)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a list of entries");
+    *ret = list;
+    return WCOW_OK;
+}
+
+static void listed_free(struct wcow_listed *item)
+{
+    if (!item)
+        return;
+    wcow_entry_done(&item->entry);
+    free(item->key);
+    free(item);
+}
+WCOW_DEFINE_CLEANUP(struct wcow_listed, listed_free)
+
+void wcow_entry_list_free(struct wcow_entry_list *list)
+{
+    if (!list)
+        return;
+    for (size_t i = 0; i < list->n; i++)
+        listed_free(list->items[i]);
+    free(list->items);
+    free(list->sorted);
+    free(list);
+}
+
+static int grow(struct wcow_entry_list *list, struct wcow_error *err)
+{
+    if (list->n < list->cap)
+        return WCOW_OK;
+    size_t cap = list->cap ? list->cap * 2 : 256;
+    struct wcow_listed **items = reallocarray(list->items, cap, sizeof(struct wcow_listed *));
+    if (!items)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu entries", cap);
+    list->items = items;
+    list->cap = cap;
+    return WCOW_OK;
+}
+
+int wcow_entry_list_add(struct wcow_entry_list *list, const struct wcow_entry *entry,
+                        uint64_t offset, struct wcow_error *err)
+{
+    int r = grow(list, err);
+    if (r < 0)
+        return r;
+    WCOW_CLEANUP(listed_free_p) struct wcow_listed *item = calloc(1, sizeof(*item));
+    if (!item)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an entry");
+    item->offset = offset;
+    item->ordinal = list->n;
+    r = wcow_entry_copy(entry, &item->entry, err);
+    if (r < 0)
+        return r;
+    /* A key that no look-up asks for: keys are upper case. */
+    if (wcow_entry_key(entry, &item->key, NULL) < 0)
+        item->key = strdup("no name");
+    if (!item->key)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an entry");
+    list->items[list->n++] = WCOW_TAKE_PTR(item);
+    return WCOW_OK;
+}
+
+static size_t dir_length(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    return slash ? (size_t)(slash - key) : 0;
+}
+
+static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+static int compare_keys(const char *a, const char *b)
+{
+    size_t a_dir = dir_length(a);
+    size_t b_dir = dir_length(b);
+    int c = compare_bytes(a, a_dir, b, b_dir);
+    return c ? c : strcmp(a + a_dir, b + b_dir);
+}
+
+static int kind_of(const struct wcow_listed *item)
+{
+    if (item->entry.type == WCOW_ENTRY_STREAM)
+        return 2;
+    return item->entry.type == WCOW_ENTRY_WHITEOUT || item->entry.type == WCOW_ENTRY_OPAQUE;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct wcow_listed *x = *(const struct wcow_listed *const *)a;
+    const struct wcow_listed *y = *(const struct wcow_listed *const *)b;
+    int c = compare_keys(x->key, y->key);
+    if (c)
+        return c;
+    c = kind_of(x) - kind_of(y);
+    return c ? c : (x->ordinal > y->ordinal) - (x->ordinal < y->ordinal);
+}
+
+int wcow_entry_list_seal(struct wcow_entry_list *list, struct wcow_error *err)
+{
+    list->sorted = calloc(list->n + 1, sizeof(struct wcow_listed *));
+    if (!list->sorted)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu entries", list->n);
+    if (list->n == 0)
+        return WCOW_OK;
+    memcpy(list->sorted, list->items, list->n * sizeof(struct wcow_listed *));
+    qsort(list->sorted, list->n, sizeof(struct wcow_listed *), compare_items);
+    return WCOW_OK;
+}
+
+size_t wcow_entry_list_count(const struct wcow_entry_list *list)
+{
+    return list->n;
+}
+
+const struct wcow_listed *wcow_entry_list_at(const struct wcow_entry_list *list, size_t ordinal)
+{
+    return ordinal < list->n ? list->items[ordinal] : NULL;
+}
+
+/* Index in sorted[] of the first one that is not below @p key. */
+static size_t first_of(const struct wcow_entry_list *list, const char *key)
+{
+    size_t low = 0;
+    size_t high = list->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_keys(list->sorted[middle]->key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct wcow_listed *wcow_entry_list_find(const struct wcow_entry_list *list, const char *key)
+{
+    size_t i = first_of(list, key);
+    if (i == list->n || strcmp(list->sorted[i]->key, key) != 0)
+        return NULL;
+    return list->sorted[i]->entry.type == WCOW_ENTRY_STREAM ? NULL : list->sorted[i];
+}
+
+const struct wcow_listed *wcow_entry_list_stream(const struct wcow_entry_list *list,
+                                                 const char *key, size_t ordinal_in_file)
+{
+    size_t i = first_of(list, key);
+    for (; i < list->n && strcmp(list->sorted[i]->key, key) == 0; i++) {
+        if (list->sorted[i]->entry.type == WCOW_ENTRY_STREAM && ordinal_in_file-- == 0)
+            return list->sorted[i];
+    }
+    return NULL;
+}
+
+/* ---- as a layer of a chain ---- */
+
+static int view_lookup(void *layer, const char *key, struct wcow_entry *ret, struct wcow_error *err)
+{
+    const struct wcow_listed *item = wcow_entry_list_find(layer, key);
+    if (!item)
+        return 0;
+    int r = wcow_entry_copy(&item->entry, ret, err);
+    return r < 0 ? r : 1;
+}
+
+/* First index whose directory is not below @p dir. */
+static size_t first_in(const struct wcow_entry_list *list, const char *dir)
+{
+    size_t low = 0;
+    size_t high = list->n;
+    size_t len = strlen(dir);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *key = list->sorted[middle]->key;
+        if (compare_bytes(key, dir_length(key), dir, len) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int view_children(void *layer, const char *key, wcow_view_child_fn fn, void *arg,
+                         struct wcow_error *err)
+{
+    const struct wcow_entry_list *list = layer;
+    size_t len = strlen(key);
+    for (size_t i = first_in(list, key); i < list->n; i++) {
+        const struct wcow_listed *item = list->sorted[i];
+        if (compare_bytes(item->key, dir_length(item->key), key, len) != 0)
+            break;
+        if (item->entry.type == WCOW_ENTRY_STREAM)
+            continue;
+        int r = fn(arg, &item->entry, err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+struct wcow_layer_view wcow_entry_list_view(struct wcow_entry_list *list)
+{
+    static const struct wcow_layer_view_ops ops = {.lookup = view_lookup,
+                                                   .children = view_children};
+    return (struct wcow_layer_view){.ops = &ops, .layer = list};
+}
