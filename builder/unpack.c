@@ -46,7 +46,17 @@ static int apply(struct wcow_backend *b, const struct wcow_local_image *image, s
     const struct wcow_descriptor_ref ref = {
         .media_type = layer->media_type, .digest = layer->digest, .size_bytes = layer->size_bytes};
     struct wcow_digest diff_id;
-    int r = wcow_diff_apply(&b->ctx, &ref, mounts, &diff_id, err);
+    struct wcow_error why = {0};
+    int r = wcow_diff_apply(&b->ctx, &ref, mounts, &diff_id, &why);
+    /* containerd's own differ came to it, and tried to mount what is no file system here. */
+    if (r < 0 && strstr(why.msg, "windows-layer"))
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                         "layer %s cannot be unpacked: containerd's diff service does not ask "
+                         "wcowd's differ first; register it ([proxy_plugins.wcow-diff], and before "
+                         "walking in the diff-service's default)",
+                         layer->digest.text);
+    if (r < 0 && err)
+        *err = why;
     if (r < 0)
         return wcow_error_wrap(r, err, "unpack layer %s", layer->digest.text);
     if (strcmp(diff_id.text, wanted) != 0)
