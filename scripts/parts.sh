@@ -49,7 +49,7 @@ parts_end() {
     local code=$? i
     trap - EXIT
     trap '' INT TERM HUP
-    if [ "$code" != 0 ] && [ -n "${PARTS:-}" ]; then
+    if [ "$code" != 0 ] && [ "$code" -lt 128 ] && [ -n "${PARTS:-}" ]; then # not on Ctrl-C
         parts_last_words
     fi
     for ((i = ${#parts_pids[@]} - 1; i >= 0; i--)); do
