@@ -56,8 +56,8 @@ static void without_files_a_registry_serves_itself(void **state)
         const char *url;
     } cases[] = {
         {"docker.io", {0}, "https://registry-1.docker.io/v2"},
-        {"mcr.microsoft.com", {0}, "https://mcr.microsoft.com/v2"},
-        {"mcr.microsoft.com", {.plain_http = true}, "http://mcr.microsoft.com/v2"},
+        {"registry.example.com", {0}, "https://registry.example.com/v2"},
+        {"registry.example.com", {.plain_http = true}, "http://registry.example.com/v2"},
         {"localhost:5000", {0}, "http://localhost:5000/v2"},
         {"localhost:443", {0}, "https://localhost:443/v2"},
         {"127.0.0.1:5000", {.ca_file = "/ca.pem"}, "https://127.0.0.1:5000/v2"},
