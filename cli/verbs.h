@@ -10,5 +10,6 @@ int wcow_cli_ls(int argc, char **argv);
 int wcow_cli_layers(int argc, char **argv);
 int wcow_cli_spec(int argc, char **argv);
 int wcow_cli_snapshots(int argc, char **argv);
+int wcow_cli_verify(int argc, char **argv);
 
 #endif

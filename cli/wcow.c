@@ -17,6 +17,7 @@ static const struct verb {
     {"ls", wcow_cli_ls, "List the files of an image, a snapshot or a layer"},
     {"snapshots", wcow_cli_snapshots, "Show the snapshots as a tree, with sizes and folders"},
     {"spec", wcow_cli_spec, "Write a runtime config.json for an image or a snapshot"},
+    {"verify", wcow_cli_verify, "Say whether Windows would import an image or a layer"},
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
