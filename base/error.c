@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef wcow_error_set /* see the header */
+#undef wcow_error_wrap
+
 int wcow_error_set(struct wcow_error *err, const char *file, int line, int code, int sys_errno,
                    const char *fmt, ...)
 {

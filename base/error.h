@@ -40,6 +40,18 @@ int wcow_error_set(struct wcow_error *err, const char *file, int line, int code,
                    const char *fmt, ...) WCOW_PRINTF(6, 7);
 int wcow_error_wrap(int code, struct wcow_error *err, const char *fmt, ...) WCOW_PRINTF(3, 4);
 
+/* clang's analyzer cannot see into the functions above: what they give is an error's code. */
+#ifdef __clang_analyzer__
+static inline int wcow_analyzer_negative(int code)
+{
+    if (code >= 0)
+        __builtin_unreachable();
+    return code;
+}
+#define wcow_error_set(...)  wcow_analyzer_negative(wcow_error_set(__VA_ARGS__))
+#define wcow_error_wrap(...) wcow_analyzer_negative(wcow_error_wrap(__VA_ARGS__))
+#endif
+
 #define WCOW_FAIL(err, code, ...) wcow_error_set((err), __FILE__, __LINE__, (code), 0, __VA_ARGS__)
 #define WCOW_FAIL_ERRNO(err, code, ...)                                                            \
     wcow_error_set((err), __FILE__, __LINE__, (code), errno, __VA_ARGS__)
