@@ -192,7 +192,7 @@ static int pull_index(const struct puller *p, const struct wcow_buf *data, const
     int r = wcow_index_parse(data->data, data->len, media_type, &index, err);
     if (r == WCOW_OK)
         r = wcow_index_select(&index, p->platform, &chosen, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct wcow_reference ref = p->ref;
     ref.digest = chosen->digest;

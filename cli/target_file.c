@@ -82,7 +82,7 @@ static int open_in_tar(const struct wcow_target_layer *layer, const char *name, 
     int r = wcow_name_key(name, &key, err);
     if (r == WCOW_OK)
         r = wcow_name_key(full, &full_key, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     const struct wcow_listed *item = strcmp(key, full_key) == 0
                                          ? wcow_entry_list_find(layer->list, key)
