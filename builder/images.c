@@ -38,7 +38,7 @@ static int select_manifest(struct wcow_backend *b, const struct wcow_image_recor
     r = wcow_index_parse(data.data, data.len, record->media_type, &index, err);
     if (r == WCOW_OK)
         r = wcow_index_select(&index, platform, &chosen, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     image->manifest_digest = chosen->digest;
     wcow_autobuf manifest = {0};
