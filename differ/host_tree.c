@@ -30,6 +30,9 @@ struct dir {
     struct dir *next;
     int fd;          /* -1: closed */
     char *host_path; /* below the layer's folder */
+    char *name;      /* as written by the entry that needed it; NULL once it has one of its own */
+    uint64_t mtime;  /* of that entry */
+    struct dir *next_implied;
     char key[];
 };
 
@@ -40,6 +43,7 @@ struct wcow_host_tree {
     struct dir *newest; /* of the open ones */
     struct dir *oldest;
     size_t n_open;
+    struct dir *implied; /* those made without an entry, the last one first */
 };
 
 void wcow_host_place_done(struct wcow_host_place *place)
@@ -68,6 +72,7 @@ static void free_dir(void *value)
     if (d->fd >= 0)
         (void)close(d->fd);
     free(d->host_path);
+    free(d->name);
     free(d);
 }
 
@@ -239,9 +244,10 @@ static int join(const struct dir *parent, const char *leaf, char **ret, struct w
 
 /* The directory of the first @p len bytes of @p key and @p name_len of @p name; made where it is
  * not known, with those above it. NULL for the layer's folder itself. */
-static int need_dir(struct wcow_host_tree *t, const char *key, const char *name, struct dir **ret,
-                    struct wcow_error *err)
+static int need_dir(struct wcow_host_tree *t, const char *key, const struct wcow_entry *entry,
+                    struct dir **ret, struct wcow_error *err)
 {
+    const char *name = entry->name;
     *ret = NULL;
     struct dir *at = NULL;
     const char *key_end = key;
@@ -267,6 +273,10 @@ static int need_dir(struct wcow_host_tree *t, const char *key, const char *name,
                 r = add_dir(t, at, part_key, path, &d, err);
             if (r < 0)
                 return r;
+            d->name = WCOW_TAKE_PTR(part);
+            d->mtime = entry->mtime;
+            d->next_implied = t->implied;
+            t->implied = d;
         }
         at = d;
         key_end++;
@@ -308,7 +318,7 @@ int wcow_host_tree_place(struct wcow_host_tree *tree, const struct wcow_entry *e
         return r;
     dir = known_parent(tree, place.key);
     if (!dir)
-        r = need_dir(tree, place.key, entry->name, &dir, err);
+        r = need_dir(tree, place.key, entry, &dir, err);
     if (r == WCOW_OK)
         r = spelled_leaf(tree, place.key, leaf, &place.leaf, err);
     if (r == WCOW_OK)
@@ -409,8 +419,12 @@ int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *en
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
         return *ret_fd < 0 ? make_failed(entry, err) : WCOW_OK;
     case WCOW_ENTRY_DIR:
-        if (find_dir(tree, place->key, strlen(place->key)))
+        d = find_dir(tree, place->key, strlen(place->key));
+        if (d) { /* what is in it stood before it */
+            free(d->name);
+            d->name = NULL;
             return WCOW_OK;
+        }
         r = make_dir(place->dirfd, place->leaf, place->host_path, err);
         return r < 0 ? r
                      : add_dir(tree, known_parent(tree, place->key), place->key, place->host_path,
@@ -428,4 +442,23 @@ int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *en
     default:
         return WCOW_OK;
     }
+}
+
+int wcow_host_tree_implied(const struct wcow_host_tree *tree, wcow_host_implied_fn fn, void *arg,
+                           struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (const struct dir *d = tree->implied; r == WCOW_OK && d; d = d->next_implied) {
+        struct wcow_entry e = {.type = WCOW_ENTRY_DIR,
+                               .name = d->name,
+                               .attributes = WCOW_ATTR_DIRECTORY,
+                               .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME,
+                               .mtime = d->mtime,
+                               .atime = d->mtime,
+                               .ctime = d->mtime,
+                               .creation = d->mtime};
+        if (d->name)
+            r = fn(arg, &e, d->key, d->host_path, err);
+    }
+    return r;
 }

@@ -45,6 +45,14 @@ WCOW_NODISCARD int wcow_host_tree_make(struct wcow_host_tree *tree, const struct
 WCOW_NODISCARD int wcow_host_link_target(const char *name, const char *target, char **ret,
                                          struct wcow_error *err);
 
+/** Each directory that was made because of what is in it, without an entry of its own: as the entry
+ *  it could have had (no descriptor: it inherits one), with the time of what needed it first. */
+typedef int (*wcow_host_implied_fn)(void *arg, const struct wcow_entry *dir, const char *key,
+                                    const char *host_path, struct wcow_error *err);
+WCOW_NODISCARD int wcow_host_tree_implied(const struct wcow_host_tree *tree,
+                                          wcow_host_implied_fn fn, void *arg,
+                                          struct wcow_error *err);
+
 /** Remove @p name below @p dirfd with all that is in it, following no link. Absent is fine. */
 WCOW_NODISCARD int wcow_host_remove(int dirfd, const char *name, struct wcow_error *err);
 

@@ -214,6 +214,21 @@ static int make_deferred(struct wcow_unpacker *u, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* A directory of which only the content stands in the tar. Where a parent has it, the parent's
+ * metadata counts. */
+static int add_implied(void *arg, const struct wcow_entry *dir, const char *key,
+                       const char *host_path, struct wcow_error *err)
+{
+    struct wcow_unpacker *u = arg;
+    wcow_autoentry below = {0};
+    int r = wcow_chain_lookup(&u->names, dir->name, &below, NULL, err);
+    if (r < 0 || (r > 0 && below.type == WCOW_ENTRY_DIR))
+        return r < 0 ? r : WCOW_OK;
+    struct wcow_index_row row = {
+        .entry = dir, .key = key, .host_path = host_path, .is_implied = true};
+    return wcow_layer_index_add(u->index, &row, err);
+}
+
 static int take_trailer(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
                         struct wcow_error *err)
 {
@@ -248,7 +263,9 @@ int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
         r = wcow_header_packer_finish(u->headers, err);
     if (r == WCOW_OK)
         r = wcow_check_finish(u->check, err);
-    return r < 0 ? r : make_deferred(u, err);
+    if (r == WCOW_OK)
+        r = make_deferred(u, err);
+    return r < 0 ? r : wcow_host_tree_implied(u->tree, add_implied, u, err);
 }
 
 int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info, bool sync,

@@ -60,7 +60,7 @@ static int prepare_all(struct wcow_layer_index *index, struct wcow_error *err)
         {ROW_SELECT "WHERE d.key = ?1 AND e.leaf > ?2 || ':' AND e.leaf < ?2 || ';' "
                     "AND e.type = 5 ORDER BY e.id",
          &index->streams},
-        {ROW_SELECT "ORDER BY e.id", &index->each},
+        {ROW_SELECT "WHERE e.segment >= 0 ORDER BY e.id", &index->each},
         {"SELECT name, value FROM eas WHERE entry = ? ORDER BY seq", &index->eas},
         {"SELECT codec, raw_len, data FROM headers WHERE seq = ?", &index->headers},
     };
@@ -310,6 +310,10 @@ static int give_row(struct wcow_layer_index *index, sqlite3_stmt *stmt, wcow_ind
         .is_inlined = sqlite3_column_type(stmt, WCOW_COL_DATA) != SQLITE_NULL,
         .segment_len = (uint64_t)sqlite3_column_int64(stmt, WCOW_COL_SEGMENT),
     };
+    if (sqlite3_column_int64(stmt, WCOW_COL_SEGMENT) < 0) {
+        row.is_implied = true;
+        row.segment_len = 0;
+    }
     if (row.is_inlined) {
         size_t len = 0;
         row.inlined.data = column_blob(stmt, WCOW_COL_DATA, &len);

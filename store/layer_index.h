@@ -36,6 +36,9 @@ struct wcow_index_row {
     bool is_inlined;
     uint64_t segment_len; /**< header bytes, see wcow_layer_index_add_headers(); 0: the header is
                                the canonical one of layer/tar_writer.h */
+    /** No entry of the tar, but a directory that what is in it needs: found by name and among
+     *  children, not given by wcow_layer_index_each(), so that the tar leaves without it. */
+    bool is_implied;
 };
 WCOW_NODISCARD int wcow_layer_index_add(struct wcow_layer_index_writer *w,
                                         const struct wcow_index_row *row, struct wcow_error *err);

@@ -51,7 +51,8 @@ const char wcow_index_tables_sql[] =
     " datetime(e.atime / 10000000 - 11644473600, 'unixepoch') AS accessed,"
     " datetime(e.ctime / 10000000 - 11644473600, 'unixepoch') AS changed,"
     " d.sddl, coalesce(e.host_path, e.name) AS host_path, e.eas"
-    " FROM entries e LEFT JOIN descriptors d ON d.id = e.descriptor ORDER BY e.id;";
+    " FROM entries e LEFT JOIN descriptors d ON d.id = e.descriptor"
+    " WHERE e.segment >= 0 ORDER BY e.id;";
 
 const char wcow_index_indexes_sql[] =
     "CREATE UNIQUE INDEX dirs_key ON dirs(key); CREATE INDEX entries_key ON entries(dir, leaf);";

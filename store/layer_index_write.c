@@ -33,6 +33,7 @@ struct wcow_layer_index_writer {
     struct wcow_bytes_map dirs;
     struct wcow_bytes_map descriptors;
     int64_t n_entries;
+    int64_t n_implied; /* of those, the ones that the tar does not have */
     int64_t n_headers;
 };
 
@@ -242,7 +243,8 @@ static int add_row(struct wcow_layer_index_writer *w, const struct wcow_index_ro
     if (row->host_path && strcmp(row->host_path, e->name) != 0)
         bind_text(stmt, WCOW_COL_HOST_PATH, row->host_path);
     bind_data(stmt, row);
-    bind_int(stmt, WCOW_COL_SEGMENT, row->segment_len);
+    bind_int(stmt, WCOW_COL_SEGMENT, row->is_implied ? UINT64_MAX : row->segment_len);
+    w->n_implied += row->is_implied;
     bind_int(stmt, WCOW_COL_EAS, e->n_eas);
     r = step(w, stmt, err);
     return r < 0 ? r : add_eas(w, e, w->n_entries, err);
@@ -291,7 +293,7 @@ static int write_info(struct wcow_layer_index_writer *w, const struct wcow_layer
         return r;
     (void)sqlite3_bind_text(stmt, 1, info->diff_id.text, -1, SQLITE_STATIC);
     (void)sqlite3_bind_int64(stmt, 2, (int64_t)info->tar_bytes);
-    (void)sqlite3_bind_int64(stmt, 3, w->n_entries);
+    (void)sqlite3_bind_int64(stmt, 3, w->n_entries - w->n_implied);
     r = step(w, stmt, err);
     (void)sqlite3_finalize(stmt);
     return r;
