@@ -172,15 +172,15 @@ int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon *
 }
 
 /* The server first, so that nothing is called any more; then the rest, top down. */
-void wcow_daemon_free(struct wcow_daemon *d)
+void wcow_daemon_free(struct wcow_daemon *daemon)
 {
-    if (!d)
+    if (!daemon)
         return;
-    wcow_rpc_server_free(d->server);
-    wcow_metrics_free(d->metrics);
-    wcow_differ_service_free(d->differ);
-    wcow_containerd_free(d->containerd);
-    wcow_snapshotter_free(d->snapshotter);
-    wcow_store_close(d->store);
-    free(d);
+    wcow_rpc_server_free(daemon->server);
+    wcow_metrics_free(daemon->metrics);
+    wcow_differ_service_free(daemon->differ);
+    wcow_containerd_free(daemon->containerd);
+    wcow_snapshotter_free(daemon->snapshotter);
+    wcow_store_close(daemon->store);
+    free(daemon);
 }

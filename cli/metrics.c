@@ -68,7 +68,8 @@ static struct method *find_method(struct wcow_metrics *m, const char *name)
     return &m->methods[m->n_methods++];
 }
 
-void wcow_metrics_call(struct wcow_metrics *m, const char *method, int code, uint64_t duration_ns)
+void wcow_metrics_call(struct wcow_metrics *metrics, const char *method, int code,
+                       uint64_t duration_ns)
 {
     int status = wcow_rpc_status_of_code(code);
     if (status < 0 || status >= N_STATUS)
@@ -77,14 +78,14 @@ void wcow_metrics_call(struct wcow_metrics *m, const char *method, int code, uin
     while (bucket < N_BUCKETS && duration_ns > bounds_us[bucket] * 1000)
         bucket++;
 
-    (void)pthread_mutex_lock(&m->lock);
-    struct method *entry = find_method(m, method);
+    (void)pthread_mutex_lock(&metrics->lock);
+    struct method *entry = find_method(metrics, method);
     if (entry) {
         entry->by_status[status]++;
         entry->buckets[bucket]++;
         entry->total_ns += duration_ns;
     }
-    (void)pthread_mutex_unlock(&m->lock);
+    (void)pthread_mutex_unlock(&metrics->lock);
 }
 
 static int write_counts(const struct method *method, struct wcow_buf *out, struct wcow_error *err)
@@ -144,22 +145,21 @@ static int write_methods(struct wcow_metrics *m, struct wcow_buf *out, struct wc
     return r;
 }
 
-int wcow_metrics_write(struct wcow_metrics *m, struct wcow_buf *out, struct wcow_error *err)
+int wcow_metrics_write(struct wcow_metrics *metrics, struct wcow_buf *out, struct wcow_error *err)
 {
-    (void)pthread_mutex_lock(&m->lock);
-    int r = write_methods(m, out, err);
-    (void)pthread_mutex_unlock(&m->lock);
-    if (r == WCOW_OK && m->more)
-        r = m->more(m->more_ctx, out, err);
+    (void)pthread_mutex_lock(&metrics->lock);
+    int r = write_methods(metrics, out, err);
+    (void)pthread_mutex_unlock(&metrics->lock);
+    if (r == WCOW_OK && metrics->more)
+        r = metrics->more(metrics->more_ctx, out, err);
     return r;
 }
 
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
-                               const void *data, size_t len)
+                               void *data, size_t len)
 {
-    /* MHD_RESPMEM_MUST_COPY only reads the bytes. */
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY);
+        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
@@ -168,15 +168,17 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
     return result;
 }
 
+// NOLINTBEGIN(readability-function-size,readability-non-const-parameter): MHD's signature
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **state)
+// NOLINTEND(readability-function-size,readability-non-const-parameter)
 {
     (void)version;
     (void)upload;
     (void)upload_len;
     (void)state;
-    static const char hint[] = "The metrics are at GET /metrics\n";
+    static char hint[] = "The metrics are at GET /metrics\n";
     if (strcmp(method, "GET") != 0)
         return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", hint, strlen(hint));
     if (strcmp(url, "/metrics") != 0)
@@ -262,36 +264,36 @@ static int listen_on_loopback(const char *text, int *ret_fd, struct wcow_error *
     return WCOW_OK;
 }
 
-int wcow_metrics_serve(struct wcow_metrics *m, const char *address, struct wcow_error *err)
+int wcow_metrics_serve(struct wcow_metrics *metrics, const char *address, struct wcow_error *err)
 {
     wcow_autoclose int fd = -1;
     bool path = address[0] == '/';
     int r = path ? listen_on_path(address, &fd, err) : listen_on_loopback(address, &fd, err);
     if (r < 0)
         return r;
-    if (path && !(m->socket_path = strdup(address)))
+    if (path && !(metrics->socket_path = strdup(address)))
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for metrics");
-    m->daemon =
+    metrics->daemon =
         MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request,
-                         m, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 8U,
+                         metrics, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 8U,
                          MHD_OPTION_CONNECTION_TIMEOUT, 10U, MHD_OPTION_END);
-    if (!m->daemon)
+    if (!metrics->daemon)
         return WCOW_FAIL(err, WCOW_E_INTERNAL, "cannot start the metrics server on %s", address);
     fd = -1; /* the daemon closes it */
     return WCOW_OK;
 }
 
-void wcow_metrics_free(struct wcow_metrics *m)
+void wcow_metrics_free(struct wcow_metrics *metrics)
 {
-    if (!m)
+    if (!metrics)
         return;
-    if (m->daemon)
-        MHD_stop_daemon(m->daemon);
-    if (m->socket_path)
-        (void)unlink(m->socket_path);
-    free(m->socket_path);
-    for (size_t i = 0; i < m->n_methods; i++)
-        free(m->methods[i].name);
-    (void)pthread_mutex_destroy(&m->lock);
-    free(m);
+    if (metrics->daemon)
+        MHD_stop_daemon(metrics->daemon);
+    if (metrics->socket_path)
+        (void)unlink(metrics->socket_path);
+    free(metrics->socket_path);
+    for (size_t i = 0; i < metrics->n_methods; i++)
+        free(metrics->methods[i].name);
+    (void)pthread_mutex_destroy(&metrics->lock);
+    free(metrics);
 }

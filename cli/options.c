@@ -132,40 +132,42 @@ static const struct wcow_option *option_of(const struct wcow_command *c, int cod
     return NULL;
 }
 
-enum wcow_parse wcow_options_parse(const struct wcow_command *c, int argc, char **argv,
+enum wcow_parse wcow_options_parse(const struct wcow_command *command, int argc, char **argv,
                                    int *ret_operands)
 {
     struct option longs[MAX_OPTIONS + 2];
     char shorts[2 * MAX_OPTIONS + 2];
-    (void)fill_tables(c, longs, shorts);
+    (void)fill_tables(command, longs, shorts);
 
     optind = 0; /* start anew: another command may have been parsed before */
     /* getopt's own messages name argv[0]: let that be the whole command. */
-    char *name = argv[0];
-    argv[0] = (char *)(uintptr_t)c->name;
+    char name[64];
+    char *first = argv[0];
+    (void)snprintf(name, sizeof(name), "%s", command->name);
+    argv[0] = name;
     int code = 0;
     enum wcow_parse result = WCOW_PARSE_RUN;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): options are parsed before any thread starts
     while (result == WCOW_PARSE_RUN && (code = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
         struct wcow_error err = {0};
         if (code == 'h' || code == CODE_HELP) {
-            print_help(c);
+            print_help(command);
             result = WCOW_PARSE_DONE;
         } else if (code == '?') {
-            result = usage_error(c, NULL);
-        } else if (set_option(option_of(c, code), optarg, &err) < 0) {
-            result = usage_error(c, err.msg);
+            result = usage_error(command, NULL);
+        } else if (set_option(option_of(command, code), optarg, &err) < 0) {
+            result = usage_error(command, err.msg);
         }
     }
-    argv[0] = name;
+    argv[0] = first;
     if (result != WCOW_PARSE_RUN)
         return result;
 
     size_t operands = (size_t)(argc - optind);
-    if (operands < c->min_args)
-        return usage_error(c, "an argument is missing");
-    if (operands > c->max_args)
-        return usage_error(c, "too many arguments");
+    if (operands < command->min_args)
+        return usage_error(command, "an argument is missing");
+    if (operands > command->max_args)
+        return usage_error(command, "too many arguments");
     *ret_operands = optind;
     return WCOW_PARSE_RUN;
 }
