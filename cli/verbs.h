@@ -6,10 +6,12 @@
 
 int wcow_cli_build(int argc, char **argv);
 int wcow_cli_cat(int argc, char **argv);
+int wcow_cli_diff(int argc, char **argv);
 int wcow_cli_ls(int argc, char **argv);
 int wcow_cli_layers(int argc, char **argv);
 int wcow_cli_spec(int argc, char **argv);
 int wcow_cli_snapshots(int argc, char **argv);
+int wcow_cli_repair(int argc, char **argv);
 int wcow_cli_verify(int argc, char **argv);
 
 #endif

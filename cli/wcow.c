@@ -13,8 +13,10 @@ static const struct verb {
 } verbs[] = {
     {"build", wcow_cli_build, "Build a Windows image from a Dockerfile"},
     {"cat", wcow_cli_cat, "Write a file of an image or a layer to standard output"},
+    {"diff", wcow_cli_diff, "Show in what two images or layers differ"},
     {"layers", wcow_cli_layers, "Show the folders behind a snapshot"},
     {"ls", wcow_cli_ls, "List the files of an image, a snapshot or a layer"},
+    {"repair", wcow_cli_repair, "Mend a layer that another builder wrote wrongly"},
     {"snapshots", wcow_cli_snapshots, "Show the snapshots as a tree, with sizes and folders"},
     {"spec", wcow_cli_spec, "Write a runtime config.json for an image or a snapshot"},
     {"verify", wcow_cli_verify, "Say whether Windows would import an image or a layer"},

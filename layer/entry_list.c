@@ -218,6 +218,23 @@ static int view_children(void *layer, const char *key, wcow_view_child_fn fn, vo
     return WCOW_OK;
 }
 
+bool wcow_entry_list_has_below(const struct wcow_entry_list *list, const char *key)
+{
+    size_t len = strlen(key);
+    for (size_t i = first_in(list, key); i < list->n; i++) {
+        const char *its = list->sorted[i]->key;
+        size_t dir_len = dir_length(its);
+        if (dir_len < len || memcmp(its, key, len) != 0)
+            return false;
+        if (dir_len == len || its[len] == '/')
+            return true;
+        /* "A B" and "A-B" sort between "A" and "A/B". */
+        if (its[len] > '/')
+            return false;
+    }
+    return false;
+}
+
 struct wcow_layer_view wcow_entry_list_view(struct wcow_entry_list *list)
 {
     static const struct wcow_layer_view_ops ops = {.lookup = view_lookup,

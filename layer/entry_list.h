@@ -34,6 +34,8 @@ const struct wcow_listed *wcow_entry_list_at(const struct wcow_entry_list *list,
 /** The entry of @p key that is no stream, or NULL. Of several the one that is no whiteout counts,
  *  then the first. */
 const struct wcow_listed *wcow_entry_list_find(const struct wcow_entry_list *list, const char *key);
+/** Whether anything stands below directory @p key, however deep. */
+bool wcow_entry_list_has_below(const struct wcow_entry_list *list, const char *key);
 /** The stream @p ordinal_in_file (0, 1, …) of the file of @p key, or NULL. */
 const struct wcow_listed *wcow_entry_list_stream(const struct wcow_entry_list *list,
                                                  const char *key, size_t ordinal_in_file);
