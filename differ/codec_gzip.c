@@ -113,7 +113,9 @@ static int drain_one(struct gzip *g, struct wcow_error *err)
         *err = job->error;
     if (r == WCOW_OK)
         r = wcow_sink_write(g->output, job->out, job->out_len, err);
+    pthread_mutex_lock(&g->lock); /* a worker may be looking whether this one waits */
     job->state = JOB_FREE;
+    pthread_mutex_unlock(&g->lock);
     g->drain = (g->drain + 1) % g->n_jobs;
     return r;
 }
