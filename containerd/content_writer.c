@@ -193,7 +193,7 @@ static int open_unlocked(struct wcow_content_writer *writer, write_response *ret
  * is there and the digest is known beforehand. */
 static int begin(struct wcow_content_writer *writer, struct wcow_error *err)
 {
-    write_response reply;
+    write_response reply = CONTAINERD__SERVICES__CONTENT__V1__WRITE_CONTENT_RESPONSE__INIT;
     int r = open_unlocked(writer, &reply, err);
     if (r < 0 || reply.offset == 0)
         return r;

@@ -148,14 +148,15 @@ static int set_string(const struct reading *reading, struct draft *draft, const 
 static int set_key(const struct reading *reading, struct draft *draft, const char *key,
                    const struct wcow_toml_value *value, struct wcow_error *err)
 {
-    bool *flag = strcmp(key, "skip_verify") == 0     ? &draft->host.skip_verify
-                 : strcmp(key, "override_path") == 0 ? &draft->override_path
-                                                     : NULL;
-    if (!flag)
+    bool skip = strcmp(key, "skip_verify") == 0;
+    if (!skip && strcmp(key, "override_path") != 0)
         return set_string(reading, draft, key, value, err);
     if (value->type != WCOW_TOML_BOOL)
         return wrong_type(key, "true or false", err);
-    *flag = value->boolean;
+    if (skip)
+        draft->host.skip_verify = value->boolean;
+    else
+        draft->override_path = value->boolean;
     return WCOW_OK;
 }
 
