@@ -74,13 +74,12 @@ static int set_up(struct wcow_db *db, enum wcow_db_mode mode, struct wcow_error 
     (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
     if (mode == WCOW_DB_READER)
         return wcow_db_script(db, "PRAGMA query_only = 1; PRAGMA cache_size = -1024", err);
-    /* The checkpoint is left to about 16 MB of log: rarer, and pages written often are copied once.
-     */
+    if (mode == WCOW_DB_COPIER)
+        return wcow_db_script(db, "PRAGMA synchronous = FULL; PRAGMA cache_size = -256", err);
     return wcow_db_script(db,
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                          "PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000;"
-                          "PRAGMA cache_size = -2048",
-                          err);
+                          "PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048",
+                          err); /* store/wal.h checkpoints */
 }
 
 int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,

@@ -20,7 +20,8 @@ struct wcow_db {
     } cached[WCOW_DB_STATEMENTS];
 };
 
-enum wcow_db_mode { WCOW_DB_WRITER, WCOW_DB_READER };
+/** A copier only checkpoints. */
+enum wcow_db_mode { WCOW_DB_WRITER, WCOW_DB_READER, WCOW_DB_COPIER };
 
 WCOW_NODISCARD int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
                                 struct wcow_error *err);

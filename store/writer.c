@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Group commit: whatever waits becomes one transaction and one sync, and is answered after it. */
+#include "store/writer.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/wal.h"
+
+/* Ops in the order they came. */
+struct queue {
+    struct wcow_store_op *first;
+    struct wcow_store_op *last;
+    size_t n;
+};
+
+struct wcow_writer {
+    struct wcow_db *db;
+    struct wcow_wal wal;
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t wake;
+    struct queue waiting;
+    size_t wanted; /* the writer sleeps until so many wait */
+    bool stopping;
+    struct wcow_store_stats stats;
+
+    /* the writer's thread only */
+    size_t expected;  /* callers at work, as the last batch showed them */
+    uint64_t took_ns; /* a transaction, smoothed */
+
+    /* Answers while the next transaction runs. */
+    pthread_mutex_t answers_mutex;
+    pthread_cond_t answers_wake;
+    struct queue answers;
+    bool answers_end;
+
+    pthread_t thread, answerer;
+    bool has_thread, has_answerer;
+};
+
+enum {
+    GATHER_SHARE = 4,        /* wait for others at most this part of what a transaction takes... */
+    GATHER_MAX_NS = 1000000, /* ...and this long */
+};
+
+static void queue_add(struct queue *q, struct wcow_store_op *first, struct wcow_store_op *last,
+                      size_t n)
+{
+    if (q->last)
+        q->last->next = first;
+    else
+        q->first = first;
+    q->last = last;
+    q->n += n;
+}
+
+static struct queue queue_take(struct queue *q)
+{
+    struct queue taken = *q;
+    *q = (struct queue){0};
+    return taken;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+/* Close the op's savepoint; false where that cannot be done. */
+static bool end_savepoint(struct wcow_db *db, const struct wcow_store_op *op)
+{
+    struct wcow_error ignored = {0};
+    if (op->code < 0 && wcow_db_exec(db, "ROLLBACK TO op", &ignored) < 0)
+        return false;
+    return wcow_db_exec(db, "RELEASE op", &ignored) == WCOW_OK;
+}
+
+/* One op in its savepoint. False where the whole transaction is lost: on some errors (disk full)
+ * sqlite rolls all of it back by itself. */
+static bool run_one(struct wcow_db *db, struct wcow_store_op *op)
+{
+    op->code = wcow_db_exec(db, "SAVEPOINT op", &op->err);
+    if (op->code < 0)
+        return false;
+    op->code = op->run(db, op->arg, &op->err);
+    if (sqlite3_get_autocommit(db->handle) == 0 && end_savepoint(db, op))
+        return true;
+    if (op->code == WCOW_OK) {
+        if (op->undo)
+            op->undo(op->arg);
+        op->code = WCOW_FAIL(&op->err, WCOW_E_IO, "metadata.db: the transaction was rolled back");
+    }
+    return false;
+}
+
+static void roll_back(struct wcow_db *db)
+{
+    if (sqlite3_get_autocommit(db->handle) == 0)
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+/* The ops before @p end that went well did not come to be: take back what they did outside. */
+static void undo_until(struct wcow_store_op *first, const struct wcow_store_op *end,
+                       const struct wcow_error *why)
+{
+    for (struct wcow_store_op *op = first; op != end; op = op->next) {
+        if (op->code != WCOW_OK)
+            continue;
+        if (op->undo)
+            op->undo(op->arg);
+        op->code = why->code;
+        op->err = *why;
+    }
+}
+
+static void fail_all(struct wcow_store_op *first, const struct wcow_error *why)
+{
+    for (struct wcow_store_op *op = first; op; op = op->next) {
+        op->code = why->code;
+        op->err = *why;
+    }
+}
+
+/* A transaction of all ops from @p first on. */
+static void run_batch(struct wcow_db *db, struct wcow_store_op *first)
+{
+    struct wcow_error why = {0};
+    if (wcow_db_exec(db, "BEGIN IMMEDIATE", &why) < 0) {
+        fail_all(first, &why);
+        return;
+    }
+    for (struct wcow_store_op *op = first; op; op = op->next) {
+        if (run_one(db, op))
+            continue;
+        roll_back(db);
+        why = op->err;
+        undo_until(first, op, &why);
+        fail_all(op, &why);
+        return;
+    }
+    if (wcow_db_exec(db, "COMMIT", &why) < 0) {
+        roll_back(db);
+        undo_until(first, NULL, &why);
+    }
+}
+
+/* ---- the threads ---- */
+
+static void answer_all(struct wcow_store_op *first)
+{
+    for (struct wcow_store_op *op = first, *next = NULL; op; op = next) {
+        next = op->next; /* done may free the op */
+        op->done(op->arg, op->code, &op->err);
+    }
+}
+
+static void *answer_loop(void *arg)
+{
+    struct wcow_writer *w = arg;
+    (void)pthread_mutex_lock(&w->answers_mutex);
+    for (;;) {
+        while (!w->answers.first && !w->answers_end)
+            (void)pthread_cond_wait(&w->answers_wake, &w->answers_mutex);
+        struct queue answers = queue_take(&w->answers);
+        if (!answers.first)
+            break;
+        (void)pthread_mutex_unlock(&w->answers_mutex);
+        answer_all(answers.first);
+        (void)pthread_mutex_lock(&w->answers_mutex);
+    }
+    (void)pthread_mutex_unlock(&w->answers_mutex);
+    return NULL;
+}
+
+/* Callers that were answered a moment ago, or are about to be, mostly have a next op: waiting for
+ * them a fraction of what a transaction takes saves them, and the disk, a whole one. A caller alone
+ * waits for nobody. With the mutex held. */
+static void gather(struct wcow_writer *w)
+{
+    uint64_t wait_ns = w->took_ns / GATHER_SHARE;
+    if (w->waiting.n >= w->expected || w->stopping)
+        return;
+    uint64_t until_ns = now_ns() + (wait_ns < GATHER_MAX_NS ? wait_ns : GATHER_MAX_NS);
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000U),
+                                   .tv_nsec = (long)(until_ns % 1000000000U)};
+    w->wanted = w->expected;
+    int e = 0;
+    while (w->waiting.n < w->wanted && !w->stopping && e == 0)
+        e = pthread_cond_timedwait(&w->wake, &w->mutex, &until);
+}
+
+/* Nothing once the writer stops and all is done. */
+static struct queue take_waiting(struct wcow_writer *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    w->wanted = 1;
+    while (!w->waiting.first && !w->stopping)
+        (void)pthread_cond_wait(&w->wake, &w->mutex);
+    gather(w);
+    struct queue batch = queue_take(&w->waiting);
+    (void)pthread_mutex_unlock(&w->mutex);
+    return batch;
+}
+
+/* @return how many came meanwhile */
+static size_t note(struct wcow_writer *w, size_t n)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    w->stats.transactions++;
+    w->stats.operations += n;
+    if (n > w->stats.largest_batch)
+        w->stats.largest_batch = n;
+    size_t waiting = w->waiting.n;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return waiting;
+}
+
+/* On this thread where it has nothing better to do: a switch to another costs as much as a few
+ * answers. */
+static void answer(struct wcow_writer *w, const struct queue *batch, size_t n_waiting)
+{
+    if (n_waiting == 0 || !w->has_answerer) {
+        answer_all(batch->first);
+        return;
+    }
+    (void)pthread_mutex_lock(&w->answers_mutex);
+    queue_add(&w->answers, batch->first, batch->last, batch->n);
+    (void)pthread_mutex_unlock(&w->answers_mutex);
+    (void)pthread_cond_signal(&w->answers_wake);
+}
+
+static void *write_loop(void *arg)
+{
+    struct wcow_writer *w = arg;
+    for (;;) {
+        struct queue batch = take_waiting(w);
+        if (!batch.first)
+            return NULL;
+        uint64_t begin_ns = now_ns();
+        run_batch(w->db, batch.first);
+        w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
+        size_t n_waiting = note(w, batch.n);
+        w->expected = batch.n + n_waiting;
+        answer(w, &batch, n_waiting);
+        wcow_wal_tend(&w->wal);
+    }
+}
+
+void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op)
+{
+    op->next = NULL;
+    (void)pthread_mutex_lock(&w->mutex);
+    queue_add(&w->waiting, op, op, 1);
+    bool wake = w->waiting.n == w->wanted;
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (wake)
+        (void)pthread_cond_signal(&w->wake);
+}
+
+struct wcow_store_stats wcow_writer_stats(struct wcow_writer *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    struct wcow_store_stats stats = w->stats;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return stats;
+}
+
+/* ---- beginning and end ---- */
+
+static void init_sync(struct wcow_writer *w)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&w->wake, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    (void)pthread_mutex_init(&w->mutex, NULL);
+    (void)pthread_cond_init(&w->answers_wake, NULL);
+    (void)pthread_mutex_init(&w->answers_mutex, NULL);
+}
+
+int wcow_writer_new(struct wcow_db **db, const char *db_path, struct wcow_writer **ret,
+                    struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_writer_free_p) struct wcow_writer *w = calloc(1, sizeof(*w));
+    if (!w)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the store's writer");
+    init_sync(w);
+    w->db = WCOW_TAKE_PTR(*db); /* before the thread starts */
+    int r = wcow_wal_start(&w->wal, w->db, db_path, err);
+    if (r < 0)
+        return r;
+    int e = pthread_create(&w->answerer, NULL, answer_loop, w);
+    w->has_answerer = e == 0;
+    if (e == 0)
+        e = pthread_create(&w->thread, NULL, write_loop, w);
+    if (e)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the store's thread: %d", e);
+    w->has_thread = true;
+    *ret = WCOW_TAKE_PTR(w);
+    return WCOW_OK;
+}
+
+void wcow_writer_stop(struct wcow_writer *w)
+{
+    if (!w)
+        return;
+    (void)pthread_mutex_lock(&w->mutex);
+    w->stopping = true;
+    (void)pthread_cond_signal(&w->wake);
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (w->has_thread)
+        (void)pthread_join(w->thread, NULL);
+    w->has_thread = false;
+    (void)pthread_mutex_lock(&w->answers_mutex);
+    w->answers_end = true;
+    (void)pthread_cond_signal(&w->answers_wake);
+    (void)pthread_mutex_unlock(&w->answers_mutex);
+    if (w->has_answerer)
+        (void)pthread_join(w->answerer, NULL);
+    w->has_answerer = false;
+    wcow_wal_stop(&w->wal);
+}
+
+void wcow_writer_free(struct wcow_writer *w)
+{
+    if (!w)
+        return;
+    wcow_writer_stop(w);
+    wcow_db_close(w->db);
+    (void)pthread_cond_destroy(&w->answers_wake);
+    (void)pthread_mutex_destroy(&w->answers_mutex);
+    (void)pthread_cond_destroy(&w->wake);
+    (void)pthread_mutex_destroy(&w->mutex);
+    free(w);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file writer.h
+ *  The thread that owns the connection that writes, and the queue before it; only for store/. */
+#ifndef WCOW_STORE_WRITER_H
+#define WCOW_STORE_WRITER_H
+
+#include "store/db_internal.h"
+
+struct wcow_writer;
+
+/** @param db      taken over: *db is NULL afterwards
+ *  @param db_path of the same file, for the connection that checkpoints */
+WCOW_NODISCARD int wcow_writer_new(struct wcow_db **db, const char *db_path,
+                                   struct wcow_writer **ret, struct wcow_error *err);
+void wcow_writer_submit(struct wcow_writer *writer, struct wcow_store_op *op);
+struct wcow_store_stats wcow_writer_stats(struct wcow_writer *writer);
+/** Answers what was submitted and ends the threads; the connection stays open. NULL allowed. */
+void wcow_writer_stop(struct wcow_writer *writer);
+/** Stops first if need be. NULL allowed. */
+void wcow_writer_free(struct wcow_writer *writer);
+WCOW_DEFINE_CLEANUP(struct wcow_writer, wcow_writer_free)
+
+#endif
