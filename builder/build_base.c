@@ -2,13 +2,12 @@
 /* FROM: what a stage begins with, and images that COPY --from names. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "builder/build_internal.h"
+#include "builder/hive_path.h"
 #include "containerd/images.h"
-
-/* Without a registry hive nothing else tells cmd.exe where its programs are. */
-#define SCRATCH_PATH "c:\\Windows\\System32;c:\\Windows"
 
 static int full_name(const char *name, char **ret, struct wcow_error *err)
 {
@@ -129,7 +128,28 @@ static int begin_scratch(struct wcow_build *b, struct wcow_stage_state *s, struc
 {
     s->created_s = b->now_s;
     int r = wcow_image_config_new(&s->platform, &s->config, err);
-    return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", SCRATCH_PATH, err);
+    return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", WCOW_DEFAULT_PATH, err);
+}
+
+static bool has_path(const struct wcow_str_list *env)
+{
+    for (size_t i = 0; i < env->count; i++) {
+        if (strncasecmp(env->items[i], "PATH=", 5) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Without a registry nothing else tells cmd.exe where its programs are. */
+static int give_path(struct wcow_stage_state *s, struct wcow_error *err)
+{
+    wcow_auto_str_list env = {0};
+    int r = wcow_image_config_list(s->config, WCOW_CONFIG_ENV, &env, err);
+    if (r < 0 || has_path(&env) || strcmp(s->platform.os, "windows") != 0)
+        return r;
+    r = wcow_layers_have_registry(&s->layers, err);
+    return r != 0 ? (r < 0 ? r : WCOW_OK)
+                  : wcow_image_config_set_env(s->config, "PATH", WCOW_DEFAULT_PATH, err);
 }
 
 static int copy_descs(struct wcow_stage_state *s, const struct wcow_descriptor *descs, size_t n,
@@ -206,6 +226,8 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
     r = wcow_build_open_image(b, image, step, &s->layers, err);
     if (r == WCOW_OK)
         r = wcow_image_config_copy(image->config, &s->config, err);
+    if (r == WCOW_OK)
+        r = give_path(s, err);
     if (r == WCOW_OK)
         r = copy_descs(s, image->manifest.layers, image->manifest.layer_count, err);
     bool escaped = r == WCOW_OK && wcow_image_config_args_escaped(s->config);

@@ -7,37 +7,40 @@
 #include "builder/identity.h"
 #include "builder/layer_blob.h"
 #include "builder/layer_hives.h"
+#include "builder/rights.h"
 #include "containerd/content.h"
 #include "containerd/leases.h"
 #include "layer/filetime.h"
 
 #define CACHE_LEASE "wcow-build-cache"
 
+static int keep_sid(struct wcow_build *b, const struct wcow_buf *sid, struct wcow_bytes *ret,
+                    struct wcow_error *err)
+{
+    uint8_t *kept = wcow_arena_alloc(&b->arena, sid->len ? sid->len : 1);
+    if (!kept)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
+    if (sid->len)
+        memcpy(kept, sid->data, sid->len);
+    *ret = (struct wcow_bytes){.data = kept, .len = sid->len};
+    return WCOW_OK;
+}
+
 int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s, const char *owner,
                           const struct wcow_chain *below, struct wcow_tree **ret,
                           struct wcow_error *err)
 {
-    wcow_autobuf sid = {0};
-    bool known = false;
-    const char *user = owner ? owner : wcow_image_config_string(s->config, WCOW_CONFIG_USER);
-    int r = wcow_identity_sid(user, &sid, &known, err);
-    if (r == WCOW_OK && owner && !known)
-        r = WCOW_FAIL(err, WCOW_E_INVALID,
-                      "--chown=%s: only the image itself knows this user; take "
-                      "ContainerAdministrator, ContainerUser, a well-known name or a SID (S-1-…)",
-                      owner);
-    if (r < 0)
-        return r;
-    uint8_t *kept = wcow_arena_alloc(&b->arena, sid.len);
-    if (!kept)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
-    memcpy(kept, sid.data, sid.len);
-    const struct wcow_tree_options options = {
-        .below = below,
-        .owner = {.data = kept, .len = sid.len},
-        .now = wcow_filetime_of_unix(b->now_s, 0),
-    };
-    return wcow_tree_new(&options, ret, err);
+    wcow_autobuf user = {0};
+    wcow_autobuf group = {0};
+    struct wcow_tree_options options = {.below = below, .now = wcow_filetime_of_unix(b->now_s, 0)};
+    int r = owner ? wcow_rights_chown(owner, &user, &group, err)
+                  : wcow_identity_sid(wcow_image_config_string(s->config, WCOW_CONFIG_USER), &user,
+                                      NULL, err);
+    if (r == WCOW_OK)
+        r = keep_sid(b, &user, &options.owner, err);
+    if (r == WCOW_OK)
+        r = keep_sid(b, &group, &options.group, err);
+    return r < 0 ? r : wcow_tree_new(&options, ret, err);
 }
 
 /* ---- the cache ---- */
@@ -65,15 +68,22 @@ static int look_up(struct wcow_build *b, struct wcow_tree *tree,
     if (r <= 0)
         return r;
     r = wcow_layer_key(tree, options, ret_key, err);
-    if (r == WCOW_OK)
-        r = wcow_build_cache_layer(b->cache, ret_key, ret, err);
+    return r < 0 ? r : wcow_build_cached_layer(b, ret_key, ret, err);
+}
+
+int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_digest *key,
+                            struct wcow_cached_layer *ret, struct wcow_error *err)
+{
+    if (!b->cache || b->options->no_cache)
+        return 0;
+    int r = wcow_build_cache_layer(b->cache, key, ret, err);
     if (r != 1)
         return r;
     /* The build's lease first: from then on the blob cannot go. */
     r = wcow_lease_add_resource(&b->backend->ctx, b->backend->lease, "content", ret->digest.text,
                                 err);
     if (r == WCOW_E_NOT_FOUND || (r == WCOW_OK && !has_blob(b, ret))) {
-        r = wcow_build_cache_forget_layer(b->cache, ret_key, err);
+        r = wcow_build_cache_forget_layer(b->cache, key, err);
         return r < 0 ? r : 0;
     }
     return r < 0 ? r : 1;
@@ -86,15 +96,23 @@ static void remember(struct wcow_build *b, struct wcow_tree *tree,
                      const struct wcow_cached_layer *layer)
 {
     struct wcow_digest key;
+    if (b->cache && wcow_layer_key(tree, options, &key, NULL) == WCOW_OK)
+        wcow_build_remember_layer(b, shape, &key, layer);
+}
+
+void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
+                               const struct wcow_digest *key,
+                               const struct wcow_cached_layer *layer)
+{
     wcow_autofree char *id = NULL;
-    if (!b->cache || wcow_layer_key(tree, options, &key, NULL) < 0)
+    if (!b->cache)
         return;
     int r = wcow_lease_create(&b->backend->ctx, CACHE_LEASE, 0, NULL, &id, NULL);
     if (r != WCOW_OK && r != WCOW_E_EXISTS)
         return;
     if (wcow_lease_add_resource(&b->backend->ctx, CACHE_LEASE, "content", layer->digest.text,
                                 NULL) == WCOW_OK)
-        (void)!wcow_build_cache_remember_layer(b->cache, shape, &key, layer, NULL);
+        (void)!wcow_build_cache_remember_layer(b->cache, shape, key, layer, NULL);
 }
 
 /* ---- the layer ---- */
@@ -143,8 +161,8 @@ static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned 
     return WCOW_OK;
 }
 
-static int add_desc(struct wcow_stage_state *s, const struct wcow_cached_layer *layer,
-                    struct wcow_error *err)
+int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_cached_layer *layer,
+                        struct wcow_error *err)
 {
     struct wcow_descriptor *grown = reallocarray(s->descs, s->n_descs + 1, sizeof(*grown));
     if (!grown)
@@ -176,7 +194,7 @@ int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s, struc
     if (r == WCOW_OK)
         r = find_or_write(b, tree, step, &layer, &ret->is_cached, err);
     if (r == WCOW_OK)
-        r = add_desc(s, &layer, err);
+        r = wcow_build_add_desc(s, &layer, err);
     if (r < 0)
         return r;
     s->created_s = b->has_epoch ? b->epoch_s : layer.created_s;

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "builder/build_internal.h"
+#include "builder/hive_path.h"
 #include "builder/run.h"
 
 static bool makes_layer(enum wcow_instruction_kind kind)
@@ -67,12 +69,6 @@ static int take_args(struct wcow_build *b, struct wcow_stage_state *s,
     return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
 }
 
-static int refuse_run(struct wcow_error *err)
-{
-    const struct wcow_executor *executor = NULL;
-    return wcow_executor_find(NULL, &executor, err);
-}
-
 static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
                       const struct wcow_instruction *ins, struct wcow_error *err)
 {
@@ -82,9 +78,11 @@ static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
     unsigned step = wcow_progress_start(b->progress, title);
     struct wcow_layer_made made = {0};
-    int r = WCOW_OK;
-    if (ins->kind == WCOW_INS_RUN)
-        r = refuse_run(err);
+    int r = ins->kind == WCOW_INS_RUN ? WCOW_OK : wcow_build_sync_layers(b, s, step, err);
+    if (r < 0)
+        ; /* told below */
+    else if (ins->kind == WCOW_INS_RUN)
+        r = wcow_build_run_step(b, s, ins, step, &made, err);
     else if (ins->kind == WCOW_INS_WORKDIR)
         r = wcow_build_workdir(b, s, ins, step, &made, err);
     else
@@ -100,16 +98,60 @@ static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
     return r;
 }
 
+/* Where an instruction speaks of PATH and no ENV has set it, its value is the registry's. The hive
+ * is read only then: it has some ten megabytes. */
+static int add_registry_path(const struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                             struct wcow_env *env, struct wcow_error *err)
+{
+    const char *text = ins->node->original;
+    if (strcmp(s->platform.os, "windows") != 0 || !strpbrk(text, "$%") ||
+        !strcasestr(text, "PATH") || wcow_env_get(env, "PATH"))
+        return WCOW_OK;
+    wcow_autofree char *path = NULL;
+    int r = wcow_layers_path(&s->layers, &path, err);
+    return r < 0 ? r : wcow_env_set(env, "PATH", path, err);
+}
+
+static const char *percent_path(void *ctx, const char *name, size_t len)
+{
+    const struct wcow_env *env = ctx;
+    return len == 4 && strncasecmp(name, "PATH", len) == 0 ? wcow_env_get(env, "PATH") : NULL;
+}
+
+/* What a config's variables hold is not expanded when a container starts: %PATH% would stay as it
+ * is, and the container without its programs. */
+static int expand_percent(struct wcow_build *b, struct wcow_instruction *ins, struct wcow_env *env,
+                          struct wcow_error *err)
+{
+    for (size_t i = 0; ins->kind == WCOW_INS_ENV && i < ins->pairs.count; i++) {
+        struct wcow_pair *pair = &ins->pairs.items[i];
+        wcow_autobuf value = {0};
+        if (!pair->value || !strchr(pair->value, '%'))
+            continue;
+        int r = wcow_percent_expand(pair->value, percent_path, env, &value, err);
+        if (r < 0)
+            return r;
+        pair->value = wcow_arena_strdup(&b->arena, (const char *)value.data);
+        if (!pair->value)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for ENV");
+    }
+    return WCOW_OK;
+}
+
 static int execute(struct wcow_build *b, struct wcow_stage_state *s,
                    const struct wcow_instruction *ins, struct wcow_error *err)
 {
     struct wcow_env env = {0};
     struct wcow_instruction expanded = *ins;
     int r = wcow_build_stage_env(b, s, &env, err);
+    if (r == WCOW_OK)
+        r = add_registry_path(s, ins, &env, err);
     if (r == WCOW_OK) {
         const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &env);
         r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);
     }
+    if (r == WCOW_OK && strcmp(s->platform.os, "windows") == 0)
+        r = expand_percent(b, &expanded, &env, err);
     wcow_env_done(&env);
     if (r < 0)
         return r;

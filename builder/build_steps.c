@@ -5,16 +5,13 @@
 
 #include "builder/build_internal.h"
 #include "builder/copy.h"
+#include "builder/rights.h"
 #include "builder/winpath.h"
 #include "layer/filetime.h"
 
 static int refuse_flags(const struct wcow_instruction *ins, struct wcow_error *err)
 {
     const struct wcow_copy *copy = &ins->copy;
-    if (copy->chmod)
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "--chmod: Windows has no modes; a new file inherits its rights from its "
-                         "directory. Take --chown for its owner");
     for (size_t i = 0; i < copy->sources.count; i++) {
         const char *source = copy->sources.items[i];
         if (ins->kind == WCOW_INS_ADD &&
@@ -44,8 +41,9 @@ static int layers_of(struct wcow_build *b, const struct wcow_stage_state *s, con
         stage = &b->file->stages[number];
     }
     if (stage) {
-        *ret = &b->stages[stage - b->file->stages].layers;
-        return WCOW_OK;
+        struct wcow_stage_state *state = &b->stages[stage - b->file->stages];
+        *ret = &state->layers;
+        return wcow_build_sync_layers(b, state, step, err);
     }
     struct wcow_local_image *image = NULL;
     int r = wcow_build_base_image(b, from, &b->platform, NULL, &image, err);
@@ -77,6 +75,41 @@ static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
     return r;
 }
 
+/* ---- --chmod ---- */
+
+struct chmodding {
+    struct wcow_chmod chmod;
+    struct wcow_buf owner;
+    struct wcow_buf group;
+};
+
+static int chmod_node(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+{
+    struct chmodding *c = arg;
+    bool is_dir = node->entry.type == WCOW_ENTRY_DIR;
+    /* Not what was there before, nor directories made on the way to what is copied. */
+    if (node->is_below || !node->entry.sd || (is_dir && node->is_stamped && !node->is_source))
+        return WCOW_OK;
+    return wcow_chmod_apply(&c->chmod, (struct wcow_bytes){c->group.data, c->group.len},
+                            &node->entry, err);
+}
+
+static int apply_chmod(const struct wcow_copy *copy, struct wcow_tree *tree, struct wcow_error *err)
+{
+    struct chmodding c = {0};
+    if (!copy->chmod)
+        return WCOW_OK;
+    int r = wcow_chmod_parse(copy->chmod, &c.chmod, err);
+    if (r == WCOW_OK && copy->chown)
+        r = wcow_rights_chown(copy->chown, &c.owner, &c.group, err);
+    if (r == WCOW_OK)
+        r = wcow_tree_each(tree, chmod_node, &c, err);
+    wcow_chmod_done(&c.chmod);
+    wcow_buf_done(&c.owner);
+    wcow_buf_done(&c.group);
+    return r;
+}
+
 int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
                     const struct wcow_instruction *ins, unsigned step, struct wcow_layer_made *ret,
                     struct wcow_error *err)
@@ -88,6 +121,8 @@ int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
         r = wcow_build_layer_tree(b, s, ins->copy.chown, &below, &tree, err);
     if (r == WCOW_OK)
         r = fill_copy(b, s, ins, tree, step, err);
+    if (r == WCOW_OK)
+        r = apply_chmod(&ins->copy, tree, err);
     return r < 0 ? r : wcow_build_add_layer(b, s, WCOW_TAKE_PTR(tree), step, ret, err);
 }
 

@@ -135,6 +135,7 @@ static int copy_directory(struct copier *c, const struct wcow_context_item *item
     int r = wcow_tree_dir(c->copying->tree, c->dest.path, &dir, err);
     if (r < 0)
         return r;
+    dir->is_source = true;
     free(c->parent_path);
     c->parent_path = NULL;
     return wcow_context_walk(c->context, item->path, c->exclude, take_item, c, err);

@@ -63,6 +63,11 @@ static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *n
     }
     if (r < 0)
         return r;
+    if (c->copying->copy->chown) { /* as if its new owner made it there */
+        free(WCOW_TAKE_PTR(found->entry.sd));
+        found->entry.sd_len_bytes = 0;
+        found->entry.has |= WCOW_HAS_RAWSD;
+    }
     const struct wcow_tree_item put = {
         .name = name, .entry = &found->entry, .payload = &payload, .group = group};
     struct stream_target to = {.tree = c->copying->tree};
@@ -188,7 +193,10 @@ static int copy_source(struct copier *c, const char *path, struct wcow_error *er
     struct wcow_tree_node *dir = NULL;
     if (found.entry.type == WCOW_ENTRY_DIR) {
         r = wcow_tree_dir(c->copying->tree, c->dest.path, &dir, err);
-        return r < 0 ? r : copy_children(c, dir, found.entry.name, "", err);
+        if (r < 0)
+            return r;
+        dir->is_source = true;
+        return copy_children(c, dir, found.entry.name, "", err);
     }
     const char *name = NULL;
     r = wcow_copy_dest_for(&c->dest, last_component(path), &dir, &name, err);

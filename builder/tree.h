@@ -19,7 +19,8 @@ struct wcow_tree_node {
     struct wcow_entry entry;       /**< full name, "Files/app/hello.txt" */
     char *key;                     /**< wcow_name_key() of the full name */
     bool is_below;                 /**< the layers below have a directory of this name */
-    bool is_stamped;               /**< its times are those of the build, not of a source */
+    bool is_source;  /**< a directory made on the way that stands for one that is copied */
+    bool is_stamped; /**< its times are those of the build, not of a source */
     struct wcow_tree_node **children;
     size_t n_children;
     size_t cap_children;

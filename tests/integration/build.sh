@@ -127,6 +127,40 @@ check "stages, scratch and --from" build -t s:1 --build-arg NAME=A
 equal "FROM scratch has a PATH and one base layer" "$(ctr content get "$(ctr content get "$(ctr images ls "name==docker.io/library/s:1" | awk 'NR == 2 {print $3}')" | jq -r .config.digest)" | jq -r '.config.Env[0] + " " + (.rootfs.diff_ids | length | tostring)')" 'PATH=c:\Windows\System32;c:\Windows 2'
 check "--target" build -t s:2 --target one
 
+# ---- PATH: it stands in the base's registry ----
+printf '# escape=`\nFROM @BASE@\nENV PATH=$PATH;C:\\app\nENV Path=%%path%%;C:\\more OTHER=%%OTHER%%\n' | dockerfile
+check "ENV PATH=\$PATH;…" build -t "$REGISTRY/path:1" --push
+equal "continues the registry's" "$(config "$REGISTRY/path:1" '.config.Env | join("|")')" \
+    'PATH=C:\Windows\system32;C:\Windows;C:\app;C:\more|OTHER=%OTHER%'
+printf 'FROM scratch\nCOPY hello.txt C:/\nENV PATH=$PATH;x\n' | dockerfile
+check "FROM scratch with PATH" build -t "$REGISTRY/path:2" --push
+equal "continues the default" "$(config "$REGISTRY/path:2" '.config.Env | join("|")')" 'PATH=c:\Windows\System32;c:\Windows;x'
+
+# ---- --chown and --chmod ----
+dockerfile <<'EOF'
+FROM @BASE@ AS first
+FROM first
+COPY --chown=ContainerUser:Users hello.txt C:/owned.txt
+COPY --chown=ContainerUser --chmod=0640 hello.txt C:/made/moded.txt
+COPY --chmod=D:P(A;OICI;FA;;;BA) d C:/closed
+COPY --from=first --chown=ContainerUser C:/Windows/System32/cmd.exe C:/mine/
+EOF
+check "a build with --chown and --chmod" build -t rights:1 -o type=image,unpack=true
+rights() {
+    rows docker.io/library/rights:1 "$1" "select d.sddl from entries e join descriptors d on d.id = e.descriptor where e.name = '$2'"
+}
+check "--chown sets owner and group" grep -q '^O:S-1-5-93-2-2G:BUD:' <<<"$(rights 1 Files/owned.txt)"
+equal "--chmod gives rights" "$(rights 2 Files/made/moded.txt | sed 's/.*D:P/D:P/')" 'D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x13019f;;;S-1-5-93-2-2)(A;;FR;;;BU)'
+check "not to directories on the way" grep -qv 'D:P' <<<"$(rights 2 Files/made)"
+check "SDDL for a directory" grep -q 'D:P(A;OICI;FA;;;BA)$' <<<"$(rights 3 Files/closed)"
+check "and for the files in it" grep -q 'D:P(A;;FA;;;BA)$' <<<"$(rights 3 Files/closed/hard)"
+check "--chown of a stage's file" grep -q '^O:S-1-5-93-2-2' <<<"$(rights 4 Files/mine/cmd.exe)"
+forget_images
+printf 'FROM @BASE@\nCOPY --chmod=rwx hello.txt C:/\n' | dockerfile
+refused "a mode that is none" 'is no mode' build
+printf 'FROM @BASE@\nCOPY --chown=1000:1000 hello.txt C:/\n' | dockerfile
+refused "a user that Windows does not know" 'only the image itself knows "1000"' build
+
 # ---- the same bytes anywhere ----
 dockerfile <<'EOF'
 FROM @BASE@
