@@ -22,7 +22,11 @@ int wcow_compare(const struct wcow_compare_options *options, const struct wcow_s
     r = wcow_differ_open_chain(options->parents, options->n_parents, &below, err);
     if (r < 0)
         return r;
-    struct wcow_scan_options scan = {
-        .folder_fd = fd, .below = &below, .latest = options->latest, .cancel = options->cancel};
+    struct wcow_scan_options scan = {.folder_fd = fd,
+                                     .below = &below,
+                                     .latest = options->latest,
+                                     .owner = options->owner,
+                                     .group = options->group,
+                                     .cancel = options->cancel};
     return wcow_scan_tar(&scan, sink, ret_diff_id, ret_bytes, err);
 }

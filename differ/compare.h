@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/digest.h"
 #include "base/stream.h"
 
@@ -16,6 +17,8 @@ struct wcow_compare_options {
     const char *const *parents; /**< their folders, nearest first */
     size_t n_parents;
     const uint64_t *latest;    /**< FILETIME that no time may exceed (SOURCE_DATE_EPOCH); NULL */
+    struct wcow_bytes owner;   /**< SID of who made what is new; empty: as its directory's */
+    struct wcow_bytes group;   /**< likewise */
     const atomic_bool *cancel; /**< or NULL */
 };
 

@@ -17,6 +17,8 @@
 #include "store/bytes_map.h"
 
 enum {
+    SHORT_KEEP = 200, /* of a component that is longer than the host takes */
+    SHORT_DIGITS = 32,
     MAX_OPEN_DIRS = 192, /* well below the usual limit of 1,024 descriptors */
     HOST_NAME_MAX_BYTES = 255,
     DIR_MODE = 0755,
@@ -86,10 +88,17 @@ void wcow_host_tree_free(struct wcow_host_tree *tree)
 
 /* ---- names ---- */
 
-/* A component longer than the host takes: its beginning and a hash of the whole. */
-static int host_leaf(const char *leaf, char **ret, struct wcow_error *err)
+bool wcow_host_leaf_is_short(const char *leaf)
 {
-    enum { KEEP = 200, HASH_DIGITS = 32 };
+    size_t len = strlen(leaf);
+    return len > SHORT_DIGITS + 1 && len <= SHORT_KEEP + 1 + SHORT_DIGITS &&
+           leaf[len - SHORT_DIGITS - 1] == '~' &&
+           strspn(leaf + len - SHORT_DIGITS, "0123456789abcdef") == SHORT_DIGITS;
+}
+
+/* A component longer than the host takes: its beginning and a hash of the whole. */
+int wcow_host_leaf(const char *leaf, char **ret, struct wcow_error *err)
+{
     size_t len = strlen(leaf);
     if (len <= HOST_NAME_MAX_BYTES) {
         *ret = strdup(leaf);
@@ -99,10 +108,10 @@ static int host_leaf(const char *leaf, char **ret, struct wcow_error *err)
     int r = wcow_digest_of(leaf, len, &digest, err);
     if (r < 0)
         return r;
-    size_t keep = KEEP;
+    size_t keep = SHORT_KEEP;
     while (keep > 0 && ((uint8_t)leaf[keep] & 0xc0) == 0x80)
         keep--;
-    if (asprintf(ret, "%.*s~%.*s", (int)keep, leaf, HASH_DIGITS, digest.text + strlen("sha256:")) <
+    if (asprintf(ret, "%.*s~%.*s", (int)keep, leaf, SHORT_DIGITS, digest.text + strlen("sha256:")) <
         0)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
     return WCOW_OK;
@@ -117,7 +126,7 @@ static int spelled_leaf(struct wcow_host_tree *t, const char *key, const char *l
     if (r < 0)
         return r;
     if (r == 0)
-        return host_leaf(leaf, ret, err);
+        return wcow_host_leaf(leaf, ret, err);
     const char *slash = strrchr(known, '/');
     *ret = strdup(slash ? slash + 1 : known);
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");

@@ -45,6 +45,12 @@ WCOW_NODISCARD int wcow_host_tree_make(struct wcow_host_tree *tree, const struct
 WCOW_NODISCARD int wcow_host_link_target(const char *name, const char *target, char **ret,
                                          struct wcow_error *err);
 
+/** The name on the host of a component of an entry's name: the same, or a short one with a hash
+ *  where it is over 255 bytes. Caller frees. */
+WCOW_NODISCARD int wcow_host_leaf(const char *leaf, char **ret, struct wcow_error *err);
+/** Whether it looks like such a short name. */
+bool wcow_host_leaf_is_short(const char *leaf);
+
 /** Each directory that was made because of what is in it, without an entry of its own: as the entry
  *  it could have had (no descriptor: it inherits one), with the time of what needed it first. */
 typedef int (*wcow_host_implied_fn)(void *arg, const struct wcow_entry *dir, const char *key,

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "base/bytes.h"
 #include "base/stream.h"
 #include "differ/chain.h"
 
@@ -16,7 +17,9 @@ struct wcow_scan_options {
     int folder_fd;
     const struct wcow_layer_chain *below; /**< the parents, nearest first */
     const uint64_t *latest;               /**< FILETIME that no time may exceed; NULL: none */
-    const atomic_bool *cancel;            /**< or NULL */
+    struct wcow_bytes owner; /**< SIDs of who made what is new; empty: as its directory's */
+    struct wcow_bytes group;
+    const atomic_bool *cancel; /**< or NULL */
 };
 
 /** The changes as a tar. */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "differ/scan_dir.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "differ/host_dir.h"
+#include "differ/scan_overlay.h"
 #include "layer/names.h"
 
 enum { MAX_NAMES = 10 * 1000 * 1000 };
@@ -15,14 +18,15 @@ void wcow_dir_names_done(struct wcow_dir_names *names)
         free(names->items[i].key);
     }
     free(names->items);
+    free(names->by_name);
     *names = (struct wcow_dir_names){0};
 }
 
 static int by_name(const void *a, const void *b)
 {
-    const struct wcow_dir_name *x = a;
-    const struct wcow_dir_name *y = b;
-    return strcmp(x->name, y->name);
+    const struct wcow_dir_name *const *x = a;
+    const struct wcow_dir_name *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
 }
 
 static int by_key(const void *a, const void *b)
@@ -35,7 +39,7 @@ static int by_key(const void *a, const void *b)
 static int add(void *arg, int dirfd, const char *name, struct wcow_error *err)
 {
     struct wcow_dir_names *names = arg;
-    (void)dirfd;
+    struct stat st;
     if (names->n >= MAX_NAMES)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d names in a directory", MAX_NAMES);
     int r = wcow_name_check_component(name, strlen(name), err);
@@ -55,8 +59,22 @@ static int add(void *arg, int dirfd, const char *name, struct wcow_error *err)
         free(item.name);
         return r;
     }
+    item.is_whiteout =
+        fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && wcow_overlay_is_whiteout(&st);
     names->items[names->n++] = item;
     return WCOW_OK;
+}
+
+/* A whiteout beside another casing of its name is one half of a rename that Windows would not see.
+ */
+static void drop_whiteout(struct wcow_dir_names *names, size_t *i)
+{
+    size_t at = names->items[*i - 1].is_whiteout ? *i - 1 : *i;
+    free(names->items[at].name);
+    free(names->items[at].key);
+    memmove(&names->items[at], &names->items[at + 1], (names->n - at - 1) * sizeof(*names->items));
+    names->n--;
+    (*i)--;
 }
 
 static int check_twins(struct wcow_dir_names *names, struct wcow_error *err)
@@ -65,12 +83,27 @@ static int check_twins(struct wcow_dir_names *names, struct wcow_error *err)
         return WCOW_OK;
     qsort(names->items, names->n, sizeof(*names->items), by_key);
     for (size_t i = 1; i < names->n; i++) {
-        if (strcmp(names->items[i - 1].key, names->items[i].key) == 0)
+        const struct wcow_dir_name *a = &names->items[i - 1];
+        const struct wcow_dir_name *b = &names->items[i];
+        if (strcmp(a->key, b->key) != 0)
+            continue;
+        if (!a->is_whiteout && !b->is_whiteout)
             return WCOW_FAIL(err, WCOW_E_INVALID,
                              "\"%s\" and \"%s\" are one name on Windows; remove one of them",
-                             names->items[i - 1].name, names->items[i].name);
+                             a->name, b->name);
+        drop_whiteout(names, &i);
     }
-    qsort(names->items, names->n, sizeof(*names->items), by_name);
+    return WCOW_OK;
+}
+
+static int sort_by_name(struct wcow_dir_names *names, struct wcow_error *err)
+{
+    names->by_name = calloc(names->n + 1, sizeof(const struct wcow_dir_name *));
+    if (!names->by_name)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory");
+    for (size_t i = 0; i < names->n; i++)
+        names->by_name[i] = &names->items[i];
+    qsort(names->by_name, names->n, sizeof(const struct wcow_dir_name *), by_name);
     return WCOW_OK;
 }
 
@@ -81,6 +114,8 @@ int wcow_dir_names_read(int fd, const char *path, struct wcow_dir_names *ret,
     int r = wcow_host_dir_each(fd, ".", add, &names, err);
     if (r == WCOW_OK)
         r = check_twins(&names, err);
+    if (r == WCOW_OK)
+        r = sort_by_name(&names, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "in \"%s\"", path);
     *ret = names;
@@ -88,11 +123,19 @@ int wcow_dir_names_read(int fd, const char *path, struct wcow_dir_names *ret,
     return WCOW_OK;
 }
 
-bool wcow_dir_names_has(const struct wcow_dir_names *names, const char *key)
+const struct wcow_dir_name *wcow_dir_names_find(const struct wcow_dir_names *names, const char *key)
 {
-    for (size_t i = 0; i < names->n; i++) {
-        if (strcmp(names->items[i].key, key) == 0)
-            return true;
+    size_t low = 0;
+    size_t high = names->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = strcmp(names->items[mid].key, key);
+        if (c == 0)
+            return &names->items[mid];
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return false;
+    return NULL;
 }

@@ -13,18 +13,22 @@
 struct wcow_dir_name {
     char *name;
     char *key; /**< of the name alone */
+    bool is_whiteout;
 };
 struct wcow_dir_names {
-    struct wcow_dir_name *items; /**< by name, bytewise */
+    struct wcow_dir_name *items; /**< by key */
     size_t n;
+    const struct wcow_dir_name **by_name; /**< the same, bytewise by name */
 };
 void wcow_dir_names_done(struct wcow_dir_names *names);
 
 /** @param fd of the directory, borrowed. WCOW_E_INVALID names two names that are one to Windows,
- * and a name that Windows cannot have. */
+ *  and a name that Windows cannot have. A whiteout beside another casing of its name is left out.
+ */
 WCOW_NODISCARD int wcow_dir_names_read(int fd, const char *path, struct wcow_dir_names *ret,
                                        struct wcow_error *err);
-/** Whether a name of this key is there. */
-bool wcow_dir_names_has(const struct wcow_dir_names *names, const char *key);
+/** The name of this key, or NULL. */
+const struct wcow_dir_name *wcow_dir_names_find(const struct wcow_dir_names *names,
+                                                const char *key);
 
 #endif

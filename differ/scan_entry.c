@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "differ/host_tree.h"
+#include "differ/scan_overlay.h"
 #include "layer/filetime.h"
 #include "layer/sd.h"
 
@@ -45,17 +46,21 @@ static int inherit(const struct wcow_found *f, bool is_dir, struct wcow_entry *e
     if (!has_security(f->name))
         return WCOW_OK;
     wcow_autobuf sd = {0};
-    struct wcow_bytes none = {0};
     struct wcow_bytes made = wcow_sd_default(is_dir);
     if (f->parent && f->parent->sd) {
         struct wcow_bytes parent = {.data = f->parent->sd, .len = f->parent->sd_len_bytes};
-        int r = wcow_sd_inherit(parent, none, none, is_dir, &sd, err);
+        int r = wcow_sd_inherit(parent, f->owner, f->group, is_dir, &sd, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "\"%s\"", f->name);
         made = (struct wcow_bytes){.data = sd.data, .len = sd.len};
     }
     e->has |= WCOW_HAS_RAWSD;
     return wcow_entry_set_sd(e, made.data, made.len, err);
+}
+
+static uint32_t host_attributes(const struct wcow_found *f, uint32_t attributes)
+{
+    return f->leaf ? wcow_overlay_attributes(f->dirfd, f->leaf, f->st, attributes) : attributes;
 }
 
 /* ---- new objects ---- */
@@ -83,13 +88,15 @@ static int new_entry(const struct wcow_found *f, struct wcow_entry *e, struct wc
         e->attributes = WCOW_ATTR_DIRECTORY;
     } else if (S_ISLNK(f->st->st_mode)) {
         e->type = WCOW_ENTRY_REPARSE;
-        e->attributes = WCOW_ATTR_REPARSE | WCOW_ATTR_ARCHIVE;
+        e->attributes = WCOW_ATTR_REPARSE;
+        if (f->target_is_dir)
+            e->attributes |= WCOW_ATTR_DIRECTORY;
         e->link = windows_target(f->target);
         if (!e->link)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
     } else {
         e->type = WCOW_ENTRY_FILE;
-        e->attributes = WCOW_ATTR_ARCHIVE;
+        e->attributes = host_attributes(f, WCOW_ATTR_ARCHIVE);
         e->size_bytes = (uint64_t)f->st->st_size;
     }
     return inherit(f, e->type == WCOW_ENTRY_DIR, e, err);
@@ -117,16 +124,19 @@ static int changed_file(const struct wcow_found *f, struct wcow_entry *e, struct
     e->link = NULL;
     e->type = WCOW_ENTRY_FILE;
     e->size_bytes = (uint64_t)f->st->st_size;
-    e->mtime = e->atime = e->ctime = written_at(f->st);
-    e->has |= WCOW_HAS_CREATION;
+    e->attributes = host_attributes(f, e->attributes);
+    e->has |= WCOW_HAS_FILEATTR | WCOW_HAS_CREATION;
+    if (!f->same_data)
+        e->mtime = e->atime = e->ctime = written_at(f->st);
     if (f->base->type == WCOW_ENTRY_HARDLINK)
         return sd_of_link(f, e, err);
     return WCOW_OK;
 }
 
-/* 1 where the link on disk is the one that stands for the base's reparse point. */
-static int is_same_link(const struct wcow_found *f, struct wcow_error *err)
+int wcow_scan_is_same_link(const struct wcow_found *f, struct wcow_error *err)
 {
+    if (!f->base || f->base->type != WCOW_ENTRY_REPARSE)
+        return 0;
     wcow_autofree char *target = NULL;
     int r = wcow_host_link_target(f->base->name, f->base->link, &target, err);
     return r < 0 ? r : strcmp(target, f->target) == 0;
@@ -140,7 +150,7 @@ static int from_base(const struct wcow_found *f, struct wcow_entry *e, struct wc
     if (S_ISREG(f->st->st_mode) && (base == WCOW_ENTRY_FILE || base == WCOW_ENTRY_HARDLINK))
         return changed_file(f, e, err);
     if (S_ISLNK(f->st->st_mode) && base == WCOW_ENTRY_REPARSE) {
-        int r = is_same_link(f, err);
+        int r = wcow_scan_is_same_link(f, err);
         if (r != 0)
             return r < 0 ? r : wcow_entry_copy(f->base, e, err);
     }
