@@ -197,13 +197,16 @@ static int fix_times(const struct wcow_repair *repair, struct wcow_entry *e, str
 
 /* ---- descriptors ---- */
 
-/* A directory that the parents have, with the one descriptor that BuildKit gives to all. */
+/* A directory that the parents have, written without a descriptor or with the one that BuildKit
+ * gives to all. An export on Windows has none for Files itself. */
 static int fix_metadata(const struct wcow_repair *repair, struct wcow_entry *e,
                         struct wcow_error *err)
 {
-    bool is_peers = e->type == WCOW_ENTRY_DIR && e->sd && repair->options.parents &&
-                    e->sd_len_bytes == repair->peer_sd.len &&
-                    memcmp(e->sd, repair->peer_sd.data, e->sd_len_bytes) == 0;
+    if (e->type != WCOW_ENTRY_DIR || !repair->options.parents)
+        return WCOW_OK;
+    bool is_peers = e->sd ? e->sd_len_bytes == repair->peer_sd.len &&
+                                memcmp(e->sd, repair->peer_sd.data, e->sd_len_bytes) == 0
+                          : strncmp(e->name, "Files/", 6) == 0;
     if (!is_peers)
         return WCOW_OK;
     wcow_autoentry below = {0};

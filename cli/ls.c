@@ -61,7 +61,7 @@ static int print_long(const struct wcow_entry *e, uint64_t size, struct wcow_err
     wcow_show_mode(e, mode);
     if (e->type < WCOW_ENTRY_WHITEOUT)
         wcow_show_time(e->mtime, false, time);
-    (void)printf("%-6s %2zu %-28s %12" PRIu64 " %-19s ", mode, e->n_eas, (const char *)owner.data,
+    (void)printf("%-6s %2zu %-35s %12" PRIu64 " %-19s ", mode, e->n_eas, (const char *)owner.data,
                  size, time);
     return WCOW_OK;
 }

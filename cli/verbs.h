@@ -12,6 +12,7 @@ int wcow_cli_layers(int argc, char **argv);
 int wcow_cli_spec(int argc, char **argv);
 int wcow_cli_snapshots(int argc, char **argv);
 int wcow_cli_repair(int argc, char **argv);
+int wcow_cli_tar(int argc, char **argv);
 int wcow_cli_verify(int argc, char **argv);
 
 #endif

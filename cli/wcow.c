@@ -19,6 +19,7 @@ static const struct verb {
     {"repair", wcow_cli_repair, "Mend a layer that another builder wrote wrongly"},
     {"snapshots", wcow_cli_snapshots, "Show the snapshots as a tree, with sizes and folders"},
     {"spec", wcow_cli_spec, "Write a runtime config.json for an image or a snapshot"},
+    {"tar", wcow_cli_tar, "Make a layer of a folder or a tar, or the other way"},
     {"verify", wcow_cli_verify, "Say whether Windows would import an image or a layer"},
 };
 enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
