@@ -13,6 +13,7 @@
 #include "differ/service.h"
 #include "rpc/server.h"
 #include "snapshotter/lookup.h"
+#include "snapshotter/owner.h"
 #include "snapshotter/service.h"
 #include "store/db.h"
 
@@ -25,6 +26,7 @@ struct wcow_daemon {
     struct wcow_differ_service *differ;
     struct wcow_metrics *metrics;
     struct wcow_rpc_server *server;
+    struct wcow_owner_guard guard;
 };
 
 /* A call that succeeds is of interest only to who looks closely; errors that are answers (no such
@@ -94,11 +96,20 @@ static int namespace_of(void *ctx, const char *folder, char **ret, struct wcow_e
     return wcow_snapshotter_namespace_of(d->store, folder, ret, err);
 }
 
+static int admit(void *ctx, pid_t pid, struct wcow_error *err)
+{
+    struct wcow_daemon *d = ctx;
+    return wcow_owner_admit(&d->guard, pid, err);
+}
+
 static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, struct wcow_error *err)
 {
     int r = wcow_store_open(s->root, &d->store, err);
+    if (r == WCOW_OK && s->adopt)
+        r = wcow_owner_release(d->store, err);
     if (r < 0)
         return r;
+    d->guard = (struct wcow_owner_guard){.store = d->store, .proc = "/proc"};
     struct wcow_snapshotter_options snapshotter = {
         .mount_type = s->overlay ? WCOW_MOUNT_OVERLAY : WCOW_MOUNT_WINDOWS_LAYER};
     r = wcow_snapshotter_new(d->store, &snapshotter, &d->snapshotter, err);
@@ -128,6 +139,10 @@ static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, str
     }
     struct wcow_rpc_server_options options = {
         .address = s->address, .observer = on_call, .observer_ctx = d};
+    if (s->serve_snapshots) {
+        options.admit = admit;
+        options.admit_ctx = d;
+    }
     int r = wcow_rpc_server_new(&options, methods, n, &d->server, err);
     return r < 0 ? r : wcow_rpc_server_start(d->server, err);
 }

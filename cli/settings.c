@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-enum { OPTIONS_MAX = 12, CONFIG_MAX_BYTES = 64 << 10 };
+enum { OPTIONS_MAX = 13, CONFIG_MAX_BYTES = 64 << 10 };
 
 /* The table's targets are the fields of one settings value. */
 static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS_MAX])
@@ -34,6 +34,8 @@ static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS
         {0, "log-format", "FORMAT", "text or json (text)", WCOW_OPTION_STRING, &s->log_format},
         {'c', "config", "FILE", "Settings by the same names (" WCOW_DEFAULT_CONFIG ")",
          WCOW_OPTION_STRING, &s->config},
+        {0, "adopt", NULL, "Hand the snapshots over to the next containerd that connects",
+         WCOW_OPTION_FLAG, &s->adopt},
         {'v', "version", NULL, "Show the version", WCOW_OPTION_FLAG, &s->version},
         {0},
     };
@@ -87,7 +89,7 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
             WCOW_FAIL(r->err, WCOW_E_INVALID, "sections are not used, but there is [%s]", section);
         return 0;
     }
-    if (strcmp(name, "config") == 0 || strcmp(name, "version") == 0) {
+    if (strcmp(name, "config") == 0 || strcmp(name, "version") == 0 || strcmp(name, "adopt") == 0) {
         r->result = WCOW_FAIL(r->err, WCOW_E_INVALID, "\"%s\" is for the command line", name);
         return 0;
     }

@@ -21,6 +21,7 @@ struct wcow_settings {
     const char *log_format;
     const char *config;
     bool version;
+    bool adopt; /**< the next containerd that comes becomes the owner of the snapshots */
 
     /* worked out from the above */
     bool serve_snapshots;

@@ -12,24 +12,85 @@
 #include "base/log.h"
 #include "rpc/server_internal.h"
 
-enum { RETRY_MS = 100 };
+enum {
+    RETRY_MS = 100,
+    ASK_AGAIN_MS = 20, /* a peer that could not be judged yet... */
+    ASK_TIMES = 500,   /* ...within 10 s */
+    MAX_UNJUDGED = 64,
+};
 
-static void log_peer(int fd)
+/* A connection whose peer is not known yet. Nothing it sent is lost: it waits in the socket. */
+struct unjudged {
+    int fd; /* -1: free */
+    pid_t pid;
+    unsigned times;
+};
+
+struct acceptor {
+    struct wcow_rpc_server *server;
+    grpc_server_credentials *credentials;
+    struct unjudged unjudged[MAX_UNJUDGED];
+    size_t n_unjudged;
+};
+
+static pid_t log_peer(int fd)
 {
     struct ucred peer = {0};
     socklen_t len = sizeof(peer);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-        wcow_log(WCOW_LOG_DEBUG, "connection", WCOW_INT("pid", peer.pid), WCOW_INT("uid", peer.uid),
-                 WCOW_INT("gid", peer.gid));
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return 0;
+    wcow_log(WCOW_LOG_DEBUG, "connection", WCOW_INT("pid", peer.pid), WCOW_INT("uid", peer.uid),
+             WCOW_INT("gid", peer.gid));
+    return peer.pid;
+}
+
+/* Give a connection to the server, or to the one that refuses. False where it is not time yet. */
+static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
+{
+    struct wcow_rpc_server *server = a->server;
+    struct wcow_error err = {0};
+    int r = server->admit ? server->admit(server->admit_ctx, pid, &err) : WCOW_OK;
+    if (r == WCOW_E_UNAVAILABLE && !is_last_time)
+        return false;
+    bool refused = r < 0 && r != WCOW_E_UNAVAILABLE;
+    if (refused) {
+        wcow_log(WCOW_LOG_WARN, "a connection is refused", WCOW_INT("pid", pid),
+                 WCOW_STR("error", err.msg));
+        (void)pthread_mutex_lock(&server->lock);
+        server->refusal = err;
+        (void)pthread_mutex_unlock(&server->lock);
+    }
+    grpc_server_add_channel_from_fd(refused ? server->refuser : server->server, fd, a->credentials);
+    return true;
+}
+
+static void set_apart(struct acceptor *a, int fd, pid_t pid)
+{
+    if (a->n_unjudged == MAX_UNJUDGED)
+        (void)hand_over(a, fd, pid, true);
+    else
+        a->unjudged[a->n_unjudged++] = (struct unjudged){.fd = fd, .pid = pid};
+}
+
+static void judge_again(struct acceptor *a)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < a->n_unjudged; i++) {
+        struct unjudged u = a->unjudged[i];
+        if (!hand_over(a, u.fd, u.pid, ++u.times >= ASK_TIMES))
+            a->unjudged[kept++] = u;
+    }
+    a->n_unjudged = kept;
 }
 
 /* False where accept(2) has nothing left. */
-static bool accept_one(struct wcow_rpc_server *server, grpc_server_credentials *credentials)
+static bool accept_one(struct acceptor *a)
 {
-    int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(a->server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        log_peer(fd);
-        grpc_server_add_channel_from_fd(server->server, fd, credentials);
+        pid_t pid = log_peer(fd);
+        if (!hand_over(a, fd, pid, false))
+            set_apart(a, fd, pid);
         return true;
     }
     if (errno == EINTR || errno == ECONNABORTED)
@@ -37,7 +98,7 @@ static bool accept_one(struct wcow_rpc_server *server, grpc_server_credentials *
     if (errno != EAGAIN) {
         /* Out of descriptors, mostly: the connection waits in the backlog until some are free. */
         wcow_log(WCOW_LOG_WARN, "cannot accept a connection", WCOW_INT("errno", errno));
-        struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
+        struct pollfd wake = {.fd = a->server->wake_fd, .events = POLLIN};
         (void)poll(&wake, 1, RETRY_MS);
     }
     return false;
@@ -46,18 +107,22 @@ static bool accept_one(struct wcow_rpc_server *server, grpc_server_credentials *
 void *wcow_server_accept(void *arg)
 {
     struct wcow_rpc_server *server = arg;
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    struct acceptor a = {.server = server,
+                         .credentials = grpc_insecure_server_credentials_create()};
     for (;;) {
         struct pollfd fds[] = {{.fd = server->listener.fd, .events = POLLIN},
                                {.fd = server->wake_fd, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if (poll(fds, 2, a.n_unjudged ? ASK_AGAIN_MS : -1) < 0 && errno != EINTR)
             break;
         if (fds[1].revents)
             break;
+        judge_again(&a);
         if (fds[0].revents)
-            while (accept_one(server, credentials))
+            while (accept_one(&a))
                 ;
     }
-    grpc_server_credentials_release(credentials);
+    for (size_t i = 0; i < a.n_unjudged; i++)
+        (void)close(a.unjudged[i].fd);
+    grpc_server_credentials_release(a.credentials);
     return NULL;
 }

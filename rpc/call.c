@@ -11,6 +11,11 @@
 #include "rpc/server_internal.h"
 #include "rpc/status.h"
 
+enum {
+    MAX_WAITING_MESSAGES = 16, /* beyond, a sender waits for the caller to read */
+    SEND_WAIT_S = 30,
+};
+
 uint64_t wcow_now_ns(void)
 {
     struct timespec ts = {0};
@@ -34,6 +39,11 @@ struct wcow_rpc_call *wcow_call_new(struct wcow_rpc_server *server)
     grpc_metadata_array_init(&call->headers);
     grpc_call_details_init(&call->details);
     (void)pthread_mutex_init(&call->lock, NULL);
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&call->drained, &attr);
+    (void)pthread_condattr_destroy(&attr);
     return call;
 }
 
@@ -46,6 +56,7 @@ static void drop_outgoing(struct wcow_rpc_call *call)
         call->out_first = next;
     }
     call->out_last = &call->out_first;
+    call->n_out = 0;
 }
 
 void wcow_call_reset(struct wcow_rpc_call *call)
@@ -66,7 +77,7 @@ void wcow_call_reset(struct wcow_rpc_call *call)
     call->request = NULL;
     wcow_rpc_arena_reset(call->arena);
     atomic_store(&call->cancelled, false);
-    call->close_done = call->finish_done = false;
+    call->watching = call->close_done = call->finish_done = false;
     call->on_cancel = NULL;
     call->sending = call->sent_headers = call->finishing = false;
 }
@@ -77,14 +88,23 @@ void wcow_call_free(struct wcow_rpc_call *call)
     grpc_metadata_array_destroy(&call->headers);
     grpc_call_details_destroy(&call->details);
     wcow_rpc_arena_done(call->arena);
+    (void)pthread_cond_destroy(&call->drained);
     (void)pthread_mutex_destroy(&call->lock);
     free(call);
 }
 
-void wcow_call_watch_close(struct wcow_rpc_call *call)
+/* gRPC wants it once a call. */
+static grpc_op close_op(struct wcow_rpc_call *call)
 {
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
     op.data.recv_close_on_server.cancelled = &call->close_cancelled;
+    return op;
+}
+
+void wcow_call_watch_close(struct wcow_rpc_call *call)
+{
+    call->watching = true;
+    grpc_op op = close_op(call);
     wcow_core_start(call->call, &op, 1, &call->tag_close);
 }
 
@@ -92,7 +112,10 @@ void wcow_call_on_close(struct wcow_rpc_call *call)
 {
     if (!call->close_cancelled)
         return;
+    (void)pthread_mutex_lock(&call->lock);
     atomic_store(&call->cancelled, true);
+    (void)pthread_cond_signal(&call->drained);
+    (void)pthread_mutex_unlock(&call->lock);
     if (call->on_cancel && !call->finish_done)
         call->on_cancel(call);
 }
@@ -166,7 +189,7 @@ static grpc_op status_op(struct wcow_rpc_call *call)
 /* The last batch; @p buffer, a unary reply, may be NULL. Touches the call no more once started. */
 static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
 {
-    grpc_op ops[3];
+    grpc_op ops[4];
     size_t n = 0;
     if (!call->sent_headers)
         ops[n++] = headers_op();
@@ -175,6 +198,8 @@ static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
         ops[n++] = message_op(buffer);
     }
     ops[n++] = status_op(call);
+    if (!call->watching)
+        ops[n++] = close_op(call);
     wcow_core_start(call->call, ops, n, &call->tag_finish);
 }
 
@@ -192,11 +217,27 @@ static void start_send(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
     wcow_core_start(call->call, ops, n, &call->tag_send);
 }
 
+/* With the lock held. A method that runs on the dispatch thread must not wait for it. */
+static int wait_for_room(struct wcow_rpc_call *call, struct wcow_error *err)
+{
+    struct timespec until = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SEND_WAIT_S;
+    int e = 0;
+    while (call->n_out >= MAX_WAITING_MESSAGES && !atomic_load(&call->cancelled) && e == 0 &&
+           call->method->def.where == WCOW_RPC_WORKER)
+        e = pthread_cond_timedwait(&call->drained, &call->lock, &until);
+    if (atomic_load(&call->cancelled))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller went away");
+    if (call->n_out >= MAX_WAITING_MESSAGES)
+        return WCOW_FAIL(err, WCOW_E_DEADLINE, "the caller did not read its reply for %d s",
+                         SEND_WAIT_S);
+    return WCOW_OK;
+}
+
 int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
                        struct wcow_error *err)
 {
-    if (atomic_load(&call->cancelled))
-        return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller went away");
     grpc_byte_buffer *buffer = NULL;
     int r = wcow_message_pack(message, &buffer, err);
     if (r < 0)
@@ -208,16 +249,20 @@ int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *messa
     }
     *out = (struct wcow_outgoing){.buffer = buffer};
     (void)pthread_mutex_lock(&call->lock);
-    if (call->sending) {
+    r = wait_for_room(call, err);
+    if (r == WCOW_OK && call->sending) {
         *call->out_last = out;
         call->out_last = &out->next;
+        call->n_out++;
         out = NULL;
-    } else {
+    } else if (r == WCOW_OK) {
         start_send(call, buffer);
     }
     (void)pthread_mutex_unlock(&call->lock);
     free(out);
-    return WCOW_OK;
+    if (r < 0)
+        grpc_byte_buffer_destroy(buffer);
+    return r;
 }
 
 void wcow_call_on_sent(struct wcow_rpc_call *call, bool ok)
@@ -231,10 +276,12 @@ void wcow_call_on_sent(struct wcow_rpc_call *call, bool ok)
     struct wcow_outgoing *out = call->out_first;
     if (out) {
         call->out_first = out->next;
+        call->n_out--;
         if (!call->out_first)
             call->out_last = &call->out_first;
         start_send(call, out->buffer);
     }
+    (void)pthread_cond_signal(&call->drained);
     bool finish = !out && call->finishing;
     (void)pthread_mutex_unlock(&call->lock);
     free(out);

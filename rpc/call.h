@@ -30,7 +30,8 @@ struct wcow_tag {
 /** A method as the server keeps it. */
 struct wcow_method {
     struct wcow_rpc_method def;
-    void *registered; /**< gRPC's handle; NULL for the catch-all */
+    grpc_server *grpc;
+    void *registered; /**< gRPC's handle; NULL for the catch-alls */
 };
 
 /** A message that waits to be sent. */
@@ -51,7 +52,7 @@ struct wcow_rpc_call {
 
     grpc_call *call;
     grpc_metadata_array headers;
-    grpc_call_details details; /**< of the catch-all */
+    grpc_call_details details; /**< of the catch-alls */
     gpr_timespec deadline;
     grpc_byte_buffer *payload;
     ProtobufCMessage *request;
@@ -59,6 +60,7 @@ struct wcow_rpc_call {
 
     atomic_bool cancelled;
     int close_cancelled; /**< set by gRPC */
+    bool watching;       /**< RECV_CLOSE was asked for by itself */
     bool close_done;     /**< dispatch thread only, as is the next */
     bool finish_done;
     /** Called on the dispatch thread when the caller goes away before the finish. */
@@ -71,6 +73,8 @@ struct wcow_rpc_call {
     bool finishing; /**< finish() came while a message was being sent */
     struct wcow_outgoing *out_first;
     struct wcow_outgoing **out_last;
+    size_t n_out;           /**< that wait */
+    pthread_cond_t drained; /**< fewer wait, or the caller went away */
     grpc_byte_buffer *sent; /**< the message in gRPC's hands */
     grpc_status_code status;
     grpc_slice status_text;
@@ -80,7 +84,8 @@ struct wcow_rpc_call *wcow_call_new(struct wcow_rpc_server *server);
 /** Ready for the next use. */
 void wcow_call_reset(struct wcow_rpc_call *call);
 void wcow_call_free(struct wcow_rpc_call *call);
-/** Ask gRPC for RECV_CLOSE, so that the cancelled flag is kept. */
+/** Ask gRPC for RECV_CLOSE, so that the cancelled flag is kept; on the dispatch thread, before the
+ *  handler's end. Calls that are over in a moment do without: it goes with their last batch. */
 void wcow_call_watch_close(struct wcow_rpc_call *call);
 /** Completions, on the dispatch thread. */
 void wcow_call_on_close(struct wcow_rpc_call *call);

@@ -92,6 +92,7 @@ static void watch(struct wcow_rpc_call *call, void *ctx)
         return;
     }
     call->on_cancel = watch_cancelled;
+    wcow_call_watch_close(call);
     (void)pthread_mutex_lock(&health->lock);
     bool stopping = health->stopping;
     if (!stopping) {

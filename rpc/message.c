@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/utf.h"
+#include "rpc/wire.h"
 
 enum { MAX_DEPTH = 32, PATH_BYTES = 256 };
 
@@ -149,6 +150,26 @@ int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
     return WCOW_OK;
 }
 
+static int unpack(grpc_slice slice, const ProtobufCMessageDescriptor *type,
+                  ProtobufCAllocator *allocator, ProtobufCMessage **ret, struct wcow_error *err)
+{
+    const uint8_t *data = GRPC_SLICE_START_PTR(slice);
+    size_t len = GRPC_SLICE_LENGTH(slice);
+    const char *name = NULL;
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, allocator, len, data);
+    if (!message)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "%zu bytes that are no %s", len, type->short_name);
+    int r = wcow_message_check(message, err);
+    if (r == WCOW_OK && wcow_wire_has_nul(data, len, type, &name))
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "%s of %s has a NUL byte within", name,
+                      type->short_name);
+    if (r == WCOW_OK)
+        *ret = message;
+    else
+        protobuf_c_message_free_unpacked(message, allocator);
+    return r;
+}
+
 int wcow_message_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescriptor *type,
                         ProtobufCAllocator *allocator, ProtobufCMessage **ret,
                         struct wcow_error *err)
@@ -158,17 +179,7 @@ int wcow_message_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescript
         return WCOW_FAIL(err, WCOW_E_INVALID, "cannot read the message %s", type->short_name);
     grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
     grpc_byte_buffer_reader_destroy(&reader);
-    ProtobufCMessage *message = protobuf_c_message_unpack(type, allocator, GRPC_SLICE_LENGTH(slice),
-                                                          GRPC_SLICE_START_PTR(slice));
-    size_t size = GRPC_SLICE_LENGTH(slice);
+    int r = unpack(slice, type, allocator, ret, err);
     grpc_slice_unref(slice);
-    if (!message)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "%zu bytes that are no %s", size, type->short_name);
-    int r = wcow_message_check(message, err);
-    if (r < 0) {
-        protobuf_c_message_free_unpacked(message, allocator);
-        return r;
-    }
-    *ret = message;
-    return WCOW_OK;
+    return r;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file message.h
  *  protobuf-c messages to and from gRPC's byte buffers, with the check that protobuf-c leaves out:
- *  strings must be UTF-8, for Go rejects a whole message over one that isn't. */
+ *  strings must be UTF-8, for Go rejects a whole message over one that isn't, and have no NUL
+ *  within, for a C string ends there. */
 #ifndef WCOW_RPC_MESSAGE_H
 #define WCOW_RPC_MESSAGE_H
 
@@ -18,7 +19,7 @@ WCOW_NODISCARD int wcow_message_check(const ProtobufCMessage *message, struct wc
 /** Packs; strings that aren't UTF-8 get '?' for each bad byte. Caller destroys *ret. */
 WCOW_NODISCARD int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
                                      struct wcow_error *err);
-/** Unpacks and checks. @param allocator NULL: malloc */
+/** Unpacks and checks; WCOW_E_INVALID. @param allocator NULL: malloc */
 WCOW_NODISCARD int wcow_message_unpack(grpc_byte_buffer *buffer,
                                        const ProtobufCMessageDescriptor *type,
                                        ProtobufCAllocator *allocator, ProtobufCMessage **ret,

@@ -17,6 +17,7 @@
 #include "rpc/thread.h"
 
 enum {
+    N_CATCH_ALLS = 2,      /* of methods that are unknown, of callers that are refused */
     POSTED_PER_METHOD = 4, /* calls that gRPC may begin before we come to post more */
     MAX_FREE_CALLS = 256,
     STOP_GRACE_MS = 10000,
@@ -60,11 +61,11 @@ static void post(struct wcow_rpc_server *server, struct wcow_method *method)
     call->method = method;
     grpc_call_error r;
     if (method->registered)
-        r = grpc_server_request_registered_call(server->server, method->registered, &call->call,
+        r = grpc_server_request_registered_call(method->grpc, method->registered, &call->call,
                                                 &call->deadline, &call->headers, &call->payload,
                                                 server->cq, server->cq, &call->tag_new);
     else
-        r = grpc_server_request_call(server->server, &call->call, &call->details, &call->headers,
+        r = grpc_server_request_call(method->grpc, &call->call, &call->details, &call->headers,
                                      server->cq, server->cq, &call->tag_new);
     if (r != GRPC_CALL_OK)
         recycle(server, call);
@@ -78,6 +79,15 @@ static void count_active(struct wcow_rpc_server *server, bool begun)
     (void)pthread_mutex_unlock(&server->lock);
     if (idle)
         (void)pthread_cond_signal(&server->changed);
+}
+
+static void handle_refused(struct wcow_rpc_call *call)
+{
+    struct wcow_rpc_server *server = call->server;
+    (void)pthread_mutex_lock(&server->lock);
+    struct wcow_error err = server->refusal;
+    (void)pthread_mutex_unlock(&server->lock);
+    wcow_rpc_call_finish(call, NULL, err.code, &err);
 }
 
 static void handle_unknown(struct wcow_rpc_call *call)
@@ -122,12 +132,14 @@ static void on_new(struct wcow_rpc_server *server, struct wcow_rpc_call *call, b
     count_active(server, true);
     call->started_ns = wcow_now_ns();
     (void)snprintf(call->id, sizeof(call->id), "%08" PRIx64, ++server->next_id);
-    wcow_call_watch_close(call);
-    if (!call->method->registered) {
+    if (call->method->grpc == server->refuser) {
+        handle_refused(call);
+    } else if (!call->method->registered) {
         handle_unknown(call);
     } else if (call->method->def.where == WCOW_RPC_INLINE) {
         handle(call);
     } else {
+        wcow_call_watch_close(call);
         call->job.run = handle_job;
         wcow_pool_push(server->pool, &call->job);
     }
@@ -135,7 +147,7 @@ static void on_new(struct wcow_rpc_server *server, struct wcow_rpc_call *call, b
 
 static void on_over(struct wcow_rpc_server *server, struct wcow_rpc_call *call)
 {
-    if (!call->close_done || !call->finish_done)
+    if (!call->finish_done || (call->watching && !call->close_done))
         return;
     recycle(server, call);
     count_active(server, false);
@@ -162,7 +174,7 @@ static void on_event(struct wcow_rpc_server *server, const struct wcow_tag *tag,
         break;
     case WCOW_TAG_STOP:
         (void)pthread_mutex_lock(&server->lock);
-        server->shut_down = true;
+        server->n_shut_down++;
         (void)pthread_mutex_unlock(&server->lock);
         (void)pthread_cond_signal(&server->changed);
         break;
@@ -190,7 +202,7 @@ static int copy_methods(struct wcow_rpc_server *server, const struct wcow_rpc_me
     int r = wcow_health_new(methods, n, &server->health, err);
     if (r < 0)
         return r;
-    server->n_methods = n + WCOW_HEALTH_METHODS + 1;
+    server->n_methods = n + WCOW_HEALTH_METHODS + N_CATCH_ALLS;
     server->methods = calloc(server->n_methods, sizeof(*server->methods));
     if (!server->methods)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu methods", n);
@@ -200,7 +212,8 @@ static int copy_methods(struct wcow_rpc_server *server, const struct wcow_rpc_me
     wcow_health_methods(server->health, health);
     for (size_t i = 0; i < WCOW_HEALTH_METHODS; i++)
         server->methods[n + i].def = health[i];
-    server->methods[server->n_methods - 1].def.path = "unknown";
+    server->methods[server->n_methods - 2].def.path = "unknown";
+    server->methods[server->n_methods - 1].def.path = "refused";
     return WCOW_OK;
 }
 
@@ -222,7 +235,12 @@ static int make_grpc_server(struct wcow_rpc_server *server, struct wcow_error *e
     server->server = grpc_server_create(&list, NULL);
     server->cq = grpc_completion_queue_create_for_next(NULL);
     grpc_server_register_completion_queue(server->server, server->cq, NULL);
-    for (size_t i = 0; i + 1 < server->n_methods; i++) {
+    server->refuser = grpc_server_create(&list, NULL);
+    grpc_server_register_completion_queue(server->refuser, server->cq, NULL);
+    for (size_t i = 0; i < server->n_methods; i++)
+        server->methods[i].grpc = server->server;
+    server->methods[server->n_methods - 1].grpc = server->refuser;
+    for (size_t i = 0; i + N_CATCH_ALLS < server->n_methods; i++) {
         struct wcow_method *m = &server->methods[i];
         m->registered = grpc_server_register_method(server->server, m->def.path, NULL,
                                                     GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
@@ -261,6 +279,8 @@ int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
     server->listener = (struct wcow_listener){.fd = -1, .lock_fd = -1};
     server->observer = options->observer;
     server->observer_ctx = options->observer_ctx;
+    server->admit = options->admit;
+    server->admit_ctx = options->admit_ctx;
     server->stop_grace_ms = options->stop_grace_ms ? options->stop_grace_ms : STOP_GRACE_MS;
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0)
@@ -281,6 +301,7 @@ int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
 int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err)
 {
     grpc_server_start(server->server);
+    grpc_server_start(server->refuser);
     for (size_t i = 0; i < server->n_methods; i++)
         for (int n = 0; n < POSTED_PER_METHOD; n++)
             post(server, &server->methods[i]);
@@ -313,14 +334,16 @@ static void shut_down(struct wcow_rpc_server *server)
 {
     struct wcow_tag tag = {.kind = WCOW_TAG_STOP};
     grpc_server_shutdown_and_notify(server->server, server->cq, &tag);
+    grpc_server_shutdown_and_notify(server->refuser, server->cq, &tag);
     wcow_health_stop(server->health);
     (void)pthread_mutex_lock(&server->lock);
     wait_idle(server);
     (void)pthread_mutex_unlock(&server->lock);
     /* Ends idle connections too, which would otherwise be waited for. */
     grpc_server_cancel_all_calls(server->server);
+    grpc_server_cancel_all_calls(server->refuser);
     (void)pthread_mutex_lock(&server->lock);
-    while (server->n_active > 0 || !server->shut_down)
+    while (server->n_active > 0 || server->n_shut_down < 2)
         (void)pthread_cond_wait(&server->changed, &server->lock);
     (void)pthread_mutex_unlock(&server->lock);
 }
@@ -358,10 +381,12 @@ static void free_grpc(struct wcow_rpc_server *server)
     if (!server->stopped) {
         struct wcow_tag tag = {.kind = WCOW_TAG_STOP};
         grpc_server_shutdown_and_notify(server->server, server->cq, &tag);
+        grpc_server_shutdown_and_notify(server->refuser, server->cq, &tag);
         grpc_server_cancel_all_calls(server->server);
         drain_unstarted(server);
     }
     grpc_server_destroy(server->server);
+    grpc_server_destroy(server->refuser);
     grpc_completion_queue_destroy(server->cq);
 }
 

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -46,10 +47,13 @@ const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *k
 /** Short id for logs, unique in this process. */
 const char *wcow_rpc_call_id(const struct wcow_rpc_call *call);
 const char *wcow_rpc_call_method(const struct wcow_rpc_call *call);
-/** True from the moment the caller went away or its deadline passed. To poll or hand on. */
+/** True from the moment the caller went away or its deadline passed. To poll or hand on. Kept for
+ *  WCOW_RPC_WORKER methods alone. */
 const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
 
-/** Add a message to a server-streaming reply (queued, sent in order). */
+/** Add a message to a server-streaming reply (queued, sent in order). Where many wait because the
+ *  caller does not read, a WCOW_RPC_WORKER method waits here: WCOW_E_DEADLINE after 30 s,
+ *  WCOW_E_CANCELLED when the caller goes away. */
 WCOW_NODISCARD int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
                                       struct wcow_error *err);
 /** End the call and free it. @param code WCOW_OK with @p reply (NULL for a streaming method), or an
@@ -64,12 +68,20 @@ void wcow_rpc_call_finish(struct wcow_rpc_call *call, const ProtobufCMessage *re
 typedef void (*wcow_rpc_observer)(void *ctx, const char *method, const char *call_id, int code,
                                   const char *message, uint64_t duration_ns);
 
+/** Whether the process @p pid may call here; asked once a connection, on the accept thread.
+ *  WCOW_E_UNAVAILABLE: cannot be said yet, ask again in a moment (for 10 s, then it may). Another
+ *  error: each call on the connection gets it as its answer.
+ *  @param pid 0 where the peer is unknown */
+typedef int (*wcow_rpc_admit)(void *ctx, pid_t pid, struct wcow_error *err);
+
 struct wcow_rpc_server_options {
     const char *address;        /**< socket path, at most 107 bytes; NULL: only systemd's */
     unsigned n_workers;         /**< 0: the number of processors, at least 2 */
     uint32_t stop_grace_ms;     /**< how long running calls may go on after stop; 0: 10 s */
     wcow_rpc_observer observer; /**< may be NULL */
     void *observer_ctx;
+    wcow_rpc_admit admit; /**< NULL: everybody */
+    void *admit_ctx;
 };
 
 /** Own the socket: takes a lock beside it ("ADDRESS.lock", flock), so that a second server on the

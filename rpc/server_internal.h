@@ -10,15 +10,18 @@
 
 struct wcow_rpc_server {
     grpc_server *server;
+    grpc_server *refuser; /**< of connections that are not admitted: it answers why */
     grpc_completion_queue *cq;
     struct wcow_listener listener;
     struct wcow_pool *pool;
     struct wcow_health *health;
-    struct wcow_method *methods; /**< the callers', health's, and the catch-all last */
+    struct wcow_method *methods; /**< the callers', health's, and the two catch-alls last */
     size_t n_methods;
     uint32_t stop_grace_ms;
     wcow_rpc_observer observer;
     void *observer_ctx;
+    wcow_rpc_admit admit;
+    void *admit_ctx;
 
     pthread_t dispatcher, acceptor;
     int wake_fd; /**< eventfd: ends the accept thread */
@@ -30,8 +33,9 @@ struct wcow_rpc_server {
 
     pthread_mutex_t lock; /**< the rest */
     pthread_cond_t changed;
-    size_t n_active; /**< calls begun and not over */
-    bool shut_down;  /**< gRPC has let go of every connection */
+    size_t n_active;           /**< calls begun and not over */
+    unsigned n_shut_down;      /**< of the two: gRPC has let go of every connection */
+    struct wcow_error refusal; /**< the last one */
 };
 
 void wcow_server_observe(struct wcow_rpc_server *server, const struct wcow_rpc_call *call, int code,

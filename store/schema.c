@@ -29,6 +29,14 @@ static const char *const steps[] = {
     "  value TEXT NOT NULL CHECK (value <> ''),"
     "  PRIMARY KEY (snapshot_id, key)"
     ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE owner ("
+    "  id INTEGER PRIMARY KEY CHECK (id = 1),"
+    "  path TEXT NOT NULL,"
+    "  device INTEGER NOT NULL,"
+    "  inode INTEGER NOT NULL,"
+    "  since INTEGER NOT NULL"
+    ") STRICT;",
 };
 enum { LATEST = (int)(sizeof(steps) / sizeof(steps[0])) };
 

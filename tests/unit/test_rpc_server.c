@@ -284,6 +284,60 @@ static void invalid_utf8_in_a_request_is_refused_by_name(void **state)
     assert_string_equal(why.msg, "wcowd: key of StatSnapshotRequest is not valid UTF-8");
 }
 
+static void a_nul_within_a_string_of_a_request_is_refused_by_name(void **state)
+{
+    struct fixture *f = *state;
+    Containerd__Services__Content__V1__ReadContentResponse request =
+        CONTAINERD__SERVICES__CONTENT__V1__READ_CONTENT_RESPONSE__INIT;
+    uint8_t bytes[] = {'a', '\0', 'b'};
+    request.data = (ProtobufCBinaryData){.len = sizeof(bytes), .data = bytes};
+    ProtobufCMessage *message = NULL;
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_rpc_unary(f->channel, &plain, STAT_PATH, &request.base,
+                                    stat_response_type, &message, &why),
+                     WCOW_E_INVALID);
+    assert_string_equal(why.msg, "wcowd: key of StatSnapshotRequest has a NUL byte within");
+}
+
+static int admit_nobody(void *ctx, pid_t pid, struct wcow_error *err)
+{
+    atomic_int *asked = ctx;
+    if (atomic_fetch_add(asked, 1) < 2)
+        return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "not yet");
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION, "not you, %s", pid == getpid() ? "test" : "who?");
+}
+
+static void a_caller_that_is_not_admitted_is_told_why_by_each_call(void **state)
+{
+    struct fixture *f = *state;
+    atomic_int asked = 0;
+    char socket_path[128];
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/run/refuses", f->dir);
+    const struct wcow_rpc_method method = {STAT_PATH, stat_request_type, WCOW_RPC_INLINE, on_stat,
+                                           f};
+    const struct wcow_rpc_server_options options = {
+        .address = socket_path, .admit = admit_nobody, .admit_ctx = &asked};
+    struct wcow_rpc_server *server = NULL;
+    struct wcow_rpc_channel *channel = NULL;
+    assert_ok(wcow_rpc_server_new(&options, &method, 1, &server, &err));
+    assert_ok(wcow_rpc_server_start(server, &err));
+    assert_ok(wcow_rpc_channel_new(socket_path, &channel, &err));
+    struct wcow_rpc_channel *before = f->channel;
+    f->channel = channel;
+    for (int i = 0; i < 10; i++) {
+        struct wcow_error why = {0};
+        stat_response *reply = NULL;
+        assert_int_equal(call_stat(f, &plain, "k", &reply, &why), WCOW_E_PRECONDITION);
+        assert_string_equal(why.msg, "wcowd: not you, test");
+    }
+    f->channel = before;
+    assert_true(atomic_load(&asked) >= 3);
+    wcow_rpc_channel_free(channel);
+    wcow_rpc_server_free(server);
+    (void)strcat(socket_path, ".lock");
+    (void)unlink(socket_path);
+}
+
 static void unknown_methods_are_unimplemented(void **state)
 {
     struct fixture *f = *state;
@@ -650,6 +704,8 @@ int main(void)
         WITH_SERVER(an_error_arrives_with_class_and_valid_text),
         WITH_SERVER(invalid_utf8_in_a_reply_is_mended),
         WITH_SERVER(invalid_utf8_in_a_request_is_refused_by_name),
+        WITH_SERVER(a_nul_within_a_string_of_a_request_is_refused_by_name),
+        WITH_SERVER(a_caller_that_is_not_admitted_is_told_why_by_each_call),
         WITH_SERVER(unknown_methods_are_unimplemented),
         WITH_SERVER(a_message_over_16_mib_is_refused_before_it_is_sent),
         WITH_SERVER(a_header_that_http2_cannot_carry_is_refused),

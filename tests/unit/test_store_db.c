@@ -125,7 +125,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
     shell("PRAGMA user_version = 99");
     assert_fails(wcow_store_open(root, &store, &err), WCOW_E_UNSUPPORTED);
     assert_fails(wcow_store_open_readonly(root, &store, &err), WCOW_E_UNSUPPORTED);
-    shell("PRAGMA user_version = 1");
+    shell("PRAGMA user_version = 2");
     assert_ok(wcow_store_open(root, &store, &err));
     wcow_store_close(store);
 }
