@@ -32,6 +32,11 @@ struct wcow_build_options {
     const char *ns;
     const char *snapshotter;
     const char *cache_file; /**< of the step cache; NULL: none */
+    const char *executor;            /**< of RUN: "auto", "none", "wine", "runhcs"; NULL: auto */
+    const char *executor_configured; /**< what auto stands for on this machine; NULL: none */
+    const char *executor_root;       /**< wcowd's root folder, where executors are installed */
+    unsigned run_timeout_s;          /**< of one RUN; 0: none */
+    struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */
     struct wcow_progress *progress;
     const atomic_bool *cancel;
 };

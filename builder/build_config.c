@@ -12,11 +12,14 @@ int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
                            const struct wcow_instruction *ins, bool empty_layer,
                            struct wcow_error *err)
 {
-    (void)b;
+    char comment[160] = "wcow";
+    if (ins->kind == WCOW_INS_RUN && b->executor)
+        (void)snprintf(comment, sizeof(comment), "wcow, run by %s %s", b->executor->name,
+                       b->executor->version);
     const struct wcow_history entry = {.has_created = true,
                                        .created_s = s->created_s,
                                        .created_by = ins->node->original,
-                                       .comment = "wcow",
+                                       .comment = comment,
                                        .author = wcow_image_config_author(s->config),
                                        .empty_layer = empty_layer};
     return wcow_image_config_add_history(s->config, &entry, err);

@@ -7,9 +7,12 @@
 #include "builder/build.h"
 #include "builder/cmdline.h"
 #include "builder/context.h"
+#include "builder/copy.h"
+#include "builder/git.h"
 #include "builder/instructions.h"
 #include "builder/layer_write.h"
 #include "builder/layers.h"
+#include "builder/run.h"
 #include "builder/words_env.h"
 #include "store/cache.h"
 
@@ -35,12 +38,19 @@ struct wcow_stage_state {
     size_t n_steps; /**< instructions that are shown */
 };
 
+/** A repository that ADD fetched; payloads read it until the end. */
+struct wcow_build_checkout {
+    struct wcow_git_checkout *checkout;
+    struct wcow_context *context;
+};
+
 struct wcow_build {
     const struct wcow_build_options *options;
     struct wcow_progress *progress;
     struct wcow_backend *backend;
     struct wcow_context *context;
     struct wcow_build_cache *cache;
+    struct wcow_executor *executor; /**< of RUN; NULL until the first */
     struct wcow_arena arena;
 
     char *dockerfile_name; /**< as messages call it */
@@ -62,6 +72,8 @@ struct wcow_build {
     struct wcow_layer_sources sources; /**< owns all layers of all stages */
     struct wcow_local_image **images;  /**< owns the images that stages began from */
     size_t n_images;
+    struct wcow_build_checkout *checkouts;
+    size_t n_checkouts;
 };
 
 /* build_load.c: from options to a typed Dockerfile */
@@ -115,13 +127,41 @@ WCOW_NODISCARD int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_
                                         struct wcow_tree *tree, unsigned step,
                                         struct wcow_layer_made *ret, struct wcow_error *err);
 
-/* build_steps.c: COPY, ADD, WORKDIR, RUN */
+/** Find a layer by its key, and keep its blob while the build lasts: 1, or 0. */
+WCOW_NODISCARD int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_digest *key,
+                                           struct wcow_cached_layer *ret, struct wcow_error *err);
+void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
+                               const struct wcow_digest *key,
+                               const struct wcow_cached_layer *layer);
+/** The layer becomes the stage's uppermost. */
+WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s,
+                                       const struct wcow_cached_layer *layer,
+                                       struct wcow_error *err);
+
+/* build_run.c: RUN */
+WCOW_NODISCARD int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
+                                       const struct wcow_instruction *ins, unsigned step,
+                                       struct wcow_layer_made *ret, struct wcow_error *err);
+/** Open what RUN left only as blobs: whoever looks into a stage's layers calls this first. */
+WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
+                                          unsigned step, struct wcow_error *err);
+
+/* build_steps.c: COPY, ADD, WORKDIR */
+/** The layers that --from names: of a stage before, or of an image (then in @p room). */
+WCOW_NODISCARD int wcow_build_layers_of(struct wcow_build *b, const struct wcow_stage_state *s,
+                                        const char *from, unsigned step,
+                                        const struct wcow_layers **ret, struct wcow_layers *room,
+                                        struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
                                    const struct wcow_instruction *ins, unsigned step,
                                    struct wcow_layer_made *ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
                                       const struct wcow_instruction *ins, unsigned step,
                                       struct wcow_layer_made *ret, struct wcow_error *err);
+
+/* build_add.c: ADD's sources, which may be remote */
+WCOW_NODISCARD int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying,
+                                  unsigned step, struct wcow_error *err);
 
 /* build_export.c: the target's image, out */
 /** What is wrong with --output and the names is said before anything is built. */

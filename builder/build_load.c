@@ -238,11 +238,17 @@ void wcow_build_done(struct wcow_build *b)
         free(b->images[i]);
     }
     free(b->images);
+    for (size_t i = 0; i < b->n_checkouts; i++) {
+        wcow_context_free(b->checkouts[i].context);
+        wcow_git_checkout_free(b->checkouts[i].checkout);
+    }
+    free(b->checkouts);
     wcow_env_done(&b->build_args);
     wcow_env_done(&b->predefined);
     wcow_env_done(&b->globals);
     wcow_context_free(b->context);
     wcow_build_cache_close(b->cache);
+    wcow_executor_free(b->executor);
     wcow_backend_free(b->backend);
     wcow_build_file_free(b->file);
     wcow_dockerfile_free(b->dockerfile);

@@ -9,26 +9,10 @@
 #include "builder/winpath.h"
 #include "layer/filetime.h"
 
-static int refuse_flags(const struct wcow_instruction *ins, struct wcow_error *err)
-{
-    const struct wcow_copy *copy = &ins->copy;
-    for (size_t i = 0; i < copy->sources.count; i++) {
-        const char *source = copy->sources.items[i];
-        if (ins->kind == WCOW_INS_ADD &&
-            (strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0 ||
-             strncmp(source, "git@", 4) == 0 || strncmp(source, "git://", 6) == 0))
-            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                             "ADD of a URL is not in this version: fetch \"%s\" into the build "
-                             "context and COPY it",
-                             source);
-    }
-    return WCOW_OK;
-}
-
 /* The layers that COPY --from names: of a stage before, or of an image. */
-static int layers_of(struct wcow_build *b, const struct wcow_stage_state *s, const char *from,
-                     unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
-                     struct wcow_error *err)
+int wcow_build_layers_of(struct wcow_build *b, const struct wcow_stage_state *s, const char *from,
+                         unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
+                         struct wcow_error *err)
 {
     const struct wcow_stage *stage = wcow_stage_find(b->file, from, s->index);
     char *end = NULL;
@@ -64,11 +48,13 @@ static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
         .now = wcow_filetime_of_unix(b->now_s, 0),
         .is_add = ins->kind == WCOW_INS_ADD,
     };
+    if (copying.is_add)
+        return wcow_build_add(b, &copying, step, err);
     if (!ins->copy.from)
         return wcow_copy_from_context(&copying, b->context, err);
     struct wcow_layers room = {0};
     const struct wcow_layers *layers = NULL;
-    int r = layers_of(b, s, ins->copy.from, step, &layers, &room, err);
+    int r = wcow_build_layers_of(b, s, ins->copy.from, step, &layers, &room, err);
     if (r == WCOW_OK)
         r = wcow_copy_from_layers(&copying, layers, err);
     wcow_layers_done(&room);
@@ -116,9 +102,7 @@ int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
 {
     const struct wcow_chain below = wcow_layers_chain(&s->layers);
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
-    int r = refuse_flags(ins, err);
-    if (r == WCOW_OK)
-        r = wcow_build_layer_tree(b, s, ins->copy.chown, &below, &tree, err);
+    int r = wcow_build_layer_tree(b, s, ins->copy.chown, &below, &tree, err);
     if (r == WCOW_OK)
         r = fill_copy(b, s, ins, tree, step, err);
     if (r == WCOW_OK)

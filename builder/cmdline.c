@@ -183,8 +183,7 @@ int wcow_cmdline_unify(struct wcow_arena *arena, struct wcow_cmdline_config *ent
     return escape(arena, entrypoint->args_escaped ? cmd : entrypoint, err);
 }
 
-/* Whether the command is `<<TAG` and nothing else. */
-static bool is_heredoc_alone(const struct wcow_ins_command *command)
+bool wcow_cmdline_is_script(const struct wcow_ins_command *command)
 {
     if (command->heredoc_count != 1)
         return false;
@@ -200,7 +199,7 @@ int wcow_cmdline_of_run(const struct wcow_ins_command *command, const struct wco
         return wcow_cmdline_join(command->args.items, command->args.count, out, err);
     if (command->args.count == 0)
         return WCOW_OK;
-    if (!is_heredoc_alone(command))
+    if (!wcow_cmdline_is_script(command))
         return add_shell_line(shell, command->args.items[0], out, err);
     const char *content = command->heredocs[0].content;
     size_t len = strlen(content);

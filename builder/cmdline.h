@@ -46,6 +46,8 @@ WCOW_NODISCARD int wcow_cmdline_config_of(const struct wcow_ins_command *command
 WCOW_NODISCARD int wcow_cmdline_unify(struct wcow_arena *arena,
                                       struct wcow_cmdline_config *entrypoint,
                                       struct wcow_cmdline_config *cmd, struct wcow_error *err);
+/** Whether the command is `<<TAG` and nothing else. */
+bool wcow_cmdline_is_script(const struct wcow_ins_command *command);
 /** The command line that RUN starts. A RUN that is a here-document alone runs its content. */
 WCOW_NODISCARD int wcow_cmdline_of_run(const struct wcow_ins_command *command,
                                        const struct wcow_strings *shell, struct wcow_buf *out,

@@ -131,7 +131,7 @@ int wcow_layer_sources_add(struct wcow_layer_sources *sources, struct wcow_layer
     return WCOW_OK;
 }
 
-static int parent_paths(const struct wcow_mounts *mounts, struct wcow_str_list *ret,
+int wcow_mounts_parents(const struct wcow_mounts *mounts, struct wcow_str_list *ret,
                         struct wcow_error *err)
 {
     static const char option[] = "parentLayerPaths=";
@@ -147,6 +147,13 @@ static int parent_paths(const struct wcow_mounts *mounts, struct wcow_str_list *
 
 int wcow_image_open_layers(struct wcow_backend *b, const struct wcow_local_image *image,
                            struct wcow_layer_sources *ret, struct wcow_error *err)
+{
+    return wcow_image_open_upper_layers(b, image, 0, ret, err);
+}
+
+int wcow_image_open_upper_layers(struct wcow_backend *b, const struct wcow_local_image *image,
+                                 size_t skip, struct wcow_layer_sources *ret,
+                                 struct wcow_error *err)
 {
     struct wcow_digest chain_id;
     int r = wcow_image_config_chain_id(image->config, image->manifest.layer_count, &chain_id, err);
@@ -166,9 +173,9 @@ int wcow_image_open_layers(struct wcow_backend *b, const struct wcow_local_image
     if (r == WCOW_OK)
         r = wcow_str_list_add(&b->views, key, err);
     if (r == WCOW_OK)
-        r = parent_paths(&mounts, &paths, err);
+        r = wcow_mounts_parents(&mounts, &paths, err);
     wcow_mounts_done(&mounts);
-    for (size_t i = paths.count; r == WCOW_OK && i > 0; i--) {
+    for (size_t i = paths.count > skip ? paths.count - skip : 0; r == WCOW_OK && i > 0; i--) {
         WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
         r = wcow_layer_source_open(paths.items[i - 1], &source, err);
         if (r == WCOW_OK)

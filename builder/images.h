@@ -6,6 +6,7 @@
 
 #include "builder/backend.h"
 #include "builder/layers.h"
+#include "containerd/snapshots.h"
 #include "image/config.h"
 #include "image/manifest.h"
 
@@ -37,6 +38,12 @@ WCOW_NODISCARD int wcow_image_pull(struct wcow_backend *b, const char *name,
 WCOW_NODISCARD int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image,
                                      unsigned step, struct wcow_error *err);
 
+/** The same for layers that are no image's yet: the build's lease holds them. Of @p image only the
+ *  manifest's layers and the config's diff IDs are looked at. */
+WCOW_NODISCARD int wcow_image_unpack_layers(struct wcow_backend *b,
+                                            const struct wcow_local_image *image, unsigned step,
+                                            struct wcow_error *err);
+
 /** Open the layer folders of an unpacked image, bottom first. The folders stay as long as the
  *  backend lives. The sources are appended to @p ret, whose owner frees them. */
 struct wcow_layer_sources {
@@ -49,5 +56,14 @@ WCOW_NODISCARD int wcow_layer_sources_add(struct wcow_layer_sources *sources,
 WCOW_NODISCARD int wcow_image_open_layers(struct wcow_backend *b,
                                           const struct wcow_local_image *image,
                                           struct wcow_layer_sources *ret, struct wcow_error *err);
+
+/** The same without the lowest @p skip layers. */
+WCOW_NODISCARD int wcow_image_open_upper_layers(struct wcow_backend *b,
+                                                const struct wcow_local_image *image, size_t skip,
+                                                struct wcow_layer_sources *ret,
+                                                struct wcow_error *err);
+/** The folders below a snapshot, nearest first, from the mounts that the snapshotter gave. */
+WCOW_NODISCARD int wcow_mounts_parents(const struct wcow_mounts *mounts, struct wcow_str_list *ret,
+                                       struct wcow_error *err);
 
 #endif

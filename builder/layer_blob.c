@@ -21,10 +21,9 @@ static int pass(void *ctx, const void *data, size_t len, struct wcow_error *err)
     return wcow_sink_write(m->next, data, len, err);
 }
 
-/* tree -> meter of the tar -> gzip -> meter of the blob -> @p blob */
-static int write_layer(struct wcow_tree *tree, const struct wcow_layer_write *options,
-                       const struct wcow_sink *blob, struct wcow_cached_layer *ret,
-                       struct wcow_error *err)
+/* what writes the tar -> meter of the tar -> gzip -> meter of the blob -> @p blob */
+static int write_layer(wcow_layer_tar_fn fn, void *arg, const struct wcow_sink *blob,
+                       struct wcow_cached_layer *ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *tar_hash = NULL;
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *blob_hash = NULL;
@@ -41,7 +40,7 @@ static int write_layer(struct wcow_tree *tree, const struct wcow_layer_write *op
     const struct wcow_sink plain = wcow_compressor_sink(gzip);
     struct meter tar_meter = {.next = &plain, .hash = tar_hash};
     const struct wcow_sink tar = {.write = pass, .ctx = &tar_meter};
-    r = wcow_layer_write(tree, options, &tar, err);
+    r = fn(arg, &tar, err);
     if (r == WCOW_OK)
         r = wcow_compressor_finish(gzip, err);
     if (r == WCOW_OK)
@@ -53,9 +52,27 @@ static int write_layer(struct wcow_tree *tree, const struct wcow_layer_write *op
     return r;
 }
 
+struct tree_layer {
+    struct wcow_tree *tree;
+    const struct wcow_layer_write *options;
+};
+
+static int write_tree(void *arg, const struct wcow_sink *sink, struct wcow_error *err)
+{
+    const struct tree_layer *layer = arg;
+    return wcow_layer_write(layer->tree, layer->options, sink, err);
+}
+
 int wcow_layer_blob_write(struct wcow_backend *backend, struct wcow_tree *tree,
                           const struct wcow_layer_write *options, struct wcow_cached_layer *ret,
                           struct wcow_error *err)
+{
+    struct tree_layer layer = {.tree = tree, .options = options};
+    return wcow_layer_blob_of(backend, write_tree, &layer, ret, err);
+}
+
+int wcow_layer_blob_of(struct wcow_backend *backend, wcow_layer_tar_fn fn, void *arg,
+                       struct wcow_cached_layer *ret, struct wcow_error *err)
 {
     wcow_autofree char *ref = wcow_backend_name(backend, "-layer");
     if (!ref)
@@ -67,7 +84,7 @@ int wcow_layer_blob_write(struct wcow_backend *backend, struct wcow_tree *tree,
     struct wcow_cached_layer layer = {0};
     const struct wcow_sink sink = wcow_content_writer_sink(writer);
     struct wcow_labels labels = {0};
-    r = write_layer(tree, options, &sink, &layer, err);
+    r = write_layer(fn, arg, &sink, &layer, err);
     if (r == WCOW_OK)
         r = wcow_labels_set(&labels, "containerd.io/uncompressed", layer.diff_id.text, err);
     if (r == WCOW_OK)

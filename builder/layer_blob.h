@@ -14,4 +14,10 @@ WCOW_NODISCARD int wcow_layer_blob_write(struct wcow_backend *backend, struct wc
                                          const struct wcow_layer_write *options,
                                          struct wcow_cached_layer *ret, struct wcow_error *err);
 
+/** Writes a layer's tar into a sink. */
+typedef int (*wcow_layer_tar_fn)(void *arg, const struct wcow_sink *sink, struct wcow_error *err);
+/** The same for whatever writes a tar. */
+WCOW_NODISCARD int wcow_layer_blob_of(struct wcow_backend *backend, wcow_layer_tar_fn fn, void *arg,
+                                      struct wcow_cached_layer *ret, struct wcow_error *err);
+
 #endif

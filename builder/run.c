@@ -1,29 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* What each kind of executor is, for the message: a build that has none of them cannot do RUN. */
-static const struct {
-    const char *name;
-    const char *needs;
-} kinds[] = {
-    {"runhcs", "containerd on a Windows host with the runhcs shim"},
-    {"wine", "a Linux host with Wine (an OCI runtime task, opt in)"},
-};
-
-int wcow_executor_find(const char *name, const struct wcow_executor **ret, struct wcow_error *err)
+int wcow_executor_check_name(const char *name, struct wcow_error *err)
 {
-    (void)ret; /* set by the executors that a build has: this one has none */
-    for (size_t i = 0; name && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(name, kinds[i].name) == 0)
-            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                             "the executor %s, which needs %s, is not in this build of wcow", name,
-                             kinds[i].needs);
+    static const char *const names[] = {"auto", "none", "runhcs", "wine"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return WCOW_OK;
     }
+    return WCOW_FAIL(err, WCOW_E_INVALID, "unknown executor \"%s\": use auto, none, runhcs or wine",
+                     name);
+}
+
+static int refuse_none(struct wcow_error *err)
+{
     return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                     "RUN needs an executor for Windows programs, and this build of wcow has none. "
-                     "Known executors: %s (%s), %s (%s). Until then run the command in an earlier "
-                     "step outside, and COPY what it makes",
-                     kinds[0].name, kinds[0].needs, kinds[1].name, kinds[1].needs);
+                     "RUN needs an executor (runhcs on Windows, wine on Linux), and none is turned "
+                     "on: once `wcow executor install wine`, then --executor=wine, or \"executor = "
+                     "wine\" in /etc/wcow/wcow.conf");
+}
+
+static int refuse_runhcs(struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                     "--executor=runhcs runs Windows containers, which needs a Windows host with "
+                     "containerd and its runhcs shim; this is Linux: use --executor=wine, or build "
+                     "there");
+}
+
+int wcow_executor_new(const struct wcow_executor_options *options, struct wcow_backend *backend,
+                      struct wcow_executor **ret, struct wcow_error *err)
+{
+    const char *name = options->name ? options->name : "auto";
+    int r = wcow_executor_check_name(name, err);
+    if (r == WCOW_OK && strcmp(name, "auto") == 0 && options->configured) {
+        name = options->configured;
+        r = wcow_executor_check_name(name, err);
+    }
+    if (r < 0)
+        return r;
+    if (strcmp(name, "runhcs") == 0)
+        return refuse_runhcs(err);
+    if (strcmp(name, "wine") != 0)
+        return refuse_none(err);
+    WCOW_CLEANUP(wcow_executor_free_p) struct wcow_executor *e = calloc(1, sizeof(*e));
+    if (!e)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an executor");
+    e->backend = backend;
+    r = wcow_executor_init_wine(e, options->root, err);
+    if (r < 0)
+        return r;
+    *ret = WCOW_TAKE_PTR(e);
+    return WCOW_OK;
+}
+
+void wcow_executor_free(struct wcow_executor *executor)
+{
+    if (!executor)
+        return;
+    free(executor->version);
+    free(executor->folder);
+    free(executor);
 }

@@ -1,29 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file run.h
- *  What can execute RUN: a runtime that starts Windows programs on a stage's layers. */
+ *  What executes RUN: starts a Windows program on a stage's layers. docs/run.md describes each kind
+ *  to its users. */
 #ifndef WCOW_BUILDER_RUN_H
 #define WCOW_BUILDER_RUN_H
 
-#include "base/error.h"
+#include "builder/backend.h"
+#include "builder/instructions.h"
+#include "containerd/snapshots.h"
+#include "differ/chain.h"
 
-/** One RUN. */
+/** Something shown to the command besides its layers. Borrowed. */
+struct wcow_run_volume {
+    const char *source; /**< on this host, absolute; NULL: memory that is gone afterwards */
+    const char *target; /**< as the layer would call it, "Files/src" */
+    bool is_file;
+    bool read_only;
+    int64_t size_bytes; /**< of memory; 0: the executor's limit */
+};
+
+/** One RUN. Borrowed. */
 struct wcow_execution {
-    const char *command_line; /**< as Windows starts it */
+    const char *command_line; /**< as CreateProcess takes it */
+    const char *script;       /**< NULL; else a batch file: its path goes behind command_line */
     const char *workdir;      /**< "C:\app" */
     const char *const *env;   /**< "NAME=value", ended by NULL */
-    const char *user;
-    const char *snapshot; /**< key of the active snapshot that the command changes */
+    const char *user;         /**< NULL: ContainerAdministrator */
+    enum wcow_run_network network;
+    const struct wcow_run_volume *volumes;
+    size_t n_volumes;
+    const struct wcow_mounts *rootfs;     /**< of the active snapshot, as the snapshotter gave it */
+    const char *folder;                   /**< of the active snapshot */
+    const struct wcow_layer_chain *below; /**< its parents, nearest first */
+    const char *base;                     /**< chain ID of the image that the stage began with */
+    const char *os_version;               /**< "10.0.20348.2340" or "" */
+    unsigned timeout_s;                   /**< 0: none */
+    unsigned step;                        /**< output goes to this step of the progress */
 };
 
 struct wcow_executor {
     const char *name;
-    int (*run)(void *ctx, const struct wcow_execution *execution, struct wcow_error *err);
-    void *ctx;
+    char *version; /**< of what executes: part of a step's key in the cache, and in the history */
+    /** Runs it to its end; what it changed is then in the snapshot's folder, and nothing else is.
+     *  @param ret_exit_code of the command, set where it ran
+     *  @return WCOW_E_CANCELLED, WCOW_E_DEADLINE (timeout), WCOW_E_LIMIT (disk), WCOW_E_UNSUPPORTED
+     *          (what the command left cannot be in a layer; named) */
+    int (*run)(struct wcow_executor *executor, const struct wcow_execution *execution,
+               uint32_t *ret_exit_code, struct wcow_error *err);
+    struct wcow_backend *backend;
+    char *folder; /**< of Wine's template */
 };
 
-/** The executor of this name for this machine, NULL name: the one that is there.
- *  WCOW_E_UNSUPPORTED says which there are and what each needs. */
-WCOW_NODISCARD int wcow_executor_find(const char *name, const struct wcow_executor **ret,
-                                      struct wcow_error *err);
+struct wcow_executor_options {
+    const char *name;       /**< "auto", "none", "wine", "runhcs"; NULL: auto */
+    const char *configured; /**< what auto stands for on this machine; NULL: none */
+    const char *root;       /**< wcowd's root folder, where executors are installed */
+};
+
+/** WCOW_E_UNSUPPORTED: there is none, or not on this machine, and how to get one.
+ *  WCOW_E_INVALID: no such name. */
+WCOW_NODISCARD int wcow_executor_new(const struct wcow_executor_options *options,
+                                     struct wcow_backend *backend, struct wcow_executor **ret,
+                                     struct wcow_error *err);
+void wcow_executor_free(struct wcow_executor *executor);
+WCOW_DEFINE_CLEANUP(struct wcow_executor, wcow_executor_free)
+
+/** Whether @p name is one that wcow_executor_new() knows; said in @p err where it is not. */
+WCOW_NODISCARD int wcow_executor_check_name(const char *name, struct wcow_error *err);
+
+/** run_wine.c: fills what a new executor needs. WCOW_E_UNSUPPORTED where it is not installed. */
+WCOW_NODISCARD int wcow_executor_init_wine(struct wcow_executor *executor, const char *root,
+                                           struct wcow_error *err);
 
 #endif

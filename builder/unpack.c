@@ -139,8 +139,22 @@ static int label_blobs(struct wcow_backend *b, const struct wcow_local_image *im
     return r;
 }
 
-int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image, unsigned step,
-                      struct wcow_error *err)
+/* Whether the config holds the snapshots already: 1 or 0. */
+static int is_labelled(struct wcow_backend *b, const struct wcow_local_image *image,
+                       struct wcow_error *err)
+{
+    struct wcow_content_info info = {0};
+    wcow_autobuf key = {0};
+    int r = wcow_buf_addf(&key, err, "containerd.io/gc.ref.snapshot.%s", b->snapshotter);
+    if (r == WCOW_OK)
+        r = wcow_content_info(&b->ctx, image->manifest.config.digest.text, &info, err);
+    bool is = r == WCOW_OK && wcow_labels_get(&info.labels, (const char *)key.data);
+    wcow_content_info_done(&info);
+    return r < 0 ? r : is;
+}
+
+int wcow_image_unpack_layers(struct wcow_backend *b, const struct wcow_local_image *image,
+                             unsigned step, struct wcow_error *err)
 {
     size_t n = image->manifest.layer_count;
     size_t there = 0;
@@ -158,5 +172,14 @@ int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *ima
         if (r == WCOW_OK)
             wcow_progress_status(b->progress, step, (const char *)id.data, 0, 0, true);
     }
-    return r < 0 ? r : label_blobs(b, image, err);
+    return r;
+}
+
+int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image, unsigned step,
+                      struct wcow_error *err)
+{
+    int r = wcow_image_unpack_layers(b, image, step, err);
+    if (r == WCOW_OK)
+        r = is_labelled(b, image, err);
+    return r != 0 ? (r < 0 ? r : WCOW_OK) : label_blobs(b, image, err);
 }

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/run.h"
+#include "cli/conf.h"
 #include "cli/options.h"
+#include "cli/place.h"
 #include "cli/verbs.h"
 
 /* Set by the signal handler; every part of a build polls it. */
@@ -48,6 +51,8 @@ struct arguments {
     bool quiet;
     bool check;
     bool load;
+    const char *run_timeout;
+    struct wcow_conf conf;
     struct wcow_build_options build;
 };
 
@@ -66,8 +71,7 @@ static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
         bool given;
         const char *why;
     } options[] = {
-        {"--secret", a->secrets.n > 0, "secrets are for RUN, which has no executor here"},
-        {"--ssh", a->ssh.n > 0, "SSH agents are for RUN, which has no executor here"},
+        {"--ssh", a->ssh.n > 0, "an agent's socket means nothing to a Windows command"},
         {"--cache-from", a->cache_from.n > 0, "the step cache is this machine's own"},
         {"--cache-to", a->cache_to.n > 0, "the step cache is this machine's own"},
         {"--build-context", a->build_contexts.n > 0, "name the image or stage in --from instead"},
@@ -126,7 +130,31 @@ static int fill_lists(struct arguments *a, struct wcow_error *err)
         r = to_list(&a->outputs, &a->build.outputs, err);
     if (r == WCOW_OK)
         r = to_list(&a->annotations, &a->build.annotations, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->secrets, &a->build.secrets, err);
     return r;
+}
+
+/* Which executor, and where it is installed: options, then wcow.conf. */
+static int fill_executor(struct arguments *a, struct wcow_error *err)
+{
+    struct wcow_place place = {0};
+    wcow_place_fill(&place);
+    int r = wcow_conf_load(&a->conf, err);
+    if (r < 0)
+        return r;
+    a->build.executor_configured = a->conf.executor;
+    a->build.executor_root = place.root;
+    if (a->build.executor && (r = wcow_executor_check_name(a->build.executor, err)) < 0)
+        return r;
+    const char *timeout = a->run_timeout ? a->run_timeout : a->conf.run_timeout;
+    char *end = NULL;
+    unsigned long seconds = timeout ? strtoul(timeout, &end, 10) : 0;
+    if (timeout && (!*timeout || *end || seconds > 7UL * 24 * 3600))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
+    a->build.run_timeout_s = (unsigned)seconds;
+    return WCOW_OK;
 }
 
 static void done(struct arguments *a)
@@ -141,6 +169,8 @@ static void done(struct arguments *a)
     wcow_str_list_done(&a->build.tags);
     wcow_str_list_done(&a->build.outputs);
     wcow_str_list_done(&a->build.annotations);
+    wcow_str_list_done(&a->build.secrets);
+    wcow_conf_done(&a->conf);
 }
 
 /* ---- what it does ---- */
@@ -202,6 +232,8 @@ static int run(struct arguments *a)
     struct wcow_error err = {0};
     int r = refuse_unsupported(a, &err);
     if (r == WCOW_OK)
+        r = fill_executor(a, &err);
+    if (r == WCOW_OK)
         r = fill_lists(a, &err);
     if (r < 0) {
         (void)fprintf(stderr, "wcow build: %s\n", err.msg);
@@ -245,6 +277,8 @@ int wcow_cli_build(int argc, char **argv)
         {0, "cache-to", "REF", NULL, WCOW_OPTION_LIST, &a.cache_to},
         {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
         {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &a.check},
+        {0, "executor", "NAME", "What executes RUN: auto, none, wine, runhcs", WCOW_OPTION_STRING,
+         &b->executor},
         {'f', "file", "PATH", "The Dockerfile; - for standard input", WCOW_OPTION_STRING,
          &b->dockerfile},
         {0, "hosts-dir", "DIR", "containerd's certs.d, for registries", WCOW_OPTION_STRING,
@@ -268,8 +302,10 @@ int wcow_cli_build(int argc, char **argv)
         {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
          &b->push},
         {'q', "quiet", NULL, "Print only the image's digest", WCOW_OPTION_FLAG, &a.quiet},
+        {0, "run-timeout", "SECONDS", "End a RUN that takes longer", WCOW_OPTION_STRING,
+         &a.run_timeout},
         {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &a.sbom},
-        {0, "secret", "SECRET", NULL, WCOW_OPTION_LIST, &a.secrets},
+        {0, "secret", "id=ID[,src=FILE|,env=NAME]", "Give RUN a secret", WCOW_OPTION_LIST, &a.secrets},
         {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as",
          WCOW_OPTION_STRING, &b->snapshotter},
         {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &a.ssh},

@@ -5,6 +5,7 @@
 #define WCOW_CLI_VERBS_H
 
 int wcow_cli_build(int argc, char **argv);
+int wcow_cli_executor(int argc, char **argv);
 int wcow_cli_cat(int argc, char **argv);
 int wcow_cli_diff(int argc, char **argv);
 int wcow_cli_ls(int argc, char **argv);

@@ -14,6 +14,7 @@ static const struct verb {
     {"build", wcow_cli_build, "Build a Windows image from a Dockerfile"},
     {"cat", wcow_cli_cat, "Write a file of an image or a layer to standard output"},
     {"diff", wcow_cli_diff, "Show in what two images or layers differ"},
+    {"executor", wcow_cli_executor, "Set up what executes RUN"},
     {"layers", wcow_cli_layers, "Show the folders behind a snapshot"},
     {"ls", wcow_cli_ls, "List the files of an image, a snapshot or a layer"},
     {"repair", wcow_cli_repair, "Mend a layer that another builder wrote wrongly"},

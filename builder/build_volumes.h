@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file build_volumes.h
+ *  What `RUN --mount=…` asks for, as places on this host. */
+#ifndef WCOW_BUILDER_BUILD_VOLUMES_H
+#define WCOW_BUILDER_BUILD_VOLUMES_H
+
+#include "builder/build_internal.h"
+
+/** Zero-initialise; release with wcow_build_volumes_done(), which removes what was copied. */
+struct wcow_build_volumes {
+    struct wcow_run_volume *items;
+    size_t n;
+    struct wcow_str_list keys;  /**< for the cache: digests of what is bound */
+    struct wcow_str_list env;   /**< "NAME=value" of secrets */
+    struct wcow_str_list paths; /**< what the items point to */
+    char *folder;               /**< private, of copies; or NULL */
+    int locks[16];
+    size_t n_locks;
+};
+void wcow_build_volumes_done(struct wcow_build_volumes *volumes);
+
+WCOW_NODISCARD int wcow_build_volumes_take(struct wcow_build *b, struct wcow_stage_state *s,
+                                           const struct wcow_run *run, unsigned step,
+                                           struct wcow_build_volumes *ret, struct wcow_error *err);
+
+#endif

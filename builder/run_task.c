@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/run_task.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "base/beneath.h"
+#include "base/bytes.h"
+#include "base/utf.h"
+#include "containerd/containers.h"
+#include "containerd/tasks.h"
+
+enum {
+    POLL_MS = 100,
+    LINE_MAX_BYTES = 4096,
+    END_TIMEOUT_MS = 10000, /* of the calls that end a task */
+};
+static const uint64_t KEEP_FREE_BYTES = 256 << 20;
+
+/* ---- output ---- */
+
+struct output {
+    struct wcow_progress *progress;
+    unsigned step;
+    struct wcow_buf *capture;
+    char line[LINE_MAX_BYTES + 1];
+    size_t len;
+};
+
+static void end_line(struct output *o)
+{
+    while (o->len > 0 && o->line[o->len - 1] == '\r')
+        o->len--;
+    o->line[o->len] = '\0';
+    /* A program may write in any code page: what is no UTF-8 is shown as '?'. */
+    for (size_t i = 0; i < o->len;) {
+        uint32_t code_point = 0;
+        size_t n = wcow_wtf8_decode((const uint8_t *)o->line + i, o->len - i, &code_point);
+        if (n == 0 || code_point == 0)
+            o->line[i] = '?';
+        i += n ? n : 1;
+    }
+    if (o->capture)
+        (void)!wcow_buf_addf(o->capture, NULL, "%s\n", o->line);
+    else
+        wcow_progress_log(o->progress, o->step, o->line);
+    o->len = 0;
+}
+
+static void add_output(struct output *o, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] == '\n') {
+            end_line(o);
+            continue;
+        }
+        if (o->len == LINE_MAX_BYTES)
+            end_line(o);
+        o->line[o->len++] = data[i];
+    }
+}
+
+/* What is there now. */
+static void drain(struct output *o, int fd)
+{
+    char data[8192];
+    ssize_t n = 0;
+    while ((n = read(fd, data, sizeof(data))) > 0)
+        add_output(o, data, (size_t)n);
+}
+
+/* ---- the wait ---- */
+
+struct waiter {
+    struct wcow_containerd_ctx ctx;
+    const char *id;
+    atomic_bool stop; /* gives up waiting */
+    atomic_bool is_done;
+    int result;
+    uint32_t status;
+    struct wcow_error err;
+};
+
+static void *wait_for_end(void *arg)
+{
+    struct waiter *w = arg;
+    w->result = wcow_task_wait(&w->ctx, w->id, &w->status, &w->err);
+    atomic_store(&w->is_done, true);
+    return NULL;
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int check_room(const struct wcow_run_task *task, struct wcow_error *err)
+{
+    struct statvfs disk;
+    if (!task->disk || statvfs(task->disk, &disk) < 0 ||
+        (uint64_t)disk.f_bavail * disk.f_frsize >= KEEP_FREE_BYTES)
+        return WCOW_OK;
+    return WCOW_FAIL(
+        err, WCOW_E_LIMIT,
+        "the command was ended: it filled the disk of %s (less than %llu MiB are left)", task->disk,
+        (unsigned long long)(KEEP_FREE_BYTES >> 20));
+}
+
+/* Until it ends by itself (WCOW_OK) or has to be ended. */
+static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struct waiter *w,
+                 struct output *o, int fd, struct wcow_error *err)
+{
+    double end = task->timeout_s ? now_s() + task->timeout_s : 0;
+    while (!atomic_load(&w->is_done)) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = poll(&p, 1, POLL_MS);
+        if (ready > 0 && (p.revents & POLLIN))
+            drain(o, fd);
+        else if (ready > 0) /* nobody writes yet, or any more */
+            (void)poll(NULL, 0, 2);
+        if (wcow_backend_is_cancelled(b))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        if (task->timeout_s && now_s() > end)
+            return WCOW_FAIL(err, WCOW_E_DEADLINE,
+                             "the command was ended: it ran longer than %u s (--run-timeout)",
+                             task->timeout_s);
+        int r = check_room(task, err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
+}
+
+/* ---- the task ---- */
+
+static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
+{
+    struct wcow_containerd_ctx ctx = b->ctx;
+    ctx.cancel = NULL; /* a cancelled build ends its tasks, too */
+    ctx.timeout_ms = END_TIMEOUT_MS;
+    return ctx;
+}
+
+static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *task,
+                           struct output *o, int fd, uint32_t *ret, struct wcow_error *err)
+{
+    struct wcow_containerd_ctx ending = ending_ctx(b);
+    struct waiter w = {.ctx = b->ctx, .id = task->id};
+    w.ctx.cancel = &w.stop;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_for_end, &w) != 0)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "no thread to wait for a command");
+    int r = wcow_task_start(&b->ctx, task->id, err);
+    if (r == WCOW_OK)
+        r = watch(b, task, &w, o, fd, err);
+    if (r < 0) {
+        (void)!wcow_task_kill(&ending, task->id, SIGKILL, NULL);
+        for (int i = 0; i < END_TIMEOUT_MS / POLL_MS && !atomic_load(&w.is_done); i++)
+            (void)poll(NULL, 0, POLL_MS);
+        atomic_store(&w.stop, true);
+    }
+    (void)pthread_join(thread, NULL);
+    drain(o, fd);
+    if (r == WCOW_OK && w.result < 0) {
+        if (err)
+            *err = w.err;
+        r = w.result;
+    }
+    if (r == WCOW_OK)
+        *ret = w.status;
+    return r;
+}
+
+static int run_container(struct wcow_backend *b, const struct wcow_run_task *task, struct output *o,
+                         const char *fifo, uint32_t *ret, struct wcow_error *err)
+{
+    struct wcow_containerd_ctx ending = ending_ctx(b);
+    wcow_autoclose int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", fifo);
+    const struct wcow_mounts none = {0};
+    const struct wcow_task_io io = {.stdout_path = fifo, .stderr_path = fifo};
+    uint32_t pid = 0;
+    int r =
+        wcow_task_create(&b->ctx, task->id, task->rootfs ? task->rootfs : &none, &io, &pid, err);
+    if (r < 0)
+        return r;
+    r = start_and_watch(b, task, o, fd, ret, err);
+    int deleted = wcow_task_delete(&ending, task->id, r < 0 ? NULL : err);
+    drain(o, fd); /* the shim has gone: all that was written is here */
+    return r < 0 ? r : deleted;
+}
+
+int wcow_run_task(struct wcow_backend *b, const struct wcow_run_task *task,
+                  uint32_t *ret_exit_status, struct wcow_error *err)
+{
+    wcow_autobuf fifo = {0};
+    struct output output = {.progress = b->progress, .step = task->step, .capture = task->capture};
+    const struct wcow_container container = {
+        .id = task->id, .runtime = task->runtime, .spec_json = task->spec_json};
+    int r = wcow_buf_addf(&fifo, err, "%s/output", task->folder);
+    if (r < 0)
+        return r;
+    const char *path = (const char *)fifo.data;
+    if (mkfifo(path, 0600) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", path);
+    r = wcow_container_create(&b->ctx, &container, err);
+    if (r == WCOW_OK) {
+        r = run_container(b, task, &output, path, ret_exit_status, err);
+        struct wcow_containerd_ctx ending = ending_ctx(b);
+        int deleted = wcow_container_delete(&ending, task->id, r < 0 ? NULL : err);
+        r = r < 0 ? r : deleted;
+    }
+    if (output.len > 0)
+        end_line(&output);
+    (void)unlink(path);
+    return r;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file run_task.h
+ *  A containerd task from beginning to end: its container record, its output as lines of progress,
+ *  its end by itself, by a signal, by time or for want of room. Nothing of it stays. */
+#ifndef WCOW_BUILDER_RUN_TASK_H
+#define WCOW_BUILDER_RUN_TASK_H
+
+#include "base/bytes.h"
+#include "builder/backend.h"
+#include "containerd/snapshots.h"
+
+struct wcow_run_task {
+    const char *id;      /**< of container and task */
+    const char *runtime; /**< "io.containerd.runc.v2" */
+    const char *spec_json;
+    const struct wcow_mounts *rootfs; /**< zero mounts: root.path of the spec */
+    const char *folder;               /**< private, for the FIFO of its output */
+    const char *disk;   /**< a path on the file system that the command fills; NULL: not watched */
+    unsigned timeout_s; /**< 0: none */
+    unsigned step;
+    struct wcow_buf *capture; /**< takes the output instead of the progress; or NULL */
+};
+
+/** @param ret_exit_status of the first process
+ *  @return WCOW_E_CANCELLED, WCOW_E_DEADLINE, WCOW_E_LIMIT (the disk is all but full): then it was
+ *          killed; errors of containerd */
+WCOW_NODISCARD int wcow_run_task(struct wcow_backend *backend, const struct wcow_run_task *task,
+                                 uint32_t *ret_exit_status, struct wcow_error *err);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/wine_run.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "builder/run_task.h"
+#include "layer/utf16.h"
+#include "snapshotter/tree.h"
+
+enum { MAX_PROCESSES = 1024, MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
+
+const char wcow_wine_overrides[] = "mscoree,mshtml,winemenubuilder.exe,services.exe,wineboot.exe=d";
+
+/* ---- the folder ---- */
+
+void wcow_wine_run_done(struct wcow_wine_run *run)
+{
+    if (run->fd >= 0 && run->name) {
+        wcow_autoclose int runs = openat(run->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (runs >= 0)
+            (void)!wcow_tree_delete(runs, run->name, NULL, NULL);
+        (void)close(run->fd);
+    }
+    free(run->name);
+    free(run->folder);
+    *run = (struct wcow_wine_run){.fd = -1};
+}
+
+static int make_dirs(int fd, struct wcow_error *err)
+{
+    static const char *const dirs[] = {"prefix", "prefix/dosdevices", "w"};
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        if (mkdirat(fd, dirs[i], 0700) < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make a folder for Wine");
+    }
+    if (symlinkat("/wine/c", fd, "prefix/dosdevices/c:") < 0 ||
+        symlinkat("/wine/w", fd, "prefix/dosdevices/w:") < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make Wine's drives");
+    return WCOW_OK;
+}
+
+int wcow_wine_run_init(const struct wcow_wine_template *t, struct wcow_backend *b,
+                       struct wcow_wine_run *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_wine_run_done)
+    struct wcow_wine_run run = {.template = t, .backend = b, .fd = -1};
+    run.name = wcow_backend_name(b, "-wine");
+    if (!run.name || asprintf(&run.folder, "%s/runs/%s", t->folder, run.name) < 0) {
+        run.folder = NULL;
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
+    }
+    if (mkdir(run.folder, 0700) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", run.folder);
+    run.fd = open(run.folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (run.fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", run.folder);
+    int r = make_dirs(run.fd, err);
+    if (r < 0)
+        return r;
+    *ret = run;
+    run = (struct wcow_wine_run){.fd = -1};
+    return WCOW_OK;
+}
+
+int wcow_wine_run_write(const struct wcow_wine_run *run, const char *name, const void *data,
+                        size_t len, struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = wcow_open_beneath(run->fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err);
+    const char *p = data;
+    while (r == WCOW_OK && len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write %s/%s", run->folder,
+                                   name);
+        p += n;
+        len -= (size_t)n;
+    }
+    return r;
+}
+
+int wcow_wine_run_read(const struct wcow_wine_run *run, const char *name, size_t max_bytes,
+                       struct wcow_buf *out, struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    struct stat st;
+    int r = wcow_open_beneath(run->fd, name, O_RDONLY | O_NONBLOCK, 0, &fd, err);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "%s is no file any more", name);
+    if (st.st_size < 0 || (size_t)st.st_size > max_bytes)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "%s has %lld bytes, the limit is %zu", name,
+                         (long long)st.st_size, max_bytes);
+    uint8_t *room = NULL;
+    r = wcow_buf_reserve(out, (size_t)st.st_size + 1, &room, err);
+    for (ssize_t n = 1; r == WCOW_OK && n > 0;) {
+        size_t left = (size_t)st.st_size - (size_t)(room - (out->data + out->len));
+        n = left ? read(fd, room, left) : 0;
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read %s", name);
+        room += n;
+    }
+    if (r == WCOW_OK) {
+        out->len = (size_t)(room - out->data);
+        out->data[out->len] = '\0';
+    }
+    return r;
+}
+
+/* ---- what the launcher reads ---- */
+
+static int write_utf16(const struct wcow_wine_run *run, const char *name, const char *text,
+                       struct wcow_error *err)
+{
+    wcow_autobuf bytes = {0};
+    int r = wcow_utf16_add(&bytes, text, err);
+    return r < 0 ? r
+                 : wcow_wine_run_write(run, name, bytes.data ? (const char *)bytes.data : "",
+                                       bytes.len, err);
+}
+
+static int write_environment(const struct wcow_wine_run *run, const char *const *env,
+                             struct wcow_error *err)
+{
+    wcow_autobuf bytes = {0};
+    int r = WCOW_OK;
+    for (; r == WCOW_OK && env && *env; env++) {
+        r = wcow_utf16_add(&bytes, *env, err);
+        if (r == WCOW_OK)
+            r = wcow_buf_add(&bytes, "\0", 2, err);
+    }
+    return r < 0 ? r
+                 : wcow_wine_run_write(run, "w/environment",
+                                       bytes.data ? (const char *)bytes.data : "", bytes.len, err);
+}
+
+static int write_passwd(const struct wcow_wine_run *run, const char *user, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_buf_addf(&text, err, "%s:x:0:0::/wine/prefix:/bin/sh\n", user);
+    return r < 0 ? r : wcow_wine_run_write(run, "passwd", text.data, text.len, err);
+}
+
+/* A batch file in the code page that Wine begins with. */
+static int write_script(const struct wcow_wine_run *run, const char *script, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_buf_add_str(&text, "@echo off\r\n", err);
+    for (const char *p = script; r == WCOW_OK && *p;) {
+        size_t n = strcspn(p, "\r\n");
+        r = wcow_buf_add(&text, p, n, err);
+        p += n;
+        p += *p == '\r';
+        p += *p == '\n';
+        if (r == WCOW_OK)
+            r = wcow_buf_add_str(&text, "\r\n", err);
+    }
+    return r < 0 ? r : wcow_wine_run_write(run, "w/run.cmd", text.data, text.len, err);
+}
+
+static int write_command(const struct wcow_wine_run *run, const struct wcow_wine_program *p,
+                         struct wcow_error *err)
+{
+    wcow_autobuf line = {0};
+    int r = p->script ? write_script(run, p->script, err) : WCOW_OK;
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&line, err, "%s%s", p->command_line, p->script ? " W:\\run.cmd" : "");
+    return r < 0 ? r : write_utf16(run, "w/command", (const char *)line.data, err);
+}
+
+static int write_files(const struct wcow_wine_run *run, const struct wcow_wine_program *p,
+                       struct wcow_error *err)
+{
+    int r = write_passwd(run, p->user, err);
+    if (r < 0 || !p->command_line)
+        return r;
+    r = write_command(run, p, err);
+    if (r == WCOW_OK)
+        r = write_utf16(run, "w/directory", p->workdir, err);
+    return r < 0 ? r : write_environment(run, p->env, err);
+}
+
+/* ---- the container ---- */
+
+/* Three quarters of the memory: Windows programs get much, and the host stays alive. */
+static int64_t memory_limit(void)
+{
+    struct sysinfo info;
+    if (sysinfo(&info) < 0)
+        return INT64_C(4) << 30;
+    return (int64_t)info.totalram * info.mem_unit / 4 * 3;
+}
+
+static bool has_cgroups(void)
+{
+    return access("/sys/fs/cgroup/pids", F_OK) == 0 ||
+           access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
+}
+
+struct paths {
+    char *root;
+    char *bin;
+    char *launcher;
+    char *prefix;
+    char *w;
+    char *passwd;
+    const char *args[8];
+    struct wcow_wine_bind binds[MAX_BINDS];
+    size_t n_binds;
+};
+
+static void paths_done(struct paths *p)
+{
+    free(p->root);
+    free(p->bin);
+    free(p->launcher);
+    free(p->prefix);
+    free(p->w);
+    free(p->passwd);
+}
+
+static void add_bind(struct paths *p, const char *source, const char *target, bool read_only)
+{
+    p->binds[p->n_binds++] =
+        (struct wcow_wine_bind){.source = source, .target = target, .read_only = read_only};
+}
+
+static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
+                      struct paths *p, struct wcow_error *err)
+{
+    const char *folder = run->template->folder;
+    if (asprintf(&p->root, "%s/root", folder) < 0 || asprintf(&p->bin, "%s/bin", folder) < 0 ||
+        asprintf(&p->launcher, "%s/bin/wcow-launch.exe", folder) < 0 ||
+        asprintf(&p->prefix, "%s/prefix", run->folder) < 0 ||
+        asprintf(&p->w, "%s/w", run->folder) < 0 ||
+        asprintf(&p->passwd, "%s/passwd", run->folder) < 0)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
+    if (program->n_binds > MAX_BINDS - 8)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d mounts", MAX_BINDS - 8);
+    add_bind(p, p->prefix, "/wine/prefix", false);
+    add_bind(p, p->w, "/wine/w", false);
+    add_bind(p, p->bin, "/wine/bin", true);
+    add_bind(p, p->launcher, "/wine/w/launch.exe", true);
+    add_bind(p, p->passwd, "/etc/passwd", true);
+    static const char *const network_files[] = {"/etc/resolv.conf", "/etc/hosts",
+                                                "/etc/ssl/certs/ca-certificates.crt"};
+    for (size_t i = 0; i < 3 && program->network != WCOW_NET_NONE; i++) {
+        if (access(network_files[i], R_OK) == 0)
+            add_bind(p, network_files[i], network_files[i], true);
+    }
+    for (size_t i = 0; i < program->n_binds; i++)
+        p->binds[p->n_binds++] = program->binds[i];
+    return WCOW_OK;
+}
+
+static void fill_args(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
+                      struct paths *p)
+{
+    size_t n = 0;
+    p->args[n++] = "/wine/bin/wcow-wine-init";
+    p->args[n++] = run->template->wineserver;
+    p->args[n++] = run->template->wine;
+    if (program->command_line)
+        p->args[n++] = "W:\\launch.exe";
+    for (const char *const *arg = program->wine_args; arg && *arg && n < 7; arg++)
+        p->args[n++] = *arg;
+    p->args[n] = NULL;
+}
+
+static int run_container(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
+                         struct paths *paths, uint32_t *ret, struct wcow_error *err)
+{
+    wcow_autobuf json = {0};
+    const struct wcow_wine_spec spec = {.root = paths->root,
+                                        .usr = run->template->usr,
+                                        .args = paths->args,
+                                        .overrides = program->overrides,
+                                        .lower = program->lower,
+                                        .upper = program->upper,
+                                        .work = program->work,
+                                        .binds = paths->binds,
+                                        .n_binds = paths->n_binds,
+                                        .network = program->network,
+                                        .memory_bytes = memory_limit(),
+                                        .max_processes = MAX_PROCESSES,
+                                        .has_cgroups = has_cgroups()};
+    int r = wcow_wine_spec_write(&spec, &json, err);
+    if (r < 0)
+        return r;
+    const struct wcow_run_task task = {.id = run->name,
+                                       .runtime = "io.containerd.runc.v2",
+                                       .spec_json = (const char *)json.data,
+                                       .folder = run->folder,
+                                       .disk = program->upper ? program->upper : run->folder,
+                                       .timeout_s = program->timeout_s,
+                                       .step = program->step,
+                                       .capture = program->capture};
+    return wcow_run_task(run->backend, &task, ret, err);
+}
+
+static int read_exit_code(const struct wcow_wine_run *run, uint32_t status, uint32_t *ret,
+                          struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_wine_run_read(run, "w/exit", EXIT_TEXT_MAX, &text, NULL);
+    char *end = NULL;
+    unsigned long code = r < 0 ? 0 : strtoul((const char *)text.data, &end, 10);
+    if (r < 0 || text.len == 0 || *end)
+        return WCOW_FAIL(
+            err, WCOW_E_IO,
+            "Wine %s could not start the command, or was ended with it (status %u): too "
+            "little memory? Its template may be damaged: run `wcow executor install "
+            "wine` again",
+            run->template->version, status);
+    *ret = (uint32_t)code;
+    return WCOW_OK;
+}
+
+int wcow_wine_run_program(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
+                          uint32_t *ret_exit_code, struct wcow_error *err)
+{
+    WCOW_CLEANUP(paths_done) struct paths paths = {0};
+    uint32_t status = 0;
+    int r = write_files(run, program, err);
+    if (r == WCOW_OK)
+        r = fill_paths(run, program, &paths, err);
+    if (r < 0)
+        return r;
+    fill_args(run, program, &paths);
+    r = run_container(run, program, &paths, &status, err);
+    if (r < 0)
+        return r;
+    if (program->command_line)
+        return read_exit_code(run, status, ret_exit_code, err);
+    *ret_exit_code = status;
+    return WCOW_OK;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/conf.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "builder/run.h"
+
+enum { CONF_MAX_BYTES = 65536 };
+#define SYSTEM_CONF "/etc/wcow/wcow.conf"
+
+void wcow_conf_done(struct wcow_conf *conf)
+{
+    free(conf->executor);
+    free(conf->run_timeout);
+    *conf = (struct wcow_conf){0};
+}
+
+struct reader {
+    struct wcow_conf *conf;
+    struct wcow_error *err;
+    int result;
+};
+
+static int set(char **target, const char *value, struct wcow_error *err)
+{
+    free(*target);
+    *target = strdup(value);
+    return *target ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for settings");
+}
+
+static int on_setting(void *arg, const char *section, const char *name, const char *value)
+{
+    struct reader *r = arg;
+    if (section[0])
+        r->result =
+            WCOW_FAIL(r->err, WCOW_E_INVALID, "sections are not used, but there is [%s]", section);
+    else if (strcmp(name, "executor") == 0)
+        r->result = wcow_executor_check_name(value, r->err);
+    else if (strcmp(name, "run-timeout") != 0)
+        r->result = WCOW_FAIL(r->err, WCOW_E_INVALID,
+                              "unknown name \"%s\": there are executor and run-timeout", name);
+    if (r->result == WCOW_OK)
+        r->result = set(strcmp(name, "executor") == 0 ? &r->conf->executor : &r->conf->run_timeout,
+                        value, r->err);
+    return r->result == WCOW_OK;
+}
+
+int wcow_conf_parse(const char *text, struct wcow_conf *ret, struct wcow_error *err)
+{
+    struct wcow_conf conf = {0};
+    struct reader reader = {.conf = &conf, .err = err};
+    int line = ini_parse_string(text, on_setting, &reader);
+    if (line != 0 && reader.result == WCOW_OK)
+        reader.result = WCOW_FAIL(err, WCOW_E_INVALID, "not \"name = value\"");
+    if (reader.result < 0) {
+        wcow_conf_done(&conf);
+        return wcow_error_wrap(reader.result, err, "line %d", line);
+    }
+    *ret = conf;
+    return WCOW_OK;
+}
+
+static const char *environment(const char *name)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static FILE *open_conf(struct wcow_buf *path, struct wcow_error *err)
+{
+    const char *xdg = environment("XDG_CONFIG_HOME");
+    const char *home = environment("HOME");
+    FILE *f = NULL;
+    if (xdg && wcow_buf_addf(path, err, "%s/wcow/wcow.conf", xdg) == WCOW_OK)
+        f = fopen((const char *)path->data, "re");
+    else if (home && wcow_buf_addf(path, err, "%s/.config/wcow/wcow.conf", home) == WCOW_OK)
+        f = fopen((const char *)path->data, "re");
+    if (f)
+        return f;
+    path->len = 0;
+    return wcow_buf_add_str(path, SYSTEM_CONF, err) == WCOW_OK ? fopen(SYSTEM_CONF, "re") : NULL;
+}
+
+int wcow_conf_load(struct wcow_conf *ret, struct wcow_error *err)
+{
+    wcow_autobuf path = {0};
+    wcow_autobuf text = {0};
+    uint8_t *room = NULL;
+    FILE *f = open_conf(&path, err);
+    if (!f)
+        return WCOW_OK;
+    int r = wcow_buf_reserve(&text, CONF_MAX_BYTES, &room, err);
+    if (r == WCOW_OK) {
+        size_t n = fread(room, 1, CONF_MAX_BYTES - 1, f);
+        room[n] = '\0';
+        if (ferror(f) || !feof(f))
+            r = WCOW_FAIL(err, WCOW_E_INVALID, "it can't be read, or is over %d bytes",
+                          CONF_MAX_BYTES - 1);
+    }
+    (void)fclose(f);
+    if (r == WCOW_OK)
+        r = wcow_conf_parse((const char *)room, ret, err);
+    return r < 0 ? wcow_error_wrap(r, err, "%s", (const char *)path.data) : WCOW_OK;
+}

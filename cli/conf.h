@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file conf.h
+ *  wcow.conf, what the command wcow takes for granted on this machine: "name = value" lines.
+ *  $XDG_CONFIG_HOME/wcow/wcow.conf (~/.config), else /etc/wcow/wcow.conf. */
+#ifndef WCOW_CLI_CONF_H
+#define WCOW_CLI_CONF_H
+
+#include "base/error.h"
+
+/** NULL: not set. Zero-initialise. */
+struct wcow_conf {
+    char *executor;    /**< what --executor=auto stands for */
+    char *run_timeout; /**< seconds */
+};
+
+/** No file is fine. WCOW_E_INVALID names the line. */
+WCOW_NODISCARD int wcow_conf_load(struct wcow_conf *ret, struct wcow_error *err);
+WCOW_NODISCARD int wcow_conf_parse(const char *text, struct wcow_conf *ret, struct wcow_error *err);
+void wcow_conf_done(struct wcow_conf *conf);
+
+#endif
