@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* The 64 digits, and the padding behind them. */
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+enum { PAD = 64 };
 
 static int value_of(char c)
 {
@@ -73,8 +75,8 @@ int wcow_base64_encode(const void *data, size_t len, struct wcow_buf *out, struc
             group |= in[i + 2];
         *p++ = alphabet[group >> 18 & 63];
         *p++ = alphabet[group >> 12 & 63];
-        *p++ = have > 1 ? alphabet[group >> 6 & 63] : '=';
-        *p++ = have > 2 ? alphabet[group & 63] : '=';
+        *p++ = alphabet[have > 1 ? group >> 6 & 63 : PAD];
+        *p++ = alphabet[have > 2 ? group & 63 : PAD];
     }
     out->len += (len + 2) / 3 * 4;
     out->data[out->len] = '\0';

@@ -16,8 +16,8 @@ bool wcow_utf8_is_valid(const void *data, size_t len);
  * are. */
 size_t wcow_wtf8_decode(const void *data, size_t len, uint32_t *ret);
 
-/** Encode one code point (a lone surrogate too); @return bytes written, 1 to 4; 0 above U+10FFFF.
+/** Encode code point @p cp (a lone surrogate too); @return bytes written, 1 to 4; 0 above U+10FFFF.
  */
-size_t wcow_wtf8_encode(uint32_t code_point, uint8_t out[4]);
+size_t wcow_wtf8_encode(uint32_t cp, uint8_t out[4]);
 
 #endif

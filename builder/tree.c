@@ -178,8 +178,9 @@ static int add_node(struct wcow_tree *tree, struct wcow_tree_node *dir, struct w
     }
     slot->node.parent = dir;
     slot->node.key = key;
-    slot->node.entry = *entry;
+    const struct wcow_entry taken = *entry;
     *entry = (struct wcow_entry){0};
+    slot->node.entry = taken;
     dir->children[dir->n_children++] = &slot->node;
     *ret = &slot->node;
     return WCOW_OK;
@@ -286,7 +287,7 @@ static int step_into(struct wcow_tree *tree, struct wcow_tree_node *dir, const c
         r = join(dir, name, &full, err);
     if (r == WCOW_OK)
         r = key_of(full, &key, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct slot *slot = find(tree, key);
     if (slot && slot->node.entry.type != WCOW_ENTRY_DIR)
@@ -493,7 +494,7 @@ int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *dir,
         r = join(dir, item->name, &full, err);
     if (r == WCOW_OK)
         r = key_of(full, &key, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
 
     struct slot *slot = find(tree, key);

@@ -150,7 +150,7 @@ static int request_manifest(struct wcow_registry *registry, const struct wcow_ho
         r = wcow_registry_scope(ref, "pull", &scope, err);
     if (r == WCOW_OK)
         r = add_accept(&headers, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct wcow_call call = {.host = host,
                              .ref = ref,
@@ -195,7 +195,7 @@ static int fetch_manifest_from(struct wcow_registry *registry, const struct wcow
         r = wcow_digest_of(response.body.data, response.body.len, &digest, err);
     if (r == WCOW_OK)
         r = check_digest(ref, digest.text, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     const char *told = response.content_digest;
     if (told && strncmp(told, "sha256:", 7) == 0 && strcmp(told, digest.text) != 0)

@@ -159,7 +159,7 @@ static int make_basic(const struct wcow_credentials *c, char **ret, struct wcow_
         r = wcow_buf_add_str(&value, "Basic ", err);
     if (r == WCOW_OK)
         r = wcow_base64_encode(plain.data, plain.len, &value, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     *ret = strdup((const char *)value.data);
     return *ret ? WCOW_OK : nomem(err);
@@ -367,7 +367,7 @@ static int bearer(struct wcow_registry *registry, const struct wcow_call *call,
     r = join_scopes(call->scope, challenge->scope, &scopes, err);
     if (r == WCOW_OK)
         r = make_key(call->host->authority, call->scope, &key, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     /* The token server is a server of its own: neither this one's headers nor its client
      * certificate are for it, but whom to trust is. */

@@ -67,7 +67,7 @@ static int fetch_from(struct wcow_registry *registry, const struct wcow_host *ho
     int r = wcow_registry_url(host, ref, path, &url, err);
     if (r == WCOW_OK)
         r = wcow_registry_scope(ref, "pull", &scope, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct wcow_call call = {.host = host,
                              .ref = ref,
@@ -135,7 +135,7 @@ int wcow_registry_fetch_blob(struct wcow_registry *registry, const struct wcow_r
     struct wcow_digest digest;
     if (r == WCOW_OK)
         r = wcow_hash_digest(hash, &digest, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     if (strcmp(digest.text, desc->digest.text) != 0)
         return WCOW_FAIL(err, WCOW_E_DATA_LOSS,

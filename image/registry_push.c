@@ -168,7 +168,7 @@ static int try_mount(struct upload *u, const char *from, bool *ret_mounted, stru
         r = wcow_http_escape(from, &query, err);
     if (r == WCOW_OK)
         r = mount_scope(u, from, &scope, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     char *own = u->scope;
     u->scope = scope;
@@ -205,7 +205,7 @@ static int call_session(struct upload *u, struct wcow_call *call, struct wcow_ht
     int r = wcow_http_origin(call->url, &origin, err);
     if (r == WCOW_OK)
         r = wcow_http_origin(u->host->url, &own, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     if (strcmp(origin, own) != 0) {
         call->host = &stranger;
@@ -232,7 +232,7 @@ static int put_whole(struct upload *u, int *ret_status, struct wcow_error *err)
     int r = final_url(u, &url, err);
     if (r == WCOW_OK)
         r = wcow_str_list_add(&headers, "Content-Type: application/octet-stream", err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct wcow_call call = upload_call(u, "PUT", url);
     call.headers = headers;
@@ -305,7 +305,7 @@ static int patch(struct upload *u, uint64_t offset, uint64_t len, struct wcow_er
     int r = wcow_str_list_add(&headers, "Content-Type: application/octet-stream", err);
     if (r == WCOW_OK)
         r = wcow_str_list_add(&headers, range, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     wcow_autofree char *url = strdup(u->location);
     if (!url)
@@ -461,7 +461,7 @@ int wcow_registry_push_bytes(struct wcow_registry *registry, const struct wcow_r
     int r = wcow_digest_of(data, len, &digest, err);
     if (r == WCOW_OK)
         r = wcow_descriptor_init(&desc, "application/octet-stream", digest.text, len, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct memory memory = {.data = data, .len = len};
     struct wcow_blob_reader reader = {.open = memory_open, .ctx = &memory};
@@ -483,7 +483,7 @@ static int put_manifest(struct upload *u, const char *name, const char *media_ty
     int r = wcow_registry_url(u->host, u->ref, path, &url, err);
     if (r == WCOW_OK)
         r = wcow_str_list_add(&headers, type, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     struct wcow_blob_reader reader = {.open = memory_open, .ctx = memory};
     struct wcow_call call = upload_call(u, "PUT", url);
@@ -509,7 +509,7 @@ int wcow_registry_push_manifest(struct wcow_registry *registry, const struct wco
         r = push_host(registry, ref, &hosts, &u.host, err);
     if (r == WCOW_OK)
         r = wcow_registry_scope(ref, "pull,push", &u.scope, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     const char *name = ref->tag[0] ? ref->tag : digest.text;
     (void)snprintf(u.what, sizeof(u.what), "manifest %.60s", name);

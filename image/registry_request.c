@@ -103,7 +103,7 @@ static int follow(const struct wcow_call *call, const struct wcow_http_response 
         r = wcow_http_origin(call->url, &origin, err);
     if (r == WCOW_OK)
         r = wcow_http_origin(next, &next_origin, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     if (strncmp(*url, "https:", 6) == 0 && strncmp(next, "https:", 6) != 0)
         return WCOW_FAIL(err, WCOW_E_DENIED, "a redirect from https to plain http is refused");
