@@ -10,11 +10,15 @@
 #include "differ/compare.h"
 #include "differ/service_internal.h"
 #include "layer/filetime.h"
+#include "layer/sd.h"
 
 /* The blob must outlive the call, until whoever asked for it refers to it. */
 enum { LEASE_SECONDS = 3600 };
 
 static const char label_uncompressed[] = "containerd.io/uncompressed";
+/* Labels of a request that are for us and not for the blob: SIDs ("S-1-5-93-2-1", "BA"). */
+static const char label_owner[] = "containerd.io/diff/wcow.owner";
+static const char label_group[] = "containerd.io/diff/wcow.group";
 
 typedef Containerd__Services__Diff__V1__DiffRequest diff_request;
 
@@ -78,6 +82,9 @@ static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
                       struct wcow_labels *ret, struct wcow_error *err)
 {
     for (size_t i = 0; i < q->n_labels; i++) {
+        if (strcmp(q->labels[i]->key, label_owner) == 0 ||
+            strcmp(q->labels[i]->key, label_group) == 0)
+            continue;
         int r = wcow_labels_set(ret, q->labels[i]->key, q->labels[i]->value, err);
         if (r < 0)
             return r;
@@ -170,6 +177,36 @@ static int pair_of_request(const diff_request *q, struct wcow_layer_side *ret,
     return r;
 }
 
+/* A SID that a label names, appended; nothing without it. */
+static int take_sid(const diff_request *q, const char *label, struct wcow_buf *out,
+                    struct wcow_error *err)
+{
+    for (size_t i = 0; i < q->n_labels; i++) {
+        if (strcmp(q->labels[i]->key, label) != 0)
+            continue;
+        int r = wcow_sid_parse(q->labels[i]->value, out, err);
+        return r < 0 ? wcow_error_wrap(WCOW_E_INVALID, err, "label %s", label) : r;
+    }
+    return WCOW_OK;
+}
+
+/* A time that FILETIME can hold: SOURCE_DATE_EPOCH is not before 1601 in anybody's build. */
+static int take_epoch(const diff_request *q, uint64_t *ret, struct wcow_error *err)
+{
+    const int64_t first = -INT64_C(11644473600); /* 1601-01-01 */
+    const int64_t last = INT64_C(253402300799);  /* 9999-12-31 */
+    if (!q->source_date_epoch)
+        return WCOW_OK;
+    int64_t s = q->source_date_epoch->seconds;
+    int32_t ns = q->source_date_epoch->nanos;
+    if (s < first || s > last || ns < 0 || ns > 999999999)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "SOURCE_DATE_EPOCH is %lld s and %d ns: it must lie in 1601 to 9999",
+                         (long long)s, (int)ns);
+    *ret = wcow_filetime_of_unix(s, (uint32_t)ns);
+    return WCOW_OK;
+}
+
 static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struct written *ret,
                 struct wcow_error *err)
 {
@@ -190,15 +227,23 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
                          "wcowd: where the layer should be written is not known",
                          upper.layer);
     uint64_t latest = 0;
-    if (q->source_date_epoch)
-        latest = wcow_filetime_of_unix(q->source_date_epoch->seconds,
-                                       (uint32_t)q->source_date_epoch->nanos);
+    wcow_autobuf owner = {0};
+    wcow_autobuf group = {0};
+    r = take_epoch(q, &latest, err);
+    if (r == WCOW_OK)
+        r = take_sid(q, label_owner, &owner, err);
+    if (r == WCOW_OK)
+        r = take_sid(q, label_group, &group, err);
+    if (r < 0)
+        return r;
     struct wcow_containerd_ctx ctx = {
         .client = s->options.containerd, .ns = ns, .cancel = wcow_rpc_call_cancelled(call)};
     struct wcow_compare_options options = {.folder = upper.layer,
                                            .parents = (const char *const *)upper.parents,
                                            .n_parents = upper.n_parents,
                                            .latest = q->source_date_epoch ? &latest : NULL,
+                                           .owner = {.data = owner.data, .len = owner.len},
+                                           .group = {.data = group.data, .len = group.len},
                                            .cancel = ctx.cancel};
     return write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options,
                         compression, ret, err);
