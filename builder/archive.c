@@ -264,6 +264,19 @@ static int unpack(struct unpacker *u, int fd, bool *ret_unpacked, struct wcow_er
     return r;
 }
 
+int wcow_archive_unpack_fd(int fd, const char *name, const atomic_bool *cancel,
+                           const struct wcow_archive_unpack *to, bool *ret_unpacked,
+                           struct wcow_error *err)
+{
+    struct unpacker u = {.archive = archive_read_new(), .to = to, .file = name, .cancel = cancel};
+    if (!u.archive)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
+    int r = unpack(&u, fd, ret_unpacked, err);
+    wcow_spool_free(u.spool);
+    (void)archive_read_free(u.archive);
+    return r;
+}
+
 int wcow_archive_unpack_file(struct wcow_context *context, const struct wcow_context_item *file,
                              const struct wcow_archive_unpack *to, bool *ret_unpacked,
                              struct wcow_error *err)
@@ -272,12 +285,5 @@ int wcow_archive_unpack_file(struct wcow_context *context, const struct wcow_con
     int r = wcow_open_beneath(context->fd, file->path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "\"%s\"", file->path);
-    struct unpacker u = {
-        .archive = archive_read_new(), .to = to, .file = file->path, .cancel = context->cancel};
-    if (!u.archive)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
-    r = unpack(&u, fd, ret_unpacked, err);
-    wcow_spool_free(u.spool);
-    (void)archive_read_free(u.archive);
-    return r;
+    return wcow_archive_unpack_fd(fd, file->path, context->cancel, to, ret_unpacked, err);
 }

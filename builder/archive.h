@@ -30,4 +30,9 @@ WCOW_NODISCARD int wcow_archive_unpack_file(struct wcow_context *context,
                                             const struct wcow_archive_unpack *unpack,
                                             bool *ret_unpacked, struct wcow_error *err);
 
+/** The same of an open file, from its beginning on. @p name is for messages. */
+WCOW_NODISCARD int wcow_archive_unpack_fd(int fd, const char *name, const atomic_bool *cancel,
+                                          const struct wcow_archive_unpack *unpack,
+                                          bool *ret_unpacked, struct wcow_error *err);
+
 #endif

@@ -151,3 +151,11 @@ int wcow_spool_end(struct wcow_spool *spool, struct wcow_payload *ret, uint64_t 
     *ret_size_bytes = piece->len;
     return WCOW_OK;
 }
+
+int wcow_spool_rewind(struct wcow_spool *spool, int *ret_fd, struct wcow_error *err)
+{
+    if (lseek(spool->fd, 0, SEEK_SET) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read a temporary file");
+    *ret_fd = spool->fd;
+    return WCOW_OK;
+}

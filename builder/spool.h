@@ -21,5 +21,7 @@ WCOW_NODISCARD int wcow_spool_add(struct wcow_spool *spool, const void *data, si
                                   struct wcow_error *err);
 WCOW_NODISCARD int wcow_spool_end(struct wcow_spool *spool, struct wcow_payload *ret,
                                   uint64_t *ret_size_bytes, struct wcow_error *err);
+/** The temporary file, at its beginning; borrowed. */
+WCOW_NODISCARD int wcow_spool_rewind(struct wcow_spool *spool, int *ret_fd, struct wcow_error *err);
 
 #endif

@@ -62,6 +62,7 @@ struct wcow_http_response {
     char *retry_after;
     char *chunk_min_length; /**< OCI-Chunk-Min-Length */
     char *range;
+    char *last_modified;
     struct wcow_str_list challenges; /**< each WWW-Authenticate */
     int64_t content_length;          /**< -1 when not told */
     uint64_t range_start;            /**< first byte of a 206's Content-Range */

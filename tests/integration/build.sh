@@ -161,6 +161,66 @@ refused "a mode that is none" 'is no mode' build
 printf 'FROM @BASE@\nCOPY --chown=1000:1000 hello.txt C:/\n' | dockerfile
 refused "a user that Windows does not know" 'only the image itself knows "1000"' build
 
+# ---- ADD of URLs and repositories ----
+mkdir -p "$PARTS/www/sub"
+printf 'from the web\n' >"$PARTS/www/file.txt"
+touch -d '2020-01-02 03:04:05 UTC' "$PARTS/www/file.txt"
+echo in >"$PARTS/www/sub/in"
+tar -C "$PARTS/www" -czf "$PARTS/www/a.tgz" sub
+web_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+python3 -m http.server --bind 127.0.0.1 --directory "$PARTS/www" "$web_port" >"$PARTS/www.log" 2>&1 &
+web=$!
+eventually "a web server" curl -sf -o /dev/null "http://127.0.0.1:$web_port/file.txt"
+url=http://127.0.0.1:$web_port
+digest=sha256:$(sha256sum "$PARTS/www/file.txt" | cut -d' ' -f1)
+dockerfile <<EOF
+FROM @BASE@
+ADD --checksum=$digest $url/file.txt?x=1 C:/web/
+ADD $url/a.tgz C:/plain.tgz
+ADD --unpack=true $url/a.tgz C:/unpacked/
+EOF
+check "ADD of URLs" build -t add:1 -o type=image,unpack=true
+added=docker.io/library/add:1
+equal "named by the path, with the server's time" "$(rows $added 1 "select name, mtime / 10000000 - 11644473600 from entries where size = 13")" 'Files/web/file.txt|1577934245'
+equal "an archive stays as it is" "$(rows $added 2 "select name from entries where name like '%.tgz'")" Files/plain.tgz
+equal "unless it is to be unpacked" "$(rows $added 3 "select name from entries where name like '%/in'")" Files/unpacked/sub/in
+printf 'FROM @BASE@\nADD --checksum=sha256:%064d %s/file.txt C:/\n' 0 "$url" | dockerfile
+refused "another checksum" 'has the digest sha256:.*--checksum' build
+printf 'FROM @BASE@\nADD %s/none.txt C:/\n' "$url" | dockerfile
+refused "a file that is not there" 'none.txt: the server answered with status 404' build
+printf 'FROM @BASE@\nADD --checksum=%s hello.txt C:/\n' "$digest" | dockerfile
+refused "a checksum of a local file" '--checksum is for URLs' build
+if command -v git >/dev/null; then
+    git init -q -b main "$PARTS/www/app"
+    (
+        cd "$PARTS/www/app"
+        mkdir sub
+        echo one >sub/one
+        git add .
+        git -c user.name=a -c user.email=a@b commit -q -m one --date 2020-01-01T00:00:00Z
+        git tag v1
+        echo two >two
+        git add .
+        git -c user.name=a -c user.email=a@b commit -q -m two
+        git clone -q --bare . "$PARTS/www/app.git"
+        cd "$PARTS/www/app.git"
+        git update-server-info
+    )
+    commit=$(git -C "$PARTS/www/app" rev-parse v1)
+    printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\n' \
+        "$url" "$commit" "$url" "$commit" "$url" | dockerfile
+    check "ADD of repositories" build -t git:1 -o type=image,unpack=true
+    equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name from entries where type = 1 and name like 'Files/%'" | tr '\n' ' ')" 'Files/all/sub/one Files/all/two '
+    equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
+    equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
+    printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
+    refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
+    printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
+    refused "another commit" 'is at commit' build
+fi
+kill "$web"
+forget_images
+
 # ---- the same bytes anywhere ----
 dockerfile <<'EOF'
 FROM @BASE@

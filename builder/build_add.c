@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ADD: sources of the context as COPY takes them, URLs, and git repositories. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder/archive.h"
+#include "builder/build_internal.h"
+#include "builder/copy.h"
+#include "builder/remote.h"
+#include "layer/filetime.h"
+
+static bool is_remote(const char *source)
+{
+    return wcow_git_is_url(source) || wcow_remote_is_http(source);
+}
+
+static int check_flags(const struct wcow_copy *copy, struct wcow_error *err)
+{
+    size_t n = copy->sources.count + copy->content_count;
+    if (!copy->checksum)
+        return WCOW_OK;
+    if (n != 1)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "--checksum is for one source, and there are %zu", n);
+    if (copy->content_count || !is_remote(copy->sources.items[0]))
+        return WCOW_FAIL(
+            err, WCOW_E_INVALID,
+            "--checksum is for URLs and git repositories: what is in the build context "
+            "is as it is");
+    return WCOW_OK;
+}
+
+/* ---- HTTP ---- */
+
+struct shown {
+    struct wcow_build *build;
+    unsigned step;
+    uint64_t next; /* tell again from so many bytes on */
+};
+
+static void show_fetched(void *ctx, uint64_t done)
+{
+    struct shown *s = ctx;
+    if (done < s->next)
+        return;
+    s->next = done + (1 << 20);
+    wcow_progress_status(s->build->progress, s->step, "downloading", done, 0, false);
+}
+
+static int put_file(const struct wcow_copying *copying, struct wcow_copy_dest *dest,
+                    struct wcow_remote_file *file, struct wcow_error *err)
+{
+    struct wcow_tree_node *dir = NULL;
+    struct wcow_tree_node *node = NULL;
+    const char *name = NULL;
+    int r = wcow_copy_dest_for(dest, file->name, &dir, &name, err);
+    if (r < 0)
+        return r;
+    wcow_autoentry entry = wcow_copy_new_entry(WCOW_ENTRY_FILE, WCOW_ATTR_ARCHIVE,
+                                               wcow_filetime_of_unix(file->mtime_s, 0));
+    entry.size_bytes = file->size_bytes;
+    const struct wcow_tree_item put = {.name = name, .entry = &entry, .payload = &file->payload};
+    return wcow_tree_put(copying->tree, dir, &put, &node, err);
+}
+
+static int add_url(struct wcow_build *b, const struct wcow_copying *copying, const char *url,
+                   unsigned step, struct wcow_error *err)
+{
+    struct shown shown = {.build = b, .step = step, .next = 1 << 20};
+    const struct wcow_remote_fetch fetch = {.url = url,
+                                            .checksum = copying->copy->checksum,
+                                            .cancel = b->options->cancel,
+                                            .progress = show_fetched,
+                                            .progress_ctx = &shown};
+    WCOW_CLEANUP(wcow_remote_file_done) struct wcow_remote_file file = {0};
+    WCOW_CLEANUP(wcow_copy_dest_done) struct wcow_copy_dest dest = {0};
+    int r = wcow_copy_dest_of(copying, &dest, err);
+    if (r == WCOW_OK)
+        r = wcow_remote_get(&fetch, &file, err);
+    if (r < 0)
+        return r;
+    wcow_progress_status(b->progress, step, "downloading", file.size_bytes, file.size_bytes, true);
+    if (copying->copy->unpack == WCOW_YES) {
+        const struct wcow_archive_unpack unpack = {
+            .tree = copying->tree, .dest = dest.path, .now = copying->now};
+        bool unpacked = false;
+        int fd = -1;
+        r = wcow_spool_rewind(file.spool, &fd, err);
+        if (r == WCOW_OK)
+            r = wcow_archive_unpack_fd(fd, url, b->options->cancel, &unpack, &unpacked, err);
+        if (r < 0 || unpacked)
+            return r;
+    }
+    return put_file(copying, &dest, &file, err);
+}
+
+/* ---- git ---- */
+
+static int keep_checkout(struct wcow_build *b, struct wcow_git_checkout *checkout,
+                         struct wcow_context **ret, struct wcow_error *err)
+{
+    struct wcow_build_checkout *grown =
+        reallocarray(b->checkouts, b->n_checkouts + 1, sizeof(*grown));
+    if (!grown) {
+        wcow_git_checkout_free(checkout);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+    }
+    b->checkouts = grown;
+    struct wcow_build_checkout *kept = &grown[b->n_checkouts++];
+    *kept = (struct wcow_build_checkout){.checkout = checkout};
+    const struct wcow_context_options options = {.path = checkout->path,
+                                                 .cancel = b->options->cancel};
+    int r = wcow_context_open(&options, &kept->context, err);
+    *ret = kept->context;
+    return r;
+}
+
+/* Without the repository's own files, unless they are asked for. */
+static int add_checkout(struct wcow_build *b, const struct wcow_copying *copying,
+                        struct wcow_context *context, const char *folder, struct wcow_error *err)
+{
+    struct wcow_copy copy = *copying->copy;
+    struct wcow_copying inner = *copying;
+    int r = WCOW_OK;
+    copy.sources = (struct wcow_strings){0};
+    copy.content_count = 0;
+    copy.excludes = (struct wcow_strings){0};
+    r = wcow_strings_add(&b->arena, &copy.sources, folder ? folder : ".", err);
+    for (size_t i = 0; r == WCOW_OK && i < copying->copy->excludes.count; i++)
+        r = wcow_strings_add(&b->arena, &copy.excludes, copying->copy->excludes.items[i], err);
+    if (r == WCOW_OK && copying->copy->keep_git_dir != WCOW_YES)
+        r = wcow_strings_add(&b->arena, &copy.excludes, "**/.git", err);
+    if (r < 0)
+        return r;
+    inner.copy = &copy;
+    inner.is_add = false;
+    return wcow_copy_from_context(&inner, context, err);
+}
+
+static int add_repository(struct wcow_build *b, const struct wcow_copying *copying,
+                          const char *source, unsigned step, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
+    struct wcow_git_checkout *checkout = NULL;
+    struct wcow_context *context = NULL;
+    int r = wcow_git_url_parse(source, &url, err);
+    if (r == WCOW_OK)
+        r = wcow_git_clone(&url, copying->copy->checksum, b->options->cancel, &checkout, err);
+    if (r < 0)
+        return r;
+    wcow_autobuf text = {0};
+    if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)
+        wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
+    r = keep_checkout(b, checkout, &context, err);
+    return r < 0 ? r : add_checkout(b, copying, context, url.folder, err);
+}
+
+/* ---- all sources ---- */
+
+int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying, unsigned step,
+                   struct wcow_error *err)
+{
+    const struct wcow_copy *copy = copying->copy;
+    struct wcow_copy local = *copy;
+    struct wcow_copying locally = *copying;
+    WCOW_CLEANUP(wcow_copy_dest_done) struct wcow_copy_dest dest = {0};
+    local.sources = (struct wcow_strings){0};
+    int r = check_flags(copy, err);
+    if (r == WCOW_OK)
+        r = wcow_copy_dest_of(copying, &dest, err);
+    if (r == WCOW_OK)
+        r = wcow_copy_dest_check(&dest, copy->sources.count + copy->content_count, err);
+    for (size_t i = 0; r == WCOW_OK && i < copy->sources.count; i++) {
+        const char *source = copy->sources.items[i];
+        if (wcow_git_is_url(source))
+            r = add_repository(b, copying, source, step, err);
+        else if (wcow_remote_is_http(source))
+            r = add_url(b, copying, source, step, err);
+        else
+            r = wcow_strings_add(&b->arena, &local.sources, source, err);
+    }
+    if (r < 0 || local.sources.count + local.content_count == 0)
+        return r;
+    locally.copy = &local;
+    return wcow_copy_from_context(&locally, b->context, err);
+}

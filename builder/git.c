@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/git.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
+
+/* ---- URLs ---- */
+
+void wcow_git_url_done(struct wcow_git_url *url)
+{
+    free(url->repository);
+    free(url->ref);
+    free(url->folder);
+    *url = (struct wcow_git_url){0};
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* "user@host:path" */
+static bool is_scp_like(const char *source)
+{
+    const char *at = strchr(source, '@');
+    const char *colon = strchr(source, ':');
+    return at && at != source && colon && at < colon && !strstr(source, "://") &&
+           strcspn(source, "/\\") > (size_t)(colon - source);
+}
+
+bool wcow_git_is_url(const char *source)
+{
+    if (starts_with(source, "git://") || starts_with(source, "ssh://") || is_scp_like(source))
+        return true;
+    if (!starts_with(source, "http://") && !starts_with(source, "https://"))
+        return false;
+    size_t len = strcspn(source, "?#");
+    return len > 4 && strncmp(source + len - 4, ".git", 4) == 0;
+}
+
+static bool leads_out(const char *folder)
+{
+    for (const char *p = folder; *p;) {
+        size_t len = strcspn(p, "/");
+        if (len == 2 && strncmp(p, "..", 2) == 0)
+            return true;
+        p += len + (p[len] == '/');
+    }
+    return false;
+}
+
+static int take(char **ret, const char *text, size_t len, struct wcow_error *err)
+{
+    if (len == 0)
+        return WCOW_OK;
+    *ret = strndup(text, len);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
+}
+
+int wcow_git_url_parse(const char *source, struct wcow_git_url *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
+    size_t len = strcspn(source, "#");
+    const char *fragment = source[len] ? source + len + 1 : "";
+    size_t ref = strcspn(fragment, ":");
+    int r = take(&url.repository, source, len, err);
+    if (r == WCOW_OK)
+        r = take(&url.ref, fragment, ref, err);
+    if (r == WCOW_OK && fragment[ref])
+        r = take(&url.folder, fragment + ref + 1, strlen(fragment + ref + 1), err);
+    if (r < 0)
+        return r;
+    if (!url.repository || *url.repository == '-')
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is no URL of a git repository", source);
+    if (url.ref && (*url.ref == '-' || strpbrk(url.ref, " \t\n~^?*[\\")))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "\"%s\": \"%s\" is no name of a branch, tag or commit", source, url.ref);
+    if (url.folder && leads_out(url.folder))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\": \"%s\" leads out of the repository", source,
+                         url.folder);
+    *ret = url;
+    url = (struct wcow_git_url){0};
+    return WCOW_OK;
+}
+
+/* ---- the command ---- */
+
+struct git {
+    const char *folder;
+    const atomic_bool *cancel;
+    char **env;
+};
+
+/* Its environment: nobody is there to be asked for a password. */
+static char **make_environment(void)
+{
+    static char no_prompt[] = "GIT_TERMINAL_PROMPT=0";
+    static char ssh[] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
+    size_t n = 0;
+    while (environ[n])
+        n++;
+    char **env = calloc(n + 3, sizeof(char *));
+    size_t k = 0;
+    for (size_t i = 0; env && i < n; i++) {
+        /* A repository of the caller's own is none of ours. */
+        if (strncmp(environ[i], "GIT_DIR=", 8) != 0 &&
+            strncmp(environ[i], "GIT_WORK_TREE=", 14) != 0)
+            env[k++] = environ[i];
+    }
+    if (env) {
+        env[k++] = no_prompt;
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+        if (!getenv("GIT_SSH_COMMAND"))
+            env[k] = ssh;
+    }
+    return env;
+}
+
+static int spawn_git(const struct git *git, const char *const *args, int output, pid_t *ret)
+{
+    char *argv[MAX_ARGS + 4] = {0};
+    size_t n = 0;
+    static const char *const always[] = {"git", "-C"};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    for (size_t i = 0; i < 2; i++)
+        memcpy(&argv[n++], &always[i], sizeof(char *));
+    memcpy(&argv[n++], &git->folder, sizeof(char *));
+    for (size_t i = 0; args[i] && n < MAX_ARGS; i++)
+        memcpy(&argv[n++], &args[i], sizeof(char *));
+    int r = posix_spawn_file_actions_init(&actions);
+    if (r == 0)
+        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (r == 0)
+        r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    if (r == 0)
+        r = posix_spawnp(ret, "git", &actions, &attributes, argv, git->env);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return r;
+}
+
+/* All that it says; the last of it where that is much. WCOW_E_CANCELLED where it was stopped. */
+static int listen_to(const struct git *git, int fd, pid_t pid, struct wcow_buf *out,
+                     struct wcow_error *err)
+{
+    for (;;) {
+        char text[4096];
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        if (git->cancel && atomic_load(git->cancel)) {
+            (void)kill(-pid, SIGTERM);
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        }
+        int ready = poll(&poll_fd, 1, POLL_MS);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
+        ssize_t n = read(fd, text, sizeof(text));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return WCOW_OK;
+        if (out->len + (size_t)n > MAX_OUTPUT_BYTES)
+            wcow_buf_done(out);
+        int r = wcow_buf_add(out, text, (size_t)n, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+static void trim(struct wcow_buf *out)
+{
+    while (out->len > 0 && isspace(out->data[out->len - 1]))
+        out->data[--out->len] = '\0';
+}
+
+/* Run it; @p out gets what it says. */
+static int run(const struct git *git, const char *const *args, struct wcow_buf *out,
+               struct wcow_error *err)
+{
+    int pipe_fds[2];
+    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make a pipe for git");
+    wcow_autoclose int from = pipe_fds[0];
+    pid_t pid = 0;
+    int failed = spawn_git(git, args, pipe_fds[1], &pid);
+    (void)close(pipe_fds[1]);
+    if (failed == ENOENT)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "ADD of a git repository needs the git command, which is not installed");
+    if (failed) {
+        errno = failed;
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "start git");
+    }
+    int r = listen_to(git, from, pid, out, err);
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    trim(out);
+    if (r < 0)
+        return r;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %.800s", args[0],
+                     out->data ? (const char *)out->data : "it said nothing");
+}
+
+static int run_quietly(const struct git *git, const char *const *args, struct wcow_error *err)
+{
+    wcow_autobuf out = {0};
+    return run(git, args, &out, err);
+}
+
+/* ---- a commit ---- */
+
+static bool is_hexadecimal(const char *text)
+{
+    size_t n = strspn(text, "0123456789abcdefABCDEF");
+    return n >= 7 && !text[n];
+}
+
+/* One commit without its history; with it from a server that cannot else; and all there is where
+ * none goes by that name, which may be the abbreviation of a commit's. */
+static int fetch(const struct git *git, const struct wcow_git_url *url, struct wcow_error *err)
+{
+    const char *ref = url->ref ? url->ref : "HEAD";
+    const char *const shallow[] = {"fetch",         "-q", "--depth=1", "--no-tags", "--",
+                                   url->repository, ref,  NULL};
+    const char *const deep[] = {"fetch", "-q", "--no-tags", "--", url->repository, ref, NULL};
+    const char *const all[] = {
+        "fetch", "-q", "--tags", "--", url->repository, "+refs/heads/*:refs/remotes/origin/*",
+        NULL};
+    const char *const fetched[] = {"checkout", "-q", "--detach", "FETCH_HEAD", NULL};
+    const char *const named[] = {"checkout", "-q", "--detach", ref, NULL};
+    int r = run_quietly(git, shallow, err);
+    if (r == WCOW_E_IO && run_quietly(git, deep, NULL) == WCOW_OK)
+        r = WCOW_OK;
+    if (r == WCOW_OK)
+        return run_quietly(git, fetched, err);
+    if (r != WCOW_E_IO || !is_hexadecimal(ref) || run_quietly(git, all, NULL) < 0)
+        return r;
+    return run_quietly(git, named, err);
+}
+
+static int check_commit(const struct git *git, const char *wanted, char ret[static 65],
+                        struct wcow_error *err)
+{
+    static const char *const args[] = {"rev-parse", "HEAD", NULL};
+    wcow_autobuf out = {0};
+    int r = run(git, args, &out, err);
+    if (r < 0)
+        return r;
+    if (out.len == 0 || out.len > 64)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "git names no commit");
+    memcpy(ret, out.data, out.len + 1);
+    if (wanted && (strlen(wanted) < 7 || strncasecmp(ret, wanted, strlen(wanted)) != 0))
+        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
+                         "the repository is at commit %s, not %s as --checksum says", ret, wanted);
+    return WCOW_OK;
+}
+
+static _Thread_local struct timespec commit_time;
+
+static int set_time(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    const struct timespec times[2] = {commit_time, commit_time};
+    (void)utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
+    return 0;
+}
+
+/* A checkout has the time of the clock; the same commit is to give the same layer. */
+static int set_times(const struct git *git, struct wcow_error *err)
+{
+    static const char *const args[] = {"log", "-1", "--format=%ct", NULL};
+    wcow_autobuf out = {0};
+    int r = run(git, args, &out, err);
+    if (r < 0)
+        return r;
+    commit_time = (struct timespec){.tv_sec = out.data ? atoll((const char *)out.data) : 0};
+    (void)nftw(git->folder, set_time, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+    return WCOW_OK;
+}
+
+static int check_out(const struct git *git, const struct wcow_git_url *url, const char *commit,
+                     struct wcow_git_checkout *ret, struct wcow_error *err)
+{
+    static const char *const init[] = {"init", "-q", NULL};
+    static const char *const submodules[] = {"submodule",   "-q",        "update", "--init",
+                                             "--recursive", "--depth=1", NULL};
+    const char *const origin[] = {"remote", "add", "origin", url->repository, NULL};
+    int r = run_quietly(git, init, err);
+    if (r == WCOW_OK)
+        r = run_quietly(git, origin, err);
+    if (r == WCOW_OK)
+        r = fetch(git, url, err);
+    if (r == WCOW_OK)
+        r = check_commit(git, commit, ret->commit, err);
+    if (r == WCOW_OK)
+        r = run_quietly(git, submodules, err);
+    return r < 0 ? r : set_times(git, err);
+}
+
+/* ---- the folder ---- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+void wcow_git_checkout_free(struct wcow_git_checkout *checkout)
+{
+    if (!checkout)
+        return;
+    if (checkout->path)
+        (void)nftw(checkout->path, remove_one, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+    free(checkout->path);
+    free(checkout);
+}
+
+static int make_folder(char **ret, struct wcow_error *err)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const char *dir = getenv("TMPDIR");
+    wcow_autobuf path = {0};
+    int r = wcow_buf_addf(&path, err, "%s/wcow-git-XXXXXX", dir && *dir ? dir : "/var/tmp");
+    if (r < 0)
+        return r;
+    if (!mkdtemp((char *)path.data))
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make the folder %s (set TMPDIR to another place)",
+                               (const char *)path.data);
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+}
+
+int wcow_git_clone(const struct wcow_git_url *url, const char *commit, const atomic_bool *cancel,
+                   struct wcow_git_checkout **ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_git_checkout_free_p)
+    struct wcow_git_checkout *checkout = calloc(1, sizeof(*checkout));
+    if (!checkout)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+    int r = make_folder(&checkout->path, err);
+    if (r < 0)
+        return r;
+    struct git git = {.folder = checkout->path, .cancel = cancel, .env = make_environment()};
+    r = git.env ? check_out(&git, url, commit, checkout, err)
+                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
+    free(git.env);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s", url->repository);
+    *ret = WCOW_TAKE_PTR(checkout);
+    return WCOW_OK;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file git.h
+ *  ADD of a git repository: a commit of it, checked out by the git command into a folder that is
+ *  gone with the build. */
+#ifndef WCOW_BUILDER_GIT_H
+#define WCOW_BUILDER_GIT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/bytes.h"
+
+/** "https://host/app.git#v1:sub", "git@host:app", "ssh://…", "git://…". Zero-initialise. */
+struct wcow_git_url {
+    char *repository; /**< as git takes it */
+    char *ref;        /**< branch, tag or commit; NULL: what HEAD is */
+    char *folder;     /**< of the repository; NULL: all */
+};
+void wcow_git_url_done(struct wcow_git_url *url);
+/** Whether a source of ADD names a repository: git@…, git://, ssh://, or http(s) with a path that
+ *  ends with ".git". */
+bool wcow_git_is_url(const char *source);
+/** WCOW_E_INVALID where a part could be taken for an option, or leads out of the repository. */
+WCOW_NODISCARD int wcow_git_url_parse(const char *source, struct wcow_git_url *ret,
+                                      struct wcow_error *err);
+
+struct wcow_git_checkout {
+    char *path;      /**< of the folder; removed by wcow_git_checkout_free() */
+    char commit[65]; /**< in hexadecimal */
+};
+/** Check @p url out, submodules too. All files have the commit's time.
+ *  @param commit  what --checksum says: the commit, or its beginning; NULL: any
+ *  @return WCOW_E_UNSUPPORTED where git is not installed, WCOW_E_IO with git's own words,
+ *          WCOW_E_DATA_LOSS where it is another commit, WCOW_E_CANCELLED */
+WCOW_NODISCARD int wcow_git_clone(const struct wcow_git_url *url, const char *commit,
+                                  const atomic_bool *cancel, struct wcow_git_checkout **ret,
+                                  struct wcow_error *err);
+/** Remove it. NULL allowed. */
+void wcow_git_checkout_free(struct wcow_git_checkout *checkout);
+WCOW_DEFINE_CLEANUP(struct wcow_git_checkout, wcow_git_checkout_free)
+
+#endif
