@@ -171,7 +171,7 @@ static int add_node(struct wcow_tree *tree, struct wcow_tree_node *dir, struct w
     struct slot *slot = calloc(1, sizeof(*slot));
     r = slot ? wcow_name_table_add(&tree->slots, key, slot, err)
              : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
-    if (r < 0) {
+    if (!slot || r != WCOW_OK) {
         free(slot);
         free(key);
         return r;
@@ -219,13 +219,13 @@ static int add_inherited(struct wcow_tree *tree, struct wcow_tree_node *dir,
 {
     char *name = NULL;
     int r = join(dir, last_component(found->name), &name, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     free(found->name);
     found->name = name;
     char *key = NULL;
     r = key_of(name, &key, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     r = add_node(tree, dir, found, key, ret, err);
     if (r == WCOW_OK)
