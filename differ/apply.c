@@ -93,8 +93,13 @@ static void *hash_all(void *arg)
 
 /* ---- together ---- */
 
+static int read_tar(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct wcow_error *err)
+{
+    return wcow_decompressor_read(ctx, out, cap, ret_len, err);
+}
+
 static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpacker *unpacker,
-                           const struct wcow_source *tar, struct wcow_layer_info *info,
+                           struct wcow_decompressor *tar, struct wcow_layer_info *info,
                            struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
@@ -102,7 +107,7 @@ static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpac
     if (r < 0)
         return r;
     WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
-    r = wcow_pipe_new(tar, o->cancel, &pipe, err);
+    r = wcow_pipe_new(read_tar, tar, o->cancel, &pipe, err);
     if (r < 0)
         return r;
     struct hasher hasher = {.source = wcow_pipe_reader(pipe, READER_HASH), .hash = hash};
@@ -141,9 +146,8 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     r = wcow_unpacker_new(folder_fd, parents, &unpacker, err);
     if (r < 0)
         return r;
-    struct wcow_source tar = wcow_decompressor_source(d);
     struct wcow_layer_info info = {0};
-    r = unpack_and_hash(o, unpacker, &tar, &info, err);
+    r = unpack_and_hash(o, unpacker, d, &info, err);
     if (r == WCOW_OK && o->sync)
         r = sync_folder(folder_fd, err);
     if (r == WCOW_OK)

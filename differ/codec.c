@@ -59,11 +59,12 @@ int wcow_compression_of_media_type(const char *media_type, enum wcow_compression
 
 struct wcow_decompressor {
     struct wcow_inflater impl;
-    enum wcow_compression compression;
     const struct wcow_source *input;
+    struct wcow_bytes plain; /* of uncompressed input: what was not given out yet */
     uint64_t in_bytes;
     uint64_t out_bytes;
     uint32_t max_ratio;
+    uint8_t *chunk; /* of the source, once it is used */
 };
 
 /* Counts what goes in, for the ratio. */
@@ -79,13 +80,30 @@ static int counted_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
 
 enum { RATIO_FREE_BYTES = 64 << 20 };
 
-static int decompressor_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
-                             struct wcow_error *err)
+/* Input that is not compressed, copied. */
+static int plain_read(struct wcow_decompressor *d, uint8_t *out, size_t cap, size_t *ret_len,
+                      struct wcow_error *err)
 {
-    struct wcow_decompressor *d = ctx;
+    if (!d->plain.len) {
+        int r = counted_next(d, &d->plain.data, &d->plain.len, err);
+        if (r < 0)
+            return r;
+    }
+    size_t len = d->plain.len < cap ? d->plain.len : cap;
+    if (len)
+        memcpy(out, d->plain.data, len);
+    d->plain.data += len;
+    d->plain.len -= len;
+    *ret_len = len;
+    return WCOW_OK;
+}
+
+int wcow_decompressor_read(struct wcow_decompressor *d, uint8_t *out, size_t cap, size_t *ret_len,
+                           struct wcow_error *err)
+{
     size_t len = 0;
-    int r = d->impl.ops ? d->impl.ops->next(d->impl.state, ret_data, &len, err)
-                        : counted_next(d, ret_data, &len, err);
+    int r = d->impl.ops ? d->impl.ops->read(d->impl.state, out, cap, &len, err)
+                        : plain_read(d, out, cap, &len, err);
     if (r < 0)
         return r;
     d->out_bytes += len;
@@ -100,6 +118,16 @@ static int decompressor_next(void *ctx, const uint8_t **ret_data, size_t *ret_le
     return WCOW_OK;
 }
 
+static int decompressor_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
+                             struct wcow_error *err)
+{
+    struct wcow_decompressor *d = ctx;
+    if (!d->chunk && !(d->chunk = malloc(WCOW_CODEC_CHUNK)))
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a decompressor");
+    *ret_data = d->chunk;
+    return wcow_decompressor_read(d, d->chunk, WCOW_CODEC_CHUNK, ret_len, err);
+}
+
 int wcow_decompressor_new(const struct wcow_source *input, enum wcow_compression c,
                           uint32_t max_ratio, struct wcow_decompressor **ret,
                           struct wcow_error *err)
@@ -109,7 +137,6 @@ int wcow_decompressor_new(const struct wcow_source *input, enum wcow_compression
     if (!d)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a decompressor");
     d->input = input;
-    d->compression = c;
     d->max_ratio = max_ratio;
     struct wcow_source counted = {.next = counted_next, .ctx = d};
     int r = WCOW_OK;
@@ -133,6 +160,7 @@ void wcow_decompressor_free(struct wcow_decompressor *d)
         return;
     if (d->impl.ops)
         d->impl.ops->free(d->impl.state);
+    free(d->chunk);
     free(d);
 }
 

@@ -29,6 +29,10 @@ struct wcow_decompressor;
 WCOW_NODISCARD int wcow_decompressor_new(const struct wcow_source *input, enum wcow_compression c,
                                          uint32_t max_ratio, struct wcow_decompressor **ret,
                                          struct wcow_error *err);
+/** Decompress into @p out, up to @p cap bytes; *ret_len is 0 only at the end. Spares the copy that
+ *  the source makes; use the one or the other. */
+WCOW_NODISCARD int wcow_decompressor_read(struct wcow_decompressor *d, uint8_t *out, size_t cap,
+                                          size_t *ret_len, struct wcow_error *err);
 struct wcow_source wcow_decompressor_source(struct wcow_decompressor *d);
 void wcow_decompressor_free(struct wcow_decompressor *d);
 WCOW_DEFINE_CLEANUP(struct wcow_decompressor, wcow_decompressor_free)

@@ -23,7 +23,6 @@ struct gunzip {
     bool in_member; /* a header was begun and its trailer not yet seen */
     bool input_ended;
     bool any_member;
-    uint8_t out[WCOW_CODEC_CHUNK];
 };
 
 static int corrupt(struct wcow_error *err, const char *what)
@@ -156,13 +155,14 @@ static int run_once(struct gunzip *g, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int gunzip_next(void *state, const uint8_t **ret_data, size_t *ret_len,
+static int gunzip_read(void *state, uint8_t *out, size_t cap, size_t *ret_len,
                        struct wcow_error *err)
 {
     struct gunzip *g = state;
-    g->z.next_out = g->out;
-    g->z.avail_out = sizeof(g->out);
-    while (g->z.avail_out == sizeof(g->out)) {
+    uint32_t room = cap < UINT32_MAX ? (uint32_t)cap : UINT32_MAX;
+    g->z.next_out = out;
+    g->z.avail_out = room;
+    while (g->z.avail_out == room) {
         int r = fill(g, err);
         if (r < 0)
             return r;
@@ -179,8 +179,7 @@ static int gunzip_next(void *state, const uint8_t **ret_data, size_t *ret_len,
         if (r < 0)
             return r;
     }
-    *ret_data = g->out;
-    *ret_len = sizeof(g->out) - g->z.avail_out;
+    *ret_len = room - g->z.avail_out;
     return WCOW_OK;
 }
 
@@ -192,7 +191,7 @@ static void gunzip_free(void *state)
 
 int wcow_gunzip_new(struct wcow_source input, struct wcow_inflater *ret, struct wcow_error *err)
 {
-    static const struct wcow_inflater_ops ops = {.next = gunzip_next, .free = gunzip_free};
+    static const struct wcow_inflater_ops ops = {.read = gunzip_read, .free = gunzip_free};
     wcow_autofree struct gunzip *g = calloc(1, sizeof(*g));
     if (!g || library_init(g) < 0)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a decompressor");

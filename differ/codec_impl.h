@@ -8,12 +8,13 @@
 #include "base/stream.h"
 
 enum {
-    WCOW_CODEC_CHUNK = 256 << 10, /**< bytes a decompressor gives at once, at most */
+    WCOW_CODEC_CHUNK = 256 << 10, /**< bytes a codec gives at once, at most */
     WCOW_CODEC_MAX_THREADS = 8,   /**< bounds the memory of a compressor, see docs/differ.md */
 };
 
 struct wcow_inflater_ops {
-    int (*next)(void *state, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err);
+    /** Fill @p out as far as it goes at once; *ret_len is 0 only at the end. */
+    int (*read)(void *state, uint8_t *out, size_t cap, size_t *ret_len, struct wcow_error *err);
     void (*free)(void *state);
 };
 struct wcow_inflater {

@@ -24,7 +24,6 @@ struct unzstd {
     size_t frame_left; /* 0 between frames */
     bool input_ended;
     bool any_frame;
-    uint8_t out[WCOW_CODEC_CHUNK];
 };
 
 static int decode_error(size_t rc, struct wcow_error *err)
@@ -55,11 +54,11 @@ static int unzstd_fill(struct unzstd *z, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int unzstd_next(void *state, const uint8_t **ret_data, size_t *ret_len,
+static int unzstd_read(void *state, uint8_t *to, size_t cap, size_t *ret_len,
                        struct wcow_error *err)
 {
     struct unzstd *z = state;
-    ZSTD_outBuffer out = {.dst = z->out, .size = sizeof(z->out)};
+    ZSTD_outBuffer out = {.dst = to, .size = cap};
     while (out.pos == 0) {
         int r = unzstd_fill(z, err);
         if (r < 0)
@@ -79,7 +78,6 @@ static int unzstd_next(void *state, const uint8_t **ret_data, size_t *ret_len,
                              "the layer's zstd stream is damaged: it ends too early; pull or build "
                              "it again");
     }
-    *ret_data = z->out;
     *ret_len = out.pos;
     return WCOW_OK;
 }
@@ -93,7 +91,7 @@ static void unzstd_free(void *state)
 
 int wcow_unzstd_new(struct wcow_source input, struct wcow_inflater *ret, struct wcow_error *err)
 {
-    static const struct wcow_inflater_ops ops = {.next = unzstd_next, .free = unzstd_free};
+    static const struct wcow_inflater_ops ops = {.read = unzstd_read, .free = unzstd_free};
     wcow_autofree struct unzstd *z = calloc(1, sizeof(*z));
     if (!z || !(z->ctx = ZSTD_createDCtx()))
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a decompressor");

@@ -6,9 +6,8 @@
 #include <string.h>
 
 enum {
-    SLOT_BYTES = 256 << 10,
-    N_SLOTS = 16,
-    GONE = 1, /* nobody reads any more */
+    SLOT_BYTES = 512 << 10, /* a hand-over is a wake-up: few of them */
+    N_SLOTS = 8,
 };
 
 struct slot {
@@ -23,7 +22,8 @@ struct reader {
 };
 
 struct wcow_pipe {
-    const struct wcow_source *source;
+    wcow_pipe_read_fn read;
+    void *ctx;
     const atomic_bool *cancel;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -70,34 +70,19 @@ static void give_slot(struct wcow_pipe *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Cut a chunk of any length into slots; GONE where nobody reads any more. */
-static int spread(struct wcow_pipe *p, const uint8_t *data, size_t len)
-{
-    while (len) {
-        struct slot *slot = wait_for_slot(p);
-        if (!slot)
-            return GONE;
-        slot->len = len < SLOT_BYTES ? len : SLOT_BYTES;
-        memcpy(slot->data, data, slot->len);
-        data += slot->len;
-        len -= slot->len;
-        give_slot(p);
-    }
-    return WCOW_OK;
-}
-
 static int pump(struct wcow_pipe *p, struct wcow_error *err)
 {
     for (;;) {
+        struct slot *slot = wait_for_slot(p);
+        if (!slot)
+            return WCOW_OK;
         if (p->cancel && atomic_load(p->cancel))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled by the caller");
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        int r = wcow_source_next(p->source, &data, &len, err);
-        if (r < 0)
+        slot->len = 0;
+        int r = p->read(p->ctx, slot->data, SLOT_BYTES, &slot->len, err);
+        if (r < 0 || slot->len == 0)
             return r;
-        if (len == 0 || spread(p, data, len) == GONE)
-            return WCOW_OK;
+        give_slot(p);
     }
 }
 
@@ -159,13 +144,14 @@ void wcow_pipe_stop(struct wcow_pipe *pipe)
     pthread_mutex_unlock(&pipe->lock);
 }
 
-int wcow_pipe_new(const struct wcow_source *source, const atomic_bool *cancel,
+int wcow_pipe_new(wcow_pipe_read_fn read, void *ctx, const atomic_bool *cancel,
                   struct wcow_pipe **ret, struct wcow_error *err)
 {
     struct wcow_pipe *p = calloc(1, sizeof(*p));
     if (!p)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pipeline");
-    p->source = source;
+    p->read = read;
+    p->ctx = ctx;
     p->cancel = cancel;
     for (size_t i = 0; i < WCOW_PIPE_READERS; i++)
         p->readers[i].pipe = p;

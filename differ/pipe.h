@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file pipe.h
- *  A source read on a thread of its own, its chunks handed to several readers that each see all of
- *  them. Memory is bounded: the thread waits for the slowest reader. */
+ *  Something that is read on a thread of its own, its chunks handed to several readers that each
+ * see all of them. Memory is bounded: the thread waits for the slowest reader. */
 #ifndef WCOW_DIFFER_PIPE_H
 #define WCOW_DIFFER_PIPE_H
 
@@ -14,9 +14,13 @@ struct wcow_pipe;
 
 enum { WCOW_PIPE_READERS = 2 };
 
-/** Start reading @p source (borrowed, used on the pipe's thread until the pipe is freed).
+/** Reads up to @p cap bytes; *ret_len is 0 at the end only. */
+typedef int (*wcow_pipe_read_fn)(void *ctx, uint8_t *out, size_t cap, size_t *ret_len,
+                                 struct wcow_error *err);
+
+/** Start reading by @p read, with @p ctx, on the pipe's thread, until the pipe is freed.
  *  @param cancel polled at each chunk: WCOW_E_CANCELLED for the readers; may be NULL */
-WCOW_NODISCARD int wcow_pipe_new(const struct wcow_source *source, const atomic_bool *cancel,
+WCOW_NODISCARD int wcow_pipe_new(wcow_pipe_read_fn read, void *ctx, const atomic_bool *cancel,
                                  struct wcow_pipe **ret, struct wcow_error *err);
 
 /** Reader @p i, 0 to WCOW_PIPE_READERS - 1; one thread each. An error of the source comes to each

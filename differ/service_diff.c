@@ -8,6 +8,7 @@
 #include "containerd/leases.h"
 #include "differ/codec.h"
 #include "differ/compare.h"
+#include "differ/outflow.h"
 #include "differ/service_internal.h"
 #include "layer/filetime.h"
 #include "layer/sd.h"
@@ -92,19 +93,28 @@ static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
     return wcow_labels_set(ret, label_uncompressed, diff_id->text, err);
 }
 
+/* tar -> compressor -> outflow -> hash -> containerd. What containerd takes is slow (it copies and
+ * hashes it again), so it has a thread of its own, which hashes too. */
 static int write_blob(const struct wcow_compare_options *o, struct blob_sink *blob,
                       enum wcow_compression compression, struct wcow_digest *ret_diff_id,
                       struct wcow_error *err)
 {
     struct wcow_sink sink = {.write = blob_write, .ctx = blob};
+    WCOW_CLEANUP(wcow_outflow_free_p) struct wcow_outflow *out = NULL;
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
     uint64_t tar_bytes = 0;
-    int r = wcow_compressor_new(&sink, compression, 0, &c, err);
+    int r = wcow_outflow_new(&sink, &out, err);
+    if (r < 0)
+        return r;
+    struct wcow_sink to = wcow_outflow_sink(out);
+    r = wcow_compressor_new(&to, compression, 0, &c, err);
     if (r < 0)
         return r;
     struct wcow_sink tar = wcow_compressor_sink(c);
     r = wcow_compare(o, &tar, ret_diff_id, &tar_bytes, err);
-    return r < 0 ? r : wcow_compressor_finish(c, err);
+    if (r == WCOW_OK)
+        r = wcow_compressor_finish(c, err);
+    return r < 0 ? r : wcow_outflow_finish(out, err);
 }
 
 static int write_content(const struct wcow_containerd_ctx *ctx, const diff_request *q,

@@ -9,6 +9,7 @@
 
 #include "base/beneath.h"
 #include "differ/headers.h"
+#include "differ/writeback.h"
 #include "layer/check.h"
 
 enum { MAX_DEFERRED = 65536 };
@@ -21,6 +22,7 @@ struct wcow_unpacker {
     struct wcow_header_packer *headers;
     struct wcow_host_tree *tree;
     struct wcow_check *check;
+    struct wcow_writeback *writeback;
     struct wcow_buf inlined;
     struct wcow_entry *deferred;
     size_t n_deferred;
@@ -36,6 +38,7 @@ void wcow_unpacker_free(struct wcow_unpacker *u)
         wcow_entry_done(&u->deferred[i]);
     free(u->deferred);
     wcow_buf_done(&u->inlined);
+    wcow_writeback_free(u->writeback);
     wcow_check_free(u->check);
     wcow_host_tree_free(u->tree);
     wcow_header_packer_free(u->headers);
@@ -57,6 +60,8 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
         r = wcow_header_packer_new(u->index, &u->headers, err);
     if (r == WCOW_OK)
         r = wcow_host_tree_new(layer_fd, parents, &u->tree, err);
+    if (r == WCOW_OK)
+        r = wcow_writeback_new(&u->writeback, err);
     if (r == WCOW_OK) {
         /* Not is_base, even without parents: a whiteout that hides nothing does no harm here, and
          * the tar has to leave as it came. `wcow verify` tells what Windows would refuse. */
@@ -178,6 +183,8 @@ static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
         r = defer(u, row->entry, err);
     if (r == WCOW_OK && fd >= 0)
         r = copy_to_file(tar, fd, row->entry->name, err);
+    if (r == WCOW_OK && fd >= 0)
+        wcow_writeback_give(u->writeback, WCOW_TAKE_FD(fd), row->entry->size_bytes);
     row->key = place.key;
     row->host_path = place.host_path;
     return r < 0 ? r : wcow_layer_index_add(u->index, row, err);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "differ/writeback.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+
+enum {
+    N_SLOTS = 64,               /* descriptors that are open at once */
+    START_AT_BYTES = 32 * 1024, /* smaller files are better written together, by the sync */
+};
+
+struct slot {
+    int fd;
+    uint64_t size_bytes;
+};
+
+struct wcow_writeback {
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock;
+    pthread_cond_t given;
+    pthread_cond_t taken;
+    uint64_t n_given;
+    uint64_t n_taken;
+    bool ended;
+    int sys_errno; /* of the first failure */
+    struct slot slots[N_SLOTS];
+};
+
+static int send_off(const struct slot *slot)
+{
+    /* A file system that cannot is no error: the sync will do it all. */
+    if (slot->size_bytes >= START_AT_BYTES)
+        (void)sync_file_range(slot->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    return close(slot->fd) < 0 && errno != EINTR ? errno : 0;
+}
+
+/* Takes all that waits at once, so that the giver is not held up by the lock. */
+static void *run(void *arg)
+{
+    struct wcow_writeback *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (w->n_taken == w->n_given && !w->ended)
+            pthread_cond_wait(&w->given, &w->lock);
+        if (w->n_taken == w->n_given)
+            break;
+        uint64_t from = w->n_taken;
+        uint64_t to = w->n_given;
+        pthread_mutex_unlock(&w->lock);
+        int sys_errno = 0;
+        for (uint64_t i = from; i < to; i++) {
+            int e = send_off(&w->slots[i % N_SLOTS]);
+            sys_errno = sys_errno ? sys_errno : e;
+        }
+        pthread_mutex_lock(&w->lock);
+        w->n_taken = to;
+        w->sys_errno = w->sys_errno ? w->sys_errno : sys_errno;
+        pthread_cond_signal(&w->taken);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err)
+{
+    struct wcow_writeback *w = calloc(1, sizeof(*w));
+    if (!w)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for unpacking");
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_cond_init(&w->given, NULL);
+    (void)pthread_cond_init(&w->taken, NULL);
+    w->running = pthread_create(&w->thread, NULL, run, w) == 0;
+    if (!w->running) {
+        wcow_writeback_free(w);
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for unpacking");
+    }
+    *ret = w;
+    return WCOW_OK;
+}
+
+void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->n_given - w->n_taken == N_SLOTS)
+        pthread_cond_wait(&w->taken, &w->lock);
+    w->slots[w->n_given % N_SLOTS] = (struct slot){.fd = fd, .size_bytes = size_bytes};
+    /* The thread is woken for a handful, not for each: a wake-up costs more than a close. */
+    if (++w->n_given - w->n_taken == N_SLOTS / 4)
+        pthread_cond_signal(&w->given);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void end(struct wcow_writeback *w)
+{
+    if (!w->running)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->ended = true;
+    pthread_cond_signal(&w->given);
+    pthread_mutex_unlock(&w->lock);
+    (void)pthread_join(w->thread, NULL);
+    w->running = false;
+}
+
+int wcow_writeback_finish(struct wcow_writeback *w, struct wcow_error *err)
+{
+    end(w);
+    if (!w->sys_errno)
+        return WCOW_OK;
+    errno = w->sys_errno;
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "close a file of the layer");
+}
+
+void wcow_writeback_free(struct wcow_writeback *w)
+{
+    if (!w)
+        return;
+    end(w);
+    (void)pthread_cond_destroy(&w->given);
+    (void)pthread_cond_destroy(&w->taken);
+    (void)pthread_mutex_destroy(&w->lock);
+    free(w);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file writeback.h
+ *  Written files on their way to the disk while others are still being made: a thread starts their
+ *  writeback and closes them. It waits for nothing and makes nothing durable; the sync at Commit
+ *  does, and finds most of its work done. */
+#ifndef WCOW_DIFFER_WRITEBACK_H
+#define WCOW_DIFFER_WRITEBACK_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct wcow_writeback;
+
+WCOW_NODISCARD int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err);
+/** Give away @p fd, to which @p size_bytes were written. Waits where many are on their way. */
+void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes);
+/** Wait until all are closed. What went wrong with the first that did is the error. */
+WCOW_NODISCARD int wcow_writeback_finish(struct wcow_writeback *w, struct wcow_error *err);
+/** NULL allowed. */
+void wcow_writeback_free(struct wcow_writeback *w);
+WCOW_DEFINE_CLEANUP(struct wcow_writeback, wcow_writeback_free)
+
+#endif
