@@ -2,7 +2,6 @@
 #include "cli/metrics.h"
 
 #include <arpa/inet.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/http.h"
 #include "rpc/status.h"
 
 enum {
@@ -38,7 +38,7 @@ struct wcow_metrics {
     size_t n_methods;
     wcow_metrics_source more;
     void *more_ctx;
-    struct MHD_Daemon *daemon;
+    struct wcow_http *http;
     char *socket_path;
 };
 
@@ -155,41 +155,11 @@ int wcow_metrics_write(struct wcow_metrics *metrics, struct wcow_buf *out, struc
     return r;
 }
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *type,
-                               void *data, size_t len)
+static int give_metrics(void *ctx, const char *path, struct wcow_buf *out, struct wcow_error *err)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_COPY);
-    if (!response)
-        return MHD_NO;
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-// NOLINTBEGIN(readability-function-size,readability-non-const-parameter): MHD's signature
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_len, void **state)
-// NOLINTEND(readability-function-size,readability-non-const-parameter)
-{
-    (void)version;
-    (void)upload;
-    (void)upload_len;
-    (void)state;
-    static char hint[] = "The metrics are at GET /metrics\n";
-    if (strcmp(method, "GET") != 0)
-        return respond(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", hint, strlen(hint));
-    if (strcmp(url, "/metrics") != 0)
-        return respond(connection, MHD_HTTP_NOT_FOUND, "text/plain", hint, strlen(hint));
-
-    wcow_autobuf text = {0};
-    struct wcow_error err = {0};
-    if (wcow_metrics_write(arg, &text, &err) < 0)
-        return respond(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", err.msg,
-                       strlen(err.msg));
-    return respond(connection, MHD_HTTP_OK, "text/plain; version=0.0.4", text.data, text.len);
+    if (strcmp(path, "/metrics") != 0)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "The metrics are at GET /metrics");
+    return wcow_metrics_write(ctx, out, err);
 }
 
 /* A socket that nobody listens on any more is a leftover and may go. */
@@ -273,13 +243,10 @@ int wcow_metrics_serve(struct wcow_metrics *metrics, const char *address, struct
         return r;
     if (path && !(metrics->socket_path = strdup(address)))
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for metrics");
-    metrics->daemon =
-        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request,
-                         metrics, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 8U,
-                         MHD_OPTION_CONNECTION_TIMEOUT, 10U, MHD_OPTION_END);
-    if (!metrics->daemon)
-        return WCOW_FAIL(err, WCOW_E_INTERNAL, "cannot start the metrics server on %s", address);
-    fd = -1; /* the daemon closes it */
+    r = wcow_http_new(fd, give_metrics, metrics, &metrics->http, err);
+    if (r < 0)
+        return r;
+    fd = -1; /* the server closes it */
     return WCOW_OK;
 }
 
@@ -287,8 +254,7 @@ void wcow_metrics_free(struct wcow_metrics *metrics)
 {
     if (!metrics)
         return;
-    if (metrics->daemon)
-        MHD_stop_daemon(metrics->daemon);
+    wcow_http_free(metrics->http);
     if (metrics->socket_path)
         (void)unlink(metrics->socket_path);
     free(metrics->socket_path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wcowd: the daemon. Opens the store, serves the plugins, waits for a signal. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,8 +67,17 @@ static int serve(const struct wcow_settings *settings, const sigset_t *set, int 
     return WCOW_EXIT_OK;
 }
 
+/* A daemon that rests most of the time: freed memory goes back, and threads share their pools. */
+static void keep_memory_small(void)
+{
+    (void)mallopt(M_ARENA_MAX, 2);
+    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 10);
+}
+
 int main(int argc, char **argv)
 {
+    keep_memory_small();
     struct wcow_settings settings;
     enum wcow_parse parsed = wcow_settings_load(&settings, argc, argv);
     if (parsed != WCOW_PARSE_RUN)
