@@ -415,9 +415,12 @@ static int add_hives(struct wcow_repair *repair, struct wcow_error *err)
     for (size_t i = 0; r == WCOW_OK && i < N_HIVES; i++) {
         wcow_autobuf name = {0};
         wcow_autobuf data = {0};
+        wcow_autofree char *key = NULL;
         r = wcow_buf_addf(&name, err, "Hives/%s", wcow_hive_delta_names[i]);
-        if (r == WCOW_OK && wcow_repair_type_of(repair, (const char *)name.data, NULL) > 0)
-            continue;
+        if (r == WCOW_OK)
+            r = wcow_name_key((const char *)name.data, &key, err);
+        if (r == WCOW_OK && wcow_entry_list_find(repair->list, key))
+            continue; /* those of the layers below are theirs */
         if (r == WCOW_OK)
             r = ensure_dir(repair, "Hives", t, err);
         if (r == WCOW_OK)

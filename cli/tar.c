@@ -102,11 +102,12 @@ static int make_tree(const struct tar *t, const struct wcow_tree_options *option
         r = wcow_tree_dir(tree, "Files", &files, err);
     if (r == WCOW_OK)
         r = fill(t, tree, context, name, err);
-    if (r == WCOW_OK && !t->is_base)
+    if (r >= 0 && !t->is_base)
         r = wcow_layer_add_hives(tree, t->now, err);
-    if (r == WCOW_OK)
-        *ret = WCOW_TAKE_PTR(tree);
-    return r;
+    if (r < 0)
+        return r;
+    *ret = WCOW_TAKE_PTR(tree);
+    return WCOW_OK;
 }
 
 static int open_parents(const struct tar *t, struct wcow_target *ret, struct wcow_error *err)

@@ -136,6 +136,8 @@ static const char *const base_lines[] = {
     "f Files/Windows/System32/drivers/a.sys",
     "f Files/Windows/System32/drivers/b.sys",
     "d Files/Target",
+    "d Hives",
+    "f Hives/System_Delta",
     NULL,
 };
 
@@ -402,8 +404,11 @@ static void a_layer_on_others_gets_the_hives_that_it_lacks(void **state)
 {
     (void)state;
     static const char *const lines[] = {"d Files", "d Hives", "f Hives/Sam_Delta", NULL};
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *below = layer_of(base_lines);
+    const struct wcow_layer_view view = wcow_memlayer_view(below);
+    const struct wcow_chain chain = {.layers = &view, .n_layers = 1};
     WCOW_CLEANUP(out_done) struct out out;
-    repair(lines, NULL, false, NULL, &out);
+    repair(lines, &chain, false, NULL, &out); /* those of the layers below do not count */
     assert_int_equal(wcow_memlayer_get(out.layer, "HIVES/SAM_DELTA")->size_bytes, 0);
     assert_true(wcow_memlayer_get(out.layer, "HIVES/SYSTEM_DELTA")->size_bytes >= 8192);
     assert_int_equal(wcow_memlayer_count(out.layer), 7);

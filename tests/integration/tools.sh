@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The commands that look into images and layers, and mend them: wcow ls, cat, diff, verify, tar, repair.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+begin
+wcow=$WCOW_BUILD/wcow
+export WCOW_ROOT=$WCOWD_ROOT
+
+make_image nanoserver:ltsc2022 --update
+pull "$(pull_way)" "$IMAGE" >/dev/null
+base=$(chain_ids ltsc2022 | sed -n 1p)
+top=$(chain_ids ltsc2022 | tail -n 1)
+base_folder=$(folder_of "$base")
+top_folder=$(folder_of "$top")
+mklayer=$WCOW_BUILD/tests/mklayer
+"$mklayer" base 100 >"$PARTS/base.tar"
+"$mklayer" update >"$PARTS/update.tar"
+gzip -k "$PARTS/update.tar"
+zstd -q "$PARTS/base.tar"
+
+# exit_code COMMAND...: what it ends with, and nothing else.
+exit_code() {
+    local code=0
+    "$@" >/dev/null 2>&1 || code=$?
+    echo $code
+}
+
+# ---- ls
+check "ls of an image" grep -qx 'Windows/' <("$wcow" ls "$IMAGE")
+check "ls of a snapshot, in any letter case" grep -qx newtool.exe <("$wcow" ls "$top" 'c:\windows\SYSTEM32')
+equal "what the update deletes is not in the image" "$("$wcow" ls "$IMAGE" 'C:\Windows\System32' | grep -c oldtool || :)" 0
+equal "but is in the base" "$("$wcow" ls "$base" 'C:\Windows\System32' | grep -c oldtool)" 1
+check "a layer shows its whiteouts" grep -qx .wh.oldtool.exe <("$wcow" ls --layer 2 "$IMAGE" 'C:\Windows\System32')
+check "so does its folder" grep -q .wh.oldtool.exe <("$wcow" ls -R "$top_folder")
+check "-l tells the owner" grep -q 'TrustedInstaller .*kernel32.dll' <("$wcow" ls -l "$IMAGE" /Windows/System32)
+check "-l tells where a junction leads" grep -q '^j-HS.*Documents and Settings -> C:' <("$wcow" ls -l "$IMAGE")
+check "--sddl" grep -q 'O:BAG:SYD:' <("$wcow" ls --sddl "$IMAGE" /Users)
+check "--streams" grep -q '[^:]:[A-Za-z]' <("$wcow" ls -R --streams "$IMAGE")
+equal "--json of every file of the base" "$("$wcow" ls --json -R "$base" / | jq -s 'all(.layer == 1)')" true
+equal "--json tells the layer" "$("$wcow" ls --json "$IMAGE" /Windows/System32/newtool.exe | jq -c '[.name,.type,.layer]')" \
+    '["Files/Windows/System32/newtool.exe","file",2]'
+equal "a tar, its zstd and its folder list the same" \
+    "$("$wcow" ls -lR "$PARTS/base.tar" / | sha256sum; "$wcow" ls -lR "$PARTS/base.tar.zst" / | sha256sum)" \
+    "$("$wcow" ls -lR "$base_folder" / | sha256sum; "$wcow" ls -lR - / <"$PARTS/base.tar" | sha256sum)"
+equal "a tar on its parent lists as the image" \
+    "$("$wcow" ls -lR "$PARTS/update.tar.gz" -p "$PARTS/base.tar" | sha256sum)" "$("$wcow" ls -lR "$IMAGE" | sha256sum)"
+refused "ls of a path that is not there" "is not there" "$wcow" ls "$IMAGE" 'C:\nothing'
+refused "ls of another drive" "only the drive C:" "$wcow" ls "$IMAGE" 'D:\'
+refused "ls of nothing there" "neither a file nor a snapshot" "$wcow" ls nothing:1
+refused "ls of a folder that is no layer" "no layer.db" "$wcow" ls "$PARTS"
+refused "ls of a file that is no tar" "tar|header|block" "$wcow" ls "$0"
+refused "ls of a layer beyond the last" "1 .the base. to 2" "$wcow" ls --layer 3 "$IMAGE"
+
+# ---- cat
+equal "cat of a file" "$("$wcow" cat "$IMAGE" 'c:\license.TXT' | sha256sum)" "$(sha256sum <"$base_folder/Files/License.txt")"
+equal "cat of a hard link" "$("$wcow" cat "$IMAGE" /Windows/System32/ntdll.dll | sha256sum)" \
+    "$(sha256sum <"$base_folder/Files/Windows/System32/ntdll.dll")"
+equal "cat of the same in a tar" "$("$wcow" cat "$PARTS/base.tar.zst" Files/Windows/System32/ntdll.dll | sha256sum)" \
+    "$(sha256sum <"$base_folder/Files/Windows/System32/ntdll.dll")"
+stream=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .name' | head -n 1)
+size=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .size' | head -n 1)
+equal "cat of a stream" "$("$wcow" cat "$IMAGE" "$stream" | wc -c)" "$size"
+equal "cat of the same in a tar" "$("$wcow" cat "$PARTS/base.tar" "$stream" | wc -c)" "$size"
+refused "cat of a directory" "is a directory" "$wcow" cat "$IMAGE" 'C:\Windows'
+refused "cat of what the update deletes" "is not there" "$wcow" cat "$IMAGE" 'C:\Windows\System32\oldtool.exe'
+
+# ---- a snapshot that is written to
+scratch=$(snapshots prepare --mounts my-test "$top" | jq -r '.[0].Source')
+mkdir -p "$scratch/Files/app"
+echo hello >"$scratch/Files/app/hello.txt"
+equal "cat of a new file in an active snapshot" "$("$wcow" cat my-test 'C:\app\hello.txt')" hello
+equal "diff against its parent" "$("$wcow" diff "$top" my-test | grep app)" "$(printf '+ Files/app\n+ Files/app/hello.txt')"
+check "and it still can be committed" snapshots commit my-layer my-test
+
+# ---- diff
+equal "nothing differs from itself" "$(exit_code "$wcow" diff "$IMAGE" "$top")" 0
+equal "layers that differ" "$(exit_code "$wcow" diff "$base" "$top")" 1
+equal "what is not there is trouble" "$(exit_code "$wcow" diff "$base" nothing)" 2
+diff=$("$wcow" diff "$base" "$top" || :)
+check "diff tells what is new" grep -qx '+ Files/Windows/System32/newtool.exe' <<<"$diff"
+check "and what is gone" grep -qx -- '- Files/Windows/System32/oldtool.exe' <<<"$diff"
+check "and the registry's changes" grep -qx '+ Hives/System_Delta' <<<"$diff"
+equal "--json tells the same" "$("$wcow" diff --json "$base" "$top" | jq -s 'map(select(.change == "removed")) | length')" \
+    "$(grep -c '^-' <<<"$diff")"
+equal "a layer's tar and its folder are the same" "$(exit_code "$wcow" diff "$PARTS/update.tar" "$top_folder")" 0
+refused "an unknown field" "none of type" "$wcow" diff --ignore colour "$base" "$top"
+
+# ---- verify
+check "verify of an image" "$wcow" verify "$IMAGE"
+check "verify of a tar on its parent" "$wcow" verify "$PARTS/update.tar.gz" -p "$PARTS/base.tar"
+cp -a "$base_folder" "$PARTS/damaged"
+printf 'X' | dd of="$PARTS/damaged/Files/License.txt" conv=notrunc status=none
+refused "verify finds a changed byte in a folder" "error: damaged" "$wcow" verify "$PARTS/damaged"
+check "unless it is not to look" "$wcow" verify --no-hash "$PARTS/damaged"
+
+# ---- a layer as builders on Linux write them
+mkdir -p "$PARTS/broken/Files/app" "$PARTS/broken/Files/Windows/System32/drivers"
+(
+    cd "$PARTS/broken"
+    echo a >Files/app/a.txt
+    ln -s Files/a.txt Files/app/near
+    ln -s Files/app Files/app/dir
+    touch Files/Windows/System32/drivers/.wh..wh..opq
+    tar --format=pax --pax-option=delete=atime,delete=ctime -cf "$PARTS/broken.tar" \
+        Files/app/a.txt Files/app/near Files/app/dir Files/Windows/System32/drivers
+)
+refused "verify names what is broken" "missing-parent.*" "$wcow" verify "$PARTS/broken.tar"
+equal "verify --json" "$("$wcow" verify --json "$PARTS/broken.tar" | jq -r .rule | sort -u | tr '\n' ' ')" \
+    "link-without-attributes missing-hives missing-parent missing-times opaque-marker prefixed-link-target "
+check "repair --dry-run" "$wcow" repair --dry-run "$PARTS/broken.tar" -p "$IMAGE"
+check "repair" "$wcow" repair "$PARTS/broken.tar" -p "$IMAGE" -o "$PARTS/mended.tar.gz"
+check "what is mended passes, notes and all" "$wcow" verify --strict "$PARTS/mended.tar.gz" -p "$IMAGE"
+equal "nothing is left to mend" "$("$wcow" repair --dry-run "$PARTS/mended.tar.gz" -p "$IMAGE" 2>&1)" "nothing to mend"
+equal "links lead where they were to" "$("$wcow" ls --json -R "$PARTS/mended.tar.gz" | jq -c 'select(.type == "symlink") | [.target,.attributes]' | tr '\n' ' ')" \
+    '["a.txt",1024] ["\\app",1040] '
+equal "directories of the base keep its metadata" \
+    "$("$wcow" ls --json "$PARTS/mended.tar.gz" /Windows | jq -c 'del(.layer)')" \
+    "$("$wcow" ls --json "$base" /Windows | jq -c 'select(.name == "Files/Windows/System32") | del(.layer)')"
+check "an opaque directory became whiteouts" grep -q 'drivers/.wh.etc' <("$wcow" ls -R "$PARTS/mended.tar.gz")
+check "a good layer has nothing to mend" grep -qx 'nothing to mend' <("$wcow" repair --dry-run "$PARTS/base.tar" 2>&1)
+equal "a good layer stays as it is" "$("$wcow" repair "$PARTS/update.tar" -p "$base" -o - 2>/dev/null | sha256sum)" \
+    "$(sha256sum <"$PARTS/update.tar")"
+refused "repair without a place to write to" "output" "$wcow" repair "$PARTS/broken.tar"
+
+# ---- tar
+mkdir -p "$PARTS/plain/windows/system32" "$PARTS/plain/bin"
+echo tool >"$PARTS/plain/bin/tool.txt"
+ln "$PARTS/plain/bin/tool.txt" "$PARTS/plain/bin/same.txt"
+ln -s ../bin/tool.txt "$PARTS/plain/windows/link"
+echo new >"$PARTS/plain/windows/system32/new.dll"
+export SOURCE_DATE_EPOCH=1700000000
+check "tar of a folder" "$wcow" tar "$PARTS/plain" -p "$IMAGE" -o "$PARTS/layer.tar"
+check "is a layer that Windows imports" "$wcow" verify --strict "$PARTS/layer.tar" -p "$IMAGE"
+equal "names take the base's casing" "$("$wcow" ls -R "$PARTS/layer.tar" | grep new.dll)" Files/Windows/System32/new.dll
+equal "directories of the base keep its metadata" \
+    "$("$wcow" ls --json "$PARTS/layer.tar" | jq -c 'select(.name == "Files/Windows") | del(.layer)')" \
+    "$("$wcow" ls --json "$base" | jq -c 'select(.name == "Files/Windows") | del(.layer)')"
+"$wcow" tar "$PARTS/plain" -p "$IMAGE" -o "$PARTS/again.tar" 2>/dev/null
+check "the same input gives the same bytes" cmp "$PARTS/layer.tar" "$PARTS/again.tar"
+tar -C "$PARTS/plain" -czf "$PARTS/plain.tar.gz" .
+check "tar of a tar" "$wcow" tar "$PARTS/plain.tar.gz" -d 'C:\app' -p "$IMAGE" -o "$PARTS/layer2.tar.zst"
+equal "puts it where it is to go" "$("$wcow" cat "$PARTS/layer2.tar.zst" 'C:\app\bin\tool.txt')" tool
+check "and Windows imports it" "$wcow" verify --strict "$PARTS/layer2.tar.zst" -p "$IMAGE"
+check "--extract" "$wcow" tar --extract "$PARTS/out" "$PARTS/layer.tar"
+check "hard links come back" test "$PARTS/out/bin/tool.txt" -ef "$PARTS/out/bin/same.txt"
+equal "and links" "$(readlink "$PARTS/out/Windows/link")" ../bin/tool.txt
+check "and bytes" cmp "$PARTS/out/Windows/System32/new.dll" "$PARTS/plain/windows/system32/new.dll"
+refused "into a folder that is not empty" "new or empty" "$wcow" tar --extract "$PARTS/out" "$PARTS/layer.tar"
+equal "--plain is a tar for Linux" "$("$wcow" tar --plain "$IMAGE" /Users/Public -o - 2>/dev/null | tar -xO desktop.ini | sha256sum)" \
+    "$("$wcow" cat "$IMAGE" /Users/Public/desktop.ini | sha256sum)"
+refused "tar without a place to write to" "where to" "$wcow" tar "$PARTS/plain"
+refused "tar of nothing" "No such file" "$wcow" tar "$PARTS/nothing" -o "$PARTS/x.tar"
+equal "a tar that fails leaves no file" "$(find "$PARTS" -maxdepth 1 -name '*.partial*' | wc -l)" 0
+
+# Each command has its help.
+for verb in ls cat diff verify tar repair; do
+    check "$verb --help" grep -q "Usage: wcow $verb" <("$wcow" $verb --help)
+    equal "$verb without arguments" "$(exit_code "$wcow" $verb)" 2
+done
+finish
