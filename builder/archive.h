@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file archive.h
  *  ADD of a local archive: a tar, plain or compressed (gzip, bzip2, xz, zstd), told by its content,
- *  is unpacked into the destination. libarchive is seen here and in
- *  oci_archive.c only. */
+ *  is unpacked into the destination. libarchive is seen here, in
+ *  oci_archive.c and in output_tar.c only. */
 #ifndef WCOW_BUILDER_ARCHIVE_H
 #define WCOW_BUILDER_ARCHIVE_H
 

@@ -8,6 +8,7 @@
 #include "base/beneath.h"
 #include "builder/build_internal.h"
 #include "builder/json_text.h"
+#include "builder/output_files.h"
 
 struct export
 {
@@ -192,17 +193,50 @@ static int write_files(const struct export *e, struct wcow_error *err)
     return r;
 }
 
+/* ---- files ---- */
+
+static int export_files(struct export *e, const struct wcow_output *o, struct wcow_error *err)
+{
+    struct wcow_build *b = e->build;
+    struct wcow_stage_state *s = &b->stages[b->target];
+    int r = wcow_build_sync_layers(b, s, e->step, err);
+    if (r < 0)
+        return r;
+    wcow_autobuf text = {0};
+    if (wcow_buf_addf(&text, NULL, "copying files to %s", o->dest) == WCOW_OK)
+        wcow_progress_status(b->progress, e->step, (const char *)text.data, 0, 0, false);
+    r = o->type == WCOW_OUTPUT_TAR
+            ? wcow_files_to_tar(&s->layers, o->dest, b->options->cancel, err)
+            : wcow_files_to_folder(&s->layers, o->dest, b->options->cancel, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "--output %s", o->dest);
+    if (text.len)
+        wcow_progress_status(b->progress, e->step, (const char *)text.data, 0, 0, true);
+    return WCOW_OK;
+}
+
 /* ---- all ---- */
+
+static int export_one(struct export *e, const struct wcow_output *o, struct wcow_error *err)
+{
+    switch (o->type) {
+    case WCOW_OUTPUT_IMAGE:
+        return export_image(e, o, err);
+    case WCOW_OUTPUT_LOCAL:
+    case WCOW_OUTPUT_TAR:
+        return export_files(e, o, err);
+    case WCOW_OUTPUT_OCI:
+    case WCOW_OUTPUT_DOCKER:
+        break;
+    }
+    return wcow_output_archive(e->build->backend, &e->image, o, &e->names, e->step, err);
+}
 
 static int export_all(struct export *e, struct wcow_error *err)
 {
     int r = wcow_output_store(e->build->backend, &e->image, e->step, err);
-    for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++) {
-        const struct wcow_output *o = &e->outputs[i];
-        r = o->type == WCOW_OUTPUT_IMAGE
-                ? export_image(e, o, err)
-                : wcow_output_archive(e->build->backend, &e->image, o, &e->names, e->step, err);
-    }
+    for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++)
+        r = export_one(e, &e->outputs[i], err);
     return r < 0 ? r : write_files(e, err);
 }
 

@@ -100,15 +100,18 @@ static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
 
 /* Where an instruction speaks of PATH and no ENV has set it, its value is the registry's. The hive
  * is read only then: it has some ten megabytes. */
-static int add_registry_path(const struct wcow_stage_state *s, const struct wcow_instruction *ins,
-                             struct wcow_env *env, struct wcow_error *err)
+static int add_registry_path(struct wcow_build *b, struct wcow_stage_state *s,
+                             const struct wcow_instruction *ins, struct wcow_env *env,
+                             struct wcow_error *err)
 {
     const char *text = ins->node->original;
     if (strcmp(s->platform.os, "windows") != 0 || !strpbrk(text, "$%") ||
         !strcasestr(text, "PATH") || wcow_env_get(env, "PATH"))
         return WCOW_OK;
     wcow_autofree char *path = NULL;
-    int r = wcow_layers_path(&s->layers, &path, err);
+    int r = wcow_build_sync_layers(b, s, 0, err);
+    if (r == WCOW_OK)
+        r = wcow_layers_path(&s->layers, &path, err);
     return r < 0 ? r : wcow_env_set(env, "PATH", path, err);
 }
 
@@ -145,7 +148,7 @@ static int execute(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_instruction expanded = *ins;
     int r = wcow_build_stage_env(b, s, &env, err);
     if (r == WCOW_OK)
-        r = add_registry_path(s, ins, &env, err);
+        r = add_registry_path(b, s, ins, &env, err);
     if (r == WCOW_OK) {
         const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &env);
         r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);

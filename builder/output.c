@@ -36,10 +36,10 @@ struct type_name {
 
 static int set_type(struct wcow_output *o, const char *value, struct wcow_error *err)
 {
-    static const struct type_name types[] = {{"image", WCOW_OUTPUT_IMAGE, false},
-                                             {"registry", WCOW_OUTPUT_IMAGE, true},
-                                             {"oci", WCOW_OUTPUT_OCI, false},
-                                             {"docker", WCOW_OUTPUT_DOCKER, false}};
+    static const struct type_name types[] = {
+        {"image", WCOW_OUTPUT_IMAGE, false}, {"registry", WCOW_OUTPUT_IMAGE, true},
+        {"oci", WCOW_OUTPUT_OCI, false},     {"docker", WCOW_OUTPUT_DOCKER, false},
+        {"local", WCOW_OUTPUT_LOCAL, false}, {"tar", WCOW_OUTPUT_TAR, false}};
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(value, types[i].name) == 0) {
             o->type = types[i].type;
@@ -48,7 +48,8 @@ static int set_type(struct wcow_output *o, const char *value, struct wcow_error 
         }
     }
     return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                     "--output type=%s: there are image, registry, oci and docker", value);
+                     "--output type=%s: there are image, registry, oci, docker, local and tar",
+                     value);
 }
 
 static int set_bool(bool *ret, const char *key, const char *value, struct wcow_error *err)
@@ -112,17 +113,24 @@ int wcow_output_parse(const char *text, struct wcow_output *ret, struct wcow_err
 {
     WCOW_CLEANUP(wcow_output_done)
     struct wcow_output o = {.type = WCOW_OUTPUT_IMAGE, .is_tar = true, .store = true};
-    if (!strchr(text, '='))
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "--output %s: files of an image as a folder (type=local) are not offered; "
-                         "take type=oci,dest=%s",
-                         text, text);
+    if (!strchr(text, '=')) {
+        o.type = strcmp(text, "-") == 0 ? WCOW_OUTPUT_TAR : WCOW_OUTPUT_LOCAL;
+        int r = set_text(&o.dest, text, err);
+        if (r == WCOW_OK) {
+            *ret = o;
+            o = (struct wcow_output){0};
+        }
+        return r;
+    }
     int r = parse_fields(text, &o, err);
     if (r < 0)
         return r;
     if (o.type != WCOW_OUTPUT_IMAGE && !o.dest)
         return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "--output %s needs dest=FILE (dest=- is standard output)", text);
+                         o.type == WCOW_OUTPUT_LOCAL
+                             ? "--output %s needs dest=FOLDER"
+                             : "--output %s needs dest=FILE (dest=- is standard output)",
+                         text);
     if (o.type != WCOW_OUTPUT_IMAGE && o.push)
         return WCOW_FAIL(err, WCOW_E_INVALID, "--output %s: push is for type=image", text);
     *ret = o;

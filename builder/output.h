@@ -13,21 +13,24 @@ enum wcow_output_type {
     WCOW_OUTPUT_IMAGE,  /**< containerd's image store */
     WCOW_OUTPUT_OCI,    /**< a tar with an OCI layout */
     WCOW_OUTPUT_DOCKER, /**< the same, as `docker load` reads it */
+    WCOW_OUTPUT_LOCAL,  /**< the files of the image in a folder */
+    WCOW_OUTPUT_TAR,    /**< the same as a tar */
 };
 
 /** One --output. Zero-initialise; release with wcow_output_done(). */
 struct wcow_output {
     enum wcow_output_type type;
     char *name;  /**< image: further names, "," between; NULL */
-    char *dest;  /**< oci, docker: a file, "-" for standard output */
+    char *dest;  /**< a file, "-" for standard output; local: a folder */
     bool is_tar; /**< oci: false writes a folder */
     bool push;   /**< image */
     bool unpack; /**< image */
     bool store;  /**< image: false only pushes */
 };
 void wcow_output_done(struct wcow_output *output);
-/** "type=image,name=…,push=true", "type=registry,…", "type=oci,dest=FILE", "type=docker,…", or the
- *  short form: a path (local folder) or "-". WCOW_E_INVALID, WCOW_E_UNSUPPORTED say what is taken.
+/** "type=image,name=…,push=true", "type=registry,…", "type=oci,dest=FILE", "type=docker,…",
+ *  "type=local,dest=DIR", "type=tar,dest=FILE", or the short form: DIR, or "-" for a tar.
+ * WCOW_E_INVALID, WCOW_E_UNSUPPORTED say what is taken.
  */
 WCOW_NODISCARD int wcow_output_parse(const char *text, struct wcow_output *ret,
                                      struct wcow_error *err);

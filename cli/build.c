@@ -290,7 +290,7 @@ int wcow_cli_build(int argc, char **argv)
          &b->metadata_file},
         {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &b->ns},
         {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &b->no_cache},
-        {'o', "output", "type=TYPE[,KEY=VALUE]", "Where to: image, registry, oci or docker",
+        {'o', "output", "type=TYPE[,KEY=VALUE]", "Where to: image, registry, oci, docker, local or tar",
          WCOW_OPTION_LIST, &a.outputs},
         {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG, &b->plain_http},
         {0, "platform", "PLATFORM", "windows/amd64, windows(10.0.20348)/amd64", WCOW_OPTION_STRING,

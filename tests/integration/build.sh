@@ -243,6 +243,27 @@ SOURCE_DATE_EPOCH=1700000000 build -q -o "type=oci,dest=$PARTS/oci1.tar" -t arch
 SOURCE_DATE_EPOCH=1700000000 build -q -o "type=oci,dest=$PARTS/oci2.tar" -t arch:1 >/dev/null
 check "the same archive twice" cmp "$PARTS/oci1.tar" "$PARTS/oci2.tar"
 
+# ---- files ----
+dockerfile <<'EOF'
+FROM @BASE@ AS base
+FROM scratch
+COPY --from=base ["C:/Documents and Settings", "C:/docs/"]
+COPY d C:/d
+COPY hello.txt C:/sub/hello.txt
+EOF
+check "type=local" build -o "$PARTS/files"
+check "has the files" cmp "$PARTS/files/sub/hello.txt" "$context/hello.txt"
+equal "and their links" "$(readlink "$PARTS/files/d/dirlink") $(cat "$PARTS/files/d/dirlink/x")" "sub x"
+equal "with their times" "$(stat -c %Y "$PARTS/files/sub/hello.txt")" "$(stat -c %Y "$context/hello.txt")"
+ln -sfn /etc "$PARTS/files/sub.link"
+rm -r "$PARTS/files/sub" && ln -s "$PARTS/elsewhere" "$PARTS/files/sub" && mkdir "$PARTS/elsewhere"
+refused "a link in the folder is not followed" 'sub' build -o "$PARTS/files"
+check "nothing went through it" test -z "$(ls "$PARTS/elsewhere")"
+check "type=tar" build -o "type=tar,dest=$PARTS/files.tar"
+equal "holds the same" "$(tar -xOf "$PARTS/files.tar" d/sub/x)" x
+check "to standard output" bash -c "'$wcow' build --progress plain -o - '$context' 2>/dev/null | tar -t | grep -qx sub/hello.txt"
+refused "a folder that cannot be made" 'none/x' build -o "$PARTS/none/x"
+
 # ---- what is refused, and how it is said ----
 printf 'FROM @BASE@\nCOPY missing.txt C:/\n' | dockerfile
 refused "a missing file is named, with its line" '>>> COPY missing.txt.*"missing.txt" is not in the build context' build

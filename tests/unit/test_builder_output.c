@@ -23,6 +23,13 @@ static void outputs_are_read(void **state)
     assert_ok(wcow_output_parse("dest=-,type=docker", &o, &err));
     assert_int_equal(o.type, WCOW_OUTPUT_DOCKER);
     wcow_output_done(&o);
+    assert_ok(wcow_output_parse("out", &o, &err));
+    assert_int_equal(o.type, WCOW_OUTPUT_LOCAL);
+    assert_string_equal(o.dest, "out");
+    wcow_output_done(&o);
+    assert_ok(wcow_output_parse("-", &o, &err));
+    assert_int_equal(o.type, WCOW_OUTPUT_TAR);
+    wcow_output_done(&o);
 }
 
 static void outputs_that_make_no_sense_are_refused(void **state)
@@ -36,8 +43,8 @@ static void outputs_that_make_no_sense_are_refused(void **state)
                  {"type=image,push=maybe", WCOW_E_INVALID},
                  {"type=image,colour=red", WCOW_E_INVALID},
                  {"type=image,push", WCOW_E_INVALID},
-                 {"type=cacheonly", WCOW_E_UNSUPPORTED},
-                 {"out", WCOW_E_UNSUPPORTED}};
+                 {"type=local", WCOW_E_INVALID},
+                 {"type=cacheonly", WCOW_E_UNSUPPORTED}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wcow_output o = {0};
         assert_fails(wcow_output_parse(cases[i].text, &o, &err), cases[i].code);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stage's files as a tar. */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "builder/output_files.h"
+#include "layer/filetime.h"
+
+struct tar {
+    struct archive *archive;
+    const char *name;
+};
+
+static int failed(const struct tar *t, struct wcow_error *err)
+{
+    const char *why = archive_error_string(t->archive);
+    return WCOW_FAIL(err, wcow_code_of_errno(archive_errno(t->archive)), "write %s: %s", t->name,
+                     why ? why : "unknown error");
+}
+
+struct header {
+    const char *path;
+    const struct wcow_entry *entry;
+    mode_t type;
+    const char *target;
+};
+
+static int write_header(const struct tar *t, const struct header *h, struct wcow_error *err)
+{
+    struct archive_entry *entry = archive_entry_new();
+    int64_t seconds = 0;
+    uint32_t nanoseconds = 0;
+    if (!entry)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
+    wcow_filetime_to_unix(h->entry->mtime, &seconds, &nanoseconds);
+    archive_entry_set_pathname_utf8(entry, h->path);
+    archive_entry_set_filetype(entry, h->type);
+    archive_entry_set_perm(entry, h->type == AE_IFREG ? 0644 : 0755);
+    archive_entry_set_mtime(entry, seconds, (long)nanoseconds);
+    if (h->type == AE_IFREG)
+        archive_entry_set_size(entry, (la_int64_t)h->entry->size_bytes);
+    if (h->target)
+        archive_entry_set_symlink_utf8(entry, h->target);
+    int r = archive_write_header(t->archive, entry);
+    archive_entry_free(entry);
+    return r >= ARCHIVE_WARN ? WCOW_OK : failed(t, err);
+}
+
+static int add_folder(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
+                      struct wcow_error *err)
+{
+    const struct header header = {.path = path, .entry = entry, .type = AE_IFDIR};
+    (void)name;
+    return write_header(ctx, &header, err);
+}
+
+static int leave(void *ctx, const struct wcow_entry *entry, struct wcow_error *err)
+{
+    (void)ctx;
+    (void)entry;
+    (void)err;
+    return WCOW_OK;
+}
+
+static int write_data(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    const struct tar *t = ctx;
+    return archive_write_data(t->archive, data, len) == (la_ssize_t)len ? WCOW_OK : failed(t, err);
+}
+
+static int add_file(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
+                    const struct wcow_payload *payload, struct wcow_error *err)
+{
+    const struct header header = {.path = path, .entry = entry, .type = AE_IFREG};
+    const struct wcow_sink sink = {.write = write_data, .ctx = ctx};
+    (void)name;
+    int r = write_header(ctx, &header, err);
+    return r < 0 ? r : wcow_payload_send(payload, &sink, err);
+}
+
+static int add_link(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
+                    const char *target, struct wcow_error *err)
+{
+    const struct header header = {.path = path, .entry = entry, .type = AE_IFLNK, .target = target};
+    (void)name;
+    return write_header(ctx, &header, err);
+}
+
+static int write_tar(const struct wcow_layers *layers, int fd, const char *name,
+                     const atomic_bool *cancel, struct wcow_error *err)
+{
+    struct tar t = {.archive = archive_write_new(), .name = name};
+    const struct wcow_files_sink sink = {
+        .enter = add_folder, .leave = leave, .file = add_file, .link = add_link, .ctx = &t};
+    if (!t.archive)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
+    int r = WCOW_OK;
+    if (archive_write_set_format_pax_restricted(t.archive) != ARCHIVE_OK ||
+        archive_write_set_options(t.archive, "hdrcharset=UTF-8") < ARCHIVE_WARN ||
+        archive_write_set_bytes_in_last_block(t.archive, 1) != ARCHIVE_OK ||
+        archive_write_open_fd(t.archive, fd) != ARCHIVE_OK)
+        r = failed(&t, err);
+    if (r == WCOW_OK)
+        r = wcow_files_each(layers, &sink, cancel, err);
+    if (r == WCOW_OK && archive_write_close(t.archive) != ARCHIVE_OK)
+        r = failed(&t, err);
+    if (r < 0)
+        (void)archive_write_fail(t.archive);
+    (void)archive_write_free(t.archive);
+    return r;
+}
+
+int wcow_files_to_tar(const struct wcow_layers *layers, const char *dest, const atomic_bool *cancel,
+                      struct wcow_error *err)
+{
+    wcow_autobuf path = {0};
+    if (strcmp(dest, "-") == 0)
+        return write_tar(layers, STDOUT_FILENO, "standard output", cancel, err);
+    int r = wcow_buf_addf(&path, err, "%s.XXXXXX", dest);
+    if (r < 0)
+        return r;
+    wcow_autoclose int fd = mkostemp((char *)path.data, O_CLOEXEC);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
+    r = write_tar(layers, fd, dest, cancel, err);
+    if (r == WCOW_OK && (fchmod(fd, 0644) < 0 || rename((const char *)path.data, dest) < 0))
+        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
+    if (r < 0)
+        (void)unlink((const char *)path.data);
+    return r;
+}
