@@ -47,20 +47,42 @@ static int add_output_names(struct export *e, const struct wcow_output *o, struc
     return add_name(e, o->name, err);
 }
 
-static int take_outputs(struct export *e, struct wcow_error *err)
+static int parse_output(struct export *e, const char *text, struct wcow_error *err)
+{
+    int r = wcow_output_parse(text, &e->outputs[e->n_outputs], err);
+    if (r == WCOW_OK)
+        e->n_outputs++;
+    return r;
+}
+
+static bool has_image_output(const struct export *e)
+{
+    for (size_t i = 0; i < e->n_outputs; i++) {
+        if (e->outputs[i].type == WCOW_OUTPUT_IMAGE)
+            return true;
+    }
+    return false;
+}
+
+/* Those that --output names; an image where it names none, or none that --push could push. */
+static int parse_outputs(struct export *e, struct wcow_error *err)
 {
     const struct wcow_build_options *o = e->build->options;
-    size_t n = o->outputs.count ? o->outputs.count : 1;
-    e->outputs = calloc(n, sizeof(*e->outputs));
+    e->outputs = calloc(o->outputs.count + 1, sizeof(*e->outputs));
     if (!e->outputs)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
     int r = WCOW_OK;
-    for (; r == WCOW_OK && e->n_outputs < n; e->n_outputs++) {
-        const char *text = o->outputs.count ? o->outputs.items[e->n_outputs] : "type=image";
-        r = wcow_output_parse(text, &e->outputs[e->n_outputs], err);
-        if (r < 0)
-            break;
-    }
+    for (size_t i = 0; r == WCOW_OK && i < o->outputs.count; i++)
+        r = parse_output(e, o->outputs.items[i], err);
+    if (r == WCOW_OK && (e->n_outputs == 0 || (o->push && !has_image_output(e))))
+        r = parse_output(e, "type=image", err);
+    return r;
+}
+
+static int take_outputs(struct export *e, struct wcow_error *err)
+{
+    const struct wcow_build_options *o = e->build->options;
+    int r = parse_outputs(e, err);
     for (size_t i = 0; r == WCOW_OK && i < o->tags.count; i++)
         r = add_name(e, o->tags.items[i], err);
     for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++)

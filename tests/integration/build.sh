@@ -237,6 +237,8 @@ equal "SOURCE_DATE_EPOCH: two contexts, one digest" "$first" "$second"
 # ---- archives ----
 check "type=oci" build -o "type=oci,dest=$PARTS/oci.tar" -t arch:1
 check "skopeo reads it" skopeo inspect --override-os windows "oci-archive:$PARTS/oci.tar"
+check "type=oci beside --push" build -o "type=oci,dest=$PARTS/oci.tar" --push -t "$REGISTRY/both:1"
+check "pushes too" skopeo inspect --raw --tls-verify=false "docker://$REGISTRY/both:1"
 check "type=docker" build -o "type=docker,dest=$PARTS/docker.tar" -t arch:1
 check "and that" skopeo inspect --override-os windows "docker-archive:$PARTS/docker.tar"
 SOURCE_DATE_EPOCH=1700000000 build -q -o "type=oci,dest=$PARTS/oci1.tar" -t arch:1 >/dev/null
