@@ -31,14 +31,23 @@ static int write_header(struct wcow_tar_output *out, const struct wcow_entry *en
     return wcow_sink_write(&sink, header.data, header.len, err);
 }
 
+/* An entry's strings are not const, but nobody writes through a borrowed one. */
+static char *borrow(const char *text)
+{
+    union {
+        const char *in;
+        char *out;
+    } u = {.in = text};
+    return u.out;
+}
+
 /* @param entry whose kind, size and times count */
 static struct wcow_entry plain_entry(const char *name, const char *link,
                                      const struct wcow_entry *entry, enum wcow_entry_type type)
 {
-    /* Nothing writes through a borrowed name. */
     return (struct wcow_entry){.type = type,
-                               .name = (char *)(uintptr_t)name,
-                               .link = (char *)(uintptr_t)link,
+                               .name = borrow(name),
+                               .link = borrow(link),
                                .size_bytes = type == WCOW_ENTRY_FILE ? entry->size_bytes : 0,
                                .mtime = entry->mtime,
                                .atime = entry->mtime,

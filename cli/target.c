@@ -291,8 +291,8 @@ int wcow_target_open(const struct wcow_target_options *options, const char *text
 /* Put the layers of @p below behind those of @p t. */
 static int append(struct wcow_target *t, struct wcow_target *below, struct wcow_error *err)
 {
-    struct wcow_layer_chain **chains =
-        reallocarray(t->chains, t->n_chains + below->n_chains + 1, sizeof(*chains));
+    struct wcow_layer_chain **chains = reallocarray(t->chains, t->n_chains + below->n_chains + 1,
+                                                    sizeof(struct wcow_layer_chain *));
     if (!chains)
         return nomem(err);
     t->chains = chains;

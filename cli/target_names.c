@@ -38,29 +38,35 @@ static int add_components(struct wcow_buf *path, const char *text, struct wcow_e
     return r;
 }
 
+/* Step over a root that @p rest begins with, and append it. @return whether there was one */
+static int take_root(struct wcow_buf *path, const char **rest, struct wcow_error *err)
+{
+    static const char *const roots[] = {"Files", "Hives", "UtilityVM"};
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        if (!begins_with(*rest, roots[i]))
+            continue;
+        *rest += strlen(roots[i]);
+        int r = wcow_buf_add_str(path, roots[i], err);
+        return r < 0 ? r : 1;
+    }
+    return 0;
+}
+
+static bool is_drive(const char *text)
+{
+    return isalpha((unsigned char)text[0]) && text[1] == ':' && (!text[2] || is_separator(text[2]));
+}
+
 int wcow_target_path(const char *text, char **ret, struct wcow_error *err)
 {
     wcow_autobuf path = {0};
-    const char *rest = text;
-    bool has_drive =
-        isalpha((unsigned char)text[0]) && text[1] == ':' && (!text[2] || is_separator(text[2]));
+    bool has_drive = is_drive(text);
     if (has_drive && tolower((unsigned char)text[0]) != 'c')
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\": a layer has only the drive C:", text);
-    if (has_drive)
-        rest += 2;
-    else
-        rest += is_separator(*rest);
-    static const char *const roots[] = {"Files", "Hives", "UtilityVM"};
-    bool is_rooted = false;
-    int r = WCOW_OK;
-    for (size_t i = 0; !has_drive && !is_rooted && i < sizeof(roots) / sizeof(roots[0]); i++) {
-        if (!begins_with(rest, roots[i]))
-            continue;
-        is_rooted = true;
-        rest += strlen(roots[i]);
-        r = wcow_buf_add_str(&path, roots[i], err);
-    }
-    bool is_all = !has_drive && strspn(rest, "/\\.") == strlen(rest);
+    const char *rest = text + (has_drive ? 2 : is_separator(*text));
+    int is_rooted = has_drive ? 0 : take_root(&path, &rest, err);
+    int r = is_rooted < 0 ? is_rooted : WCOW_OK;
+    bool is_all = !has_drive && strspn(rest, "/\\.") == strlen(rest) && !strstr(rest, "..");
     if (r == WCOW_OK && !is_rooted && !is_all)
         r = wcow_buf_add_str(&path, "Files", err);
     if (r == WCOW_OK)

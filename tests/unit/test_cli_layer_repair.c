@@ -97,7 +97,24 @@ static struct wcow_memlayer *layer_of(const char *const *lines)
     return layer;
 }
 
-/* @param change applied to each entry before; may be NULL */
+/* One pass over the lines. @param change applied to each entry before; may be NULL */
+static void give_all(struct wcow_repair *repair, const char *const *lines, bool is_second,
+                     void (*change)(struct wcow_entry *), struct out *out)
+{
+    for (; *lines; lines++) {
+        wcow_autoentry e = {0};
+        struct wcow_error why = {0};
+        parse(*lines, &e);
+        if (change)
+            change(&e);
+        int r = is_second ? wcow_repair_fix(repair, &e, &why) : wcow_repair_learn(repair, &e, &why);
+        if (r < 0)
+            fail_msg("%s: %s", *lines, why.msg);
+        if (r > 0)
+            assert_ok(on_put(out, &e, (struct wcow_bytes){0}, &err));
+    }
+}
+
 static void repair(const char *const *lines, const struct wcow_chain *parents, bool is_base,
                    void (*change)(struct wcow_entry *), struct out *out)
 {
@@ -107,22 +124,9 @@ static void repair(const char *const *lines, const struct wcow_chain *parents, b
         .is_base = is_base, .parents = parents, .report = on_fixed, .put = on_put, .arg = out};
     WCOW_CLEANUP(wcow_repair_free_p) struct wcow_repair *repair = NULL;
     assert_ok(wcow_repair_new(&options, &repair, &err));
-    for (int pass = 0; pass < 2; pass++) {
-        for (size_t i = 0; lines[i]; i++) {
-            wcow_autoentry e = {0};
-            parse(lines[i], &e);
-            if (change)
-                change(&e);
-            struct wcow_error why = {0};
-            int r = pass ? wcow_repair_fix(repair, &e, &why) : wcow_repair_learn(repair, &e, &why);
-            if (r < 0)
-                fail_msg("%s: %s", lines[i], why.msg);
-            if (r > 0)
-                assert_ok(on_put(out, &e, (struct wcow_bytes){0}, &err));
-        }
-        if (!pass)
-            assert_ok(wcow_repair_learned(repair, &err));
-    }
+    give_all(repair, lines, false, change, out);
+    assert_ok(wcow_repair_learned(repair, &err));
+    give_all(repair, lines, true, change, out);
     assert_ok(wcow_repair_finish(repair, &err));
 }
 

@@ -9,6 +9,16 @@
 #include "layer/sd.h"
 #include "layer/verify.h"
 
+/* An entry's strings and bytes are not const, but nobody writes through borrowed ones. */
+static void *borrow(const void *p)
+{
+    union {
+        const void *in;
+        void *out;
+    } u = {.in = p};
+    return u.out;
+}
+
 static void times_are_shown_over_the_whole_range(void **state)
 {
     (void)state;
@@ -71,7 +81,7 @@ static void owners_have_names(void **state)
 {
     (void)state;
     struct wcow_bytes sd = wcow_sd_default(true);
-    struct wcow_entry e = {.sd = (uint8_t *)(uintptr_t)sd.data, .sd_len_bytes = sd.len};
+    struct wcow_entry e = {.sd = borrow(sd.data), .sd_len_bytes = sd.len};
     wcow_autobuf owner = {0};
     assert_ok(wcow_show_owner(&e, &owner, &err));
     assert_string_equal((const char *)owner.data, "BUILTIN\\Administrators");
@@ -116,6 +126,18 @@ static void json_has_everything(void **state)
 
 /* ---- differences ---- */
 
+static void expect_field(const struct wcow_entry *a, const struct wcow_entry *b, const char *want)
+{
+    unsigned parsed = 0;
+    unsigned fields = wcow_entry_diff(a, b);
+    assert_string_equal(wcow_entry_diff_name(fields), want);
+    assert_int_equal(fields, wcow_entry_diff(b, a));
+    if (!*want)
+        return;
+    assert_ok(wcow_entry_diff_parse(want, &parsed, &err));
+    assert_int_equal(parsed, fields);
+}
+
 static void each_field_that_differs_is_named(void **state)
 {
     (void)state;
@@ -134,7 +156,7 @@ static void each_field_that_differs_is_named(void **state)
         {{.type = WCOW_ENTRY_FILE, .name = base.name, .attributes = 1}, "attributes"},
         {{.type = WCOW_ENTRY_FILE,
           .name = base.name,
-          .sd = (uint8_t *)(uintptr_t)sd.data,
+          .sd = borrow(sd.data),
           .sd_len_bytes = sd.len},
          "security"},
         {{.type = WCOW_ENTRY_FILE, .name = base.name, .eas = &ea, .n_eas = 1}, "eas"},
@@ -143,17 +165,8 @@ static void each_field_that_differs_is_named(void **state)
         {{.type = WCOW_ENTRY_FILE, .name = base.name, .atime = 1}, "accessed"},
         {{.type = WCOW_ENTRY_FILE, .name = base.name, .ctime = 1}, "changed"},
     };
-    assert_int_equal(wcow_entry_diff(&base, &base), 0);
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        unsigned fields = wcow_entry_diff(&base, &table[i].other);
-        assert_string_equal(wcow_entry_diff_name(fields), table[i].field);
-        assert_int_equal(fields, wcow_entry_diff(&table[i].other, &base));
-        unsigned parsed = 0;
-        if (*table[i].field) {
-            assert_ok(wcow_entry_diff_parse(table[i].field, &parsed, &err));
-            assert_int_equal(parsed, fields);
-        }
-    }
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        expect_field(&base, &table[i].other, table[i].field);
 }
 
 static void fields_have_names(void **state)

@@ -52,6 +52,9 @@ static void other_drives_and_dot_dot_are_refused(void **state)
     }
 }
 
+/* Turns the direction of writing (U+202E). */
+static const char turned[] = {(char)0xe2, (char)0x80, (char)0xae, 0};
+
 static void names_cannot_upset_a_terminal(void **state)
 {
     (void)state;
@@ -64,8 +67,8 @@ static void names_cannot_upset_a_terminal(void **state)
         {"a\nb", "a\\x0ab"},
         {"\x1b[31m", "\\x1b[31m"},
         {"\x7f", "\\x7f"},
-        {"\xc2\x9b", "\\xc2\\x9b"},          /* a control character of 8 bits */
-        {"\xe2\x80\xae", "\\xe2\\x80\\xae"}, /* turns the direction of writing */
+        {"\xc2\x9b", "\\xc2\\x9b"}, /* a control character of 8 bits */
+        {turned, "\\xe2\\x80\\xae"},
         {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* a lone surrogate */
         {"\xff", "\\xff"},
     };

@@ -12,6 +12,16 @@ enum {
     TIME = 1000,
 };
 
+/* An entry's strings and bytes are not const, but nobody writes through borrowed ones. */
+static void *borrow(const void *p)
+{
+    union {
+        const void *in;
+        void *out;
+    } u = {.in = p};
+    return u.out;
+}
+
 /* Rules in the order in which they were told, separated by blanks. */
 static int collect(void *arg, const struct wcow_finding *finding, struct wcow_error *err)
 {
@@ -30,7 +40,7 @@ static struct wcow_entry entry_of(enum wcow_entry_type type, const char *name)
     if (type == WCOW_ENTRY_DIR)
         attributes = WCOW_ATTR_DIRECTORY;
     return (struct wcow_entry){.type = type,
-                               .name = (char *)(uintptr_t)name,
+                               .name = borrow(name),
                                .attributes = attributes,
                                .has = ALL,
                                .mtime = TIME,
@@ -68,7 +78,7 @@ static void a_link_with_files_in_front_is_told(void **state)
         struct wcow_entry entries[] = {entry_of(WCOW_ENTRY_DIR, "Files"),
                                        entry_of(WCOW_ENTRY_REPARSE, "Files/link"),
                                        entry_of(WCOW_ENTRY_DIR, "Hives")};
-        entries[1].link = (char *)(uintptr_t)table[i].target;
+        entries[1].link = borrow(table[i].target);
         entries[1].attributes = WCOW_ATTR_REPARSE;
         const char *rest = wcow_verify_prefixed_target(&entries[1]);
         if (table[i].rest)
@@ -103,7 +113,7 @@ static void a_descriptor_that_is_none_is_told(void **state)
     entries[1].sd_len_bytes = sizeof(bytes);
     verify(entries, 2, false, "bad-descriptor missing-hives");
     struct wcow_bytes good = wcow_sd_default(false);
-    entries[1].sd = (uint8_t *)(uintptr_t)good.data;
+    entries[1].sd = borrow(good.data);
     entries[1].sd_len_bytes = good.len;
     verify(entries, 2, false, "missing-hives");
 }
