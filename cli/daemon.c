@@ -17,7 +17,10 @@
 #include "snapshotter/service.h"
 #include "store/db.h"
 
-enum { MAX_METHODS = WCOW_SNAPSHOTTER_METHODS + WCOW_DIFFER_METHODS };
+enum {
+    MAX_METHODS = WCOW_SNAPSHOTTER_METHODS + WCOW_DIFFER_METHODS,
+    PASS_ON_GRACE_MS = 60000, /* a layer that is being applied is worth waiting for */
+};
 
 struct wcow_daemon {
     struct wcow_store *store;
@@ -184,6 +187,11 @@ int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon *
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(d);
     return r;
+}
+
+int wcow_daemon_pass_on(struct wcow_daemon *d, struct wcow_listener *ret, struct wcow_error *err)
+{
+    return wcow_rpc_server_pass_on(d->server, PASS_ON_GRACE_MS, ret, err);
 }
 
 /* The server first, so that nothing is called any more; then the rest, top down. */

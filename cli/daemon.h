@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "cli/settings.h"
+#include "rpc/listener.h"
 
 struct wcow_daemon;
 
@@ -13,6 +14,9 @@ struct wcow_daemon;
  *  @param settings borrowed, must outlive the daemon */
 WCOW_NODISCARD int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon **ret,
                                      struct wcow_error *err);
+/** Keep the socket for a successor; wcow_daemon_free() then lets running calls end. */
+WCOW_NODISCARD int wcow_daemon_pass_on(struct wcow_daemon *daemon, struct wcow_listener *ret,
+                                       struct wcow_error *err);
 /** Stop within the grace time and close everything. NULL allowed. */
 void wcow_daemon_free(struct wcow_daemon *daemon);
 WCOW_DEFINE_CLEANUP(struct wcow_daemon, wcow_daemon_free)

@@ -44,7 +44,7 @@ static grpc_channel *make_channel(const char *path)
         int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, MIN_BACKOFF_MS),
         int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, MIN_BACKOFF_MS),
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, MAX_BACKOFF_MS),
-        int_arg(GRPC_ARG_ENABLE_RETRIES, 0),
+        int_arg(GRPC_ARG_ENABLE_RETRIES, 1),
         int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
         int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         {.type = GRPC_ARG_STRING,

@@ -64,6 +64,28 @@ static int is_listening_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
+/* A socket that this program's last image had bound comes with its lock, and stays ours to unlink.
+ */
+static void take_over(struct wcow_listener *l)
+{
+    const char *lock = getenv(WCOW_LISTENER_LOCK_ENV); /* NOLINT(concurrency-mt-unsafe): at start */
+    struct sockaddr_un sun = {0};
+    socklen_t len = sizeof(sun) - 1;
+    struct stat st = {0};
+    if (!lock)
+        return;
+    int fd = (int)strtol(lock, NULL, 10);
+    (void)unsetenv(WCOW_LISTENER_LOCK_ENV); /* NOLINT(concurrency-mt-unsafe): at start only */
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+        getsockname(l->fd, (struct sockaddr *)&sun, &len) < 0 || lstat(sun.sun_path, &st) < 0)
+        return;
+    (void)snprintf(l->path, sizeof(l->path), "%s", sun.sun_path);
+    l->lock_fd = fd;
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    l->owned = true;
+}
+
 /* 1 where a socket was inherited, 0 where none was offered. */
 static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
 {
@@ -88,6 +110,7 @@ static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
     (void)unsetenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe): at start only */
     (void)unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): at start only */
     l->fd = LISTEN_FDS_START;
+    take_over(l);
     return 1;
 }
 
@@ -218,4 +241,38 @@ void wcow_listener_close(struct wcow_listener *listener)
     wcow_closep_(&listener->fd);
     /* Last: until here nobody else may touch the path. */
     wcow_closep_(&listener->lock_fd);
+}
+
+int wcow_listener_pass_on(struct wcow_listener *listener, struct wcow_listener *ret,
+                          struct wcow_error *err)
+{
+    struct wcow_listener copy = *listener;
+    copy.fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + 2);
+    copy.lock_fd = -1;
+    if (copy.fd < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_LIMIT, "cannot keep the socket");
+    if (listener->lock_fd >= 0)
+        copy.lock_fd = fcntl(listener->lock_fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + 2);
+    listener->owned = false;
+    *ret = copy;
+    return WCOW_OK;
+}
+
+int wcow_listener_exec(const struct wcow_listener *listener, const char *program,
+                       char *const argv[], struct wcow_error *err)
+{
+    char text[16];
+    (void)snprintf(text, sizeof(text), "%d", (int)getpid());
+    /* One thread is left: the environment may be changed. */
+    (void)setenv("LISTEN_PID", text, 1); /* NOLINT(concurrency-mt-unsafe) */
+    (void)setenv("LISTEN_FDS", "1", 1);  /* NOLINT(concurrency-mt-unsafe) */
+    if (listener->lock_fd >= 0 && listener->owned) {
+        (void)snprintf(text, sizeof(text), "%d", listener->lock_fd);
+        (void)setenv(WCOW_LISTENER_LOCK_ENV, text, 1); /* NOLINT(concurrency-mt-unsafe) */
+        (void)fcntl(listener->lock_fd, F_SETFD, 0);
+    }
+    if (dup2(listener->fd, LISTEN_FDS_START) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot pass the socket on");
+    (void)execv(program, argv);
+    return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot start %s", program);
 }

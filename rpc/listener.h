@@ -13,6 +13,9 @@
 /** sun_path without its NUL. */
 enum { WCOW_SOCKET_PATH_MAX = 107 };
 
+/** Names the descriptor of the lock beside LISTEN_FDS. */
+#define WCOW_LISTENER_LOCK_ENV "WCOW_LISTENER_LOCK"
+
 struct wcow_listener {
     int fd;      /**< non-blocking, listening */
     int lock_fd; /**< -1 for an inherited socket */
@@ -29,6 +32,14 @@ WCOW_NODISCARD int wcow_listener_open(const char *address, struct wcow_listener 
                                       struct wcow_error *err);
 /** Unlinks the path if it is still ours, then closes. */
 void wcow_listener_close(struct wcow_listener *listener);
+/** A second hold on socket and lock, for wcow_listener_exec(); closing the first one then neither
+ *  closes nor unlinks. WCOW_E_LIMIT. */
+WCOW_NODISCARD int wcow_listener_pass_on(struct wcow_listener *listener, struct wcow_listener *ret,
+                                         struct wcow_error *err);
+/** Become @p program with the socket as its inherited one: who connects meanwhile waits in the
+ *  socket. Returns only an error. */
+WCOW_NODISCARD int wcow_listener_exec(const struct wcow_listener *listener, const char *program,
+                                      char *const argv[], struct wcow_error *err);
 /** The path behind "unix://PATH", "unix:PATH" or PATH. */
 const char *wcow_socket_path(const char *address);
 /** One plain connection to see who is there. @return 0, or an errno: ENOENT, ECONNREFUSED, ... */

@@ -362,6 +362,13 @@ void wcow_rpc_server_stop(struct wcow_rpc_server *server)
     wcow_listener_close(&server->listener);
 }
 
+int wcow_rpc_server_pass_on(struct wcow_rpc_server *server, uint32_t grace_ms,
+                            struct wcow_listener *ret, struct wcow_error *err)
+{
+    server->stop_grace_ms = grace_ms;
+    return wcow_listener_pass_on(&server->listener, ret, err);
+}
+
 static void drain_unstarted(struct wcow_rpc_server *server)
 {
     grpc_completion_queue_shutdown(server->cq);

@@ -96,6 +96,11 @@ WCOW_NODISCARD int wcow_rpc_server_new(const struct wcow_rpc_server_options *opt
 WCOW_NODISCARD int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err);
 /** Take no new calls, let running ones end within the grace time, cancel the rest, wait for all. */
 void wcow_rpc_server_stop(struct wcow_rpc_server *server);
+/** Keep the socket beyond the server's end, for a successor (rpc/listener.h); before stop.
+ *  @param grace_ms how long running calls may go on after stop, instead of the option's */
+struct wcow_listener;
+WCOW_NODISCARD int wcow_rpc_server_pass_on(struct wcow_rpc_server *server, uint32_t grace_ms,
+                                           struct wcow_listener *ret, struct wcow_error *err);
 /** Stops first if need be. */
 void wcow_rpc_server_free(struct wcow_rpc_server *server);
 WCOW_DEFINE_CLEANUP(struct wcow_rpc_server, wcow_rpc_server_free)
