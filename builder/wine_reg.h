@@ -34,6 +34,7 @@ struct wcow_reg {
 WCOW_NODISCARD int wcow_reg_parse(const char *text, struct wcow_reg **ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_reg_write(const struct wcow_reg *reg, struct wcow_buf *out,
                                   struct wcow_error *err);
+void wcow_reg_key_done(struct wcow_reg_key *key);
 void wcow_reg_free(struct wcow_reg *reg);
 WCOW_DEFINE_CLEANUP(struct wcow_reg, wcow_reg_free)
 
