@@ -251,41 +251,55 @@ static int join(const struct dir *parent, const char *leaf, char **ret, struct w
     return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path") : WCOW_OK;
 }
 
-/* The directory of the first @p len bytes of @p key and @p name_len of @p name; made where it is
- * not known, with those above it. NULL for the layer's folder itself. */
+/* Make a directory that no entry has stood for yet; @p entry is what needs it. */
+static int make_implied(struct wcow_host_tree *t, struct dir *parent, const char *key, char *name,
+                        const struct wcow_entry *entry, struct dir **ret, struct wcow_error *err)
+{
+    wcow_autofree char *part = name;
+    wcow_autofree char *leaf = NULL;
+    wcow_autofree char *path = NULL;
+    struct dir *d = NULL;
+    int fd = t->layer_fd;
+    int r = spelled_leaf(t, key, base_name(part), &leaf, err);
+    if (r == WCOW_OK)
+        r = join(parent, leaf, &path, err);
+    if (r == WCOW_OK && parent)
+        r = dir_fd(t, parent, &fd, err);
+    if (r == WCOW_OK)
+        r = make_dir(fd, leaf, path, err);
+    if (r == WCOW_OK)
+        r = add_dir(t, parent, key, path, &d, err);
+    if (r < 0 || !d)
+        return r;
+    d->name = WCOW_TAKE_PTR(part);
+    d->mtime = entry->mtime;
+    d->next_implied = t->implied;
+    t->implied = d;
+    *ret = d;
+    return WCOW_OK;
+}
+
+/* The directory that @p key lies in; made where it is not known, with those above it. NULL for the
+ * layer's folder itself. */
 static int need_dir(struct wcow_host_tree *t, const char *key, const struct wcow_entry *entry,
                     struct dir **ret, struct wcow_error *err)
 {
-    const char *name = entry->name;
     *ret = NULL;
     struct dir *at = NULL;
     const char *key_end = key;
-    const char *name_end = name;
+    const char *name_end = entry->name;
     while ((key_end = strchr(key_end, '/')) && (name_end = strchr(name_end, '/'))) {
         struct dir *d = find_dir(t, key, (size_t)(key_end - key));
         if (!d) {
             wcow_autofree char *part_key = strndup(key, (size_t)(key_end - key));
-            wcow_autofree char *part = strndup(name, (size_t)(name_end - name));
-            wcow_autofree char *leaf = NULL;
-            wcow_autofree char *path = NULL;
-            int fd = t->layer_fd;
-            if (!part_key || !part)
+            char *part = strndup(entry->name, (size_t)(name_end - entry->name));
+            if (!part_key || !part) {
+                free(part);
                 return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
-            int r = spelled_leaf(t, part_key, base_name(part), &leaf, err);
-            if (r == WCOW_OK)
-                r = join(at, leaf, &path, err);
-            if (r == WCOW_OK && at)
-                r = dir_fd(t, at, &fd, err);
-            if (r == WCOW_OK)
-                r = make_dir(fd, leaf, path, err);
-            if (r == WCOW_OK)
-                r = add_dir(t, at, part_key, path, &d, err);
+            }
+            int r = make_implied(t, at, part_key, part, entry, &d, err);
             if (r < 0)
                 return r;
-            d->name = WCOW_TAKE_PTR(part);
-            d->mtime = entry->mtime;
-            d->next_implied = t->implied;
-            t->implied = d;
         }
         at = d;
         key_end++;

@@ -137,7 +137,7 @@ static int remember(struct wcow_scan *s, const struct stat *st, const char *name
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
     first->id[0] = st->st_dev;
     first->id[1] = st->st_ino;
-    memcpy(first->name, name, len);
+    memcpy(first->name, name, len + 1);
     int r = wcow_bytes_map_add(&s->inodes, first->id, sizeof(first->id), first, err);
     if (r < 0)
         free(first);

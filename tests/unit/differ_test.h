@@ -17,6 +17,7 @@
 #include "differ/apply.h"
 #include "differ/export.h"
 #include "differ/host_tree.h"
+#include "layer/tar_reader.h"
 
 /* A source over memory that gives chunks of at most `step` bytes. */
 struct memory_source {
@@ -93,6 +94,22 @@ static inline int export_bytes(const char *folder, struct wcow_buf *out, struct 
     if (r == WCOW_OK)
         assert_int_equal(bytes, out->len);
     return r;
+}
+
+/* The entry of a name in a tar, copied; false where it is not there. */
+static inline bool find_in_tar(const struct wcow_buf *tar, const char *name, struct wcow_entry *ret)
+{
+    struct memory_source memory = {.data = tar->data, .len = tar->len};
+    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+    struct wcow_entry *e = NULL;
+    if (wcow_tar_reader_new(&source, NULL, &reader, NULL) < 0)
+        return false;
+    while (wcow_tar_reader_next(reader, &e, NULL) > 0) {
+        if (strcmp(e->name, name) == 0)
+            return wcow_entry_copy(e, ret, NULL) == WCOW_OK;
+    }
+    return false;
 }
 
 /* Whether a folder has nothing in it but what is named. */

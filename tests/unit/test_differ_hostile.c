@@ -251,26 +251,32 @@ static void bombs_by_size_count_and_depth(void **state)
     limited(&tar, &(struct wcow_tar_limits){.max_depth = 5}, "Files/a/b/c/d/0");
 }
 
+enum { BOMB_MIB = 96 }; /* a smaller one is let through whatever its ratio */
+
+static void make_bomb(enum wcow_compression compression, struct wcow_buf *packed)
+{
+    static const uint8_t zeros[1 << 20];
+    wcow_autobuf header = {0};
+    make_entry(
+        &header,
+        &(struct made){.name = "Files/zeros", .size = (uint64_t)BOMB_MIB << 20, .no_data = true});
+    struct wcow_sink sink = {.write = buffer_write, .ctx = packed};
+    WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
+    assert_ok(wcow_compressor_new(&sink, compression, 2, &c, &err));
+    struct wcow_sink in = wcow_compressor_sink(c);
+    assert_ok(wcow_sink_write(&in, header.data, header.len, &err));
+    for (int n = 0; n < BOMB_MIB; n++)
+        assert_ok(wcow_sink_write(&in, zeros, sizeof(zeros), &err));
+    assert_ok(wcow_compressor_finish(c, &err));
+}
+
 static void a_bomb_by_ratio(void **state)
 {
     (void)state;
     static const enum wcow_compression all[] = {WCOW_COMPRESSION_GZIP, WCOW_COMPRESSION_ZSTD};
-    static const uint8_t zeros[1 << 20];
-    enum { MIB = 96 }; /* a smaller one is let through whatever its ratio */
     for (size_t i = 0; i < 2; i++) {
         wcow_autobuf packed = {0};
-        wcow_autobuf header = {0};
-        make_entry(
-            &header,
-            &(struct made){.name = "Files/zeros", .size = (uint64_t)MIB << 20, .no_data = true});
-        struct wcow_sink sink = {.write = buffer_write, .ctx = &packed};
-        WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
-        assert_ok(wcow_compressor_new(&sink, all[i], 2, &c, &err));
-        struct wcow_sink in = wcow_compressor_sink(c);
-        assert_ok(wcow_sink_write(&in, header.data, header.len, &err));
-        for (int n = 0; n < MIB; n++)
-            assert_ok(wcow_sink_write(&in, zeros, sizeof(zeros), &err));
-        assert_ok(wcow_compressor_finish(c, &err));
+        make_bomb(all[i], &packed);
         char *folder = new_folder();
         struct memory_source memory = {.data = packed.data, .len = packed.len, .step = 4096};
         struct wcow_source source = {.next = memory_next, .ctx = &memory};

@@ -80,23 +80,6 @@ static int compare(const uint64_t *latest, struct wcow_buf *out, struct wcow_err
     return wcow_compare(&o, &sink, &diff_id, &bytes, err);
 }
 
-/* The entry of a name in a tar; false where it is not there. */
-static bool find(const struct wcow_buf *tar, const char *name, struct wcow_entry *ret)
-{
-    struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
-    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
-    assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
-    struct wcow_entry *e = NULL;
-    while (wcow_tar_reader_next(reader, &e, NULL) > 0) {
-        if (strcmp(e->name, name) == 0) {
-            assert_ok(wcow_entry_copy(e, ret, &err));
-            return true;
-        }
-    }
-    return false;
-}
-
 static void a_changed_file_keeps_what_the_base_had(void **state)
 {
     (void)state;
@@ -107,8 +90,8 @@ static void a_changed_file_keeps_what_the_base_had(void **state)
     wcow_autoentry before = {0};
     wcow_autobuf old = {0};
     read_file(WCOW_TESTDATA "/vector.tar", &old);
-    assert_true(find(&tar, file_name, &now));
-    assert_true(find(&old, file_name, &before));
+    assert_true(find_in_tar(&tar, file_name, &now));
+    assert_true(find_in_tar(&old, file_name, &before));
     assert_int_equal(now.size_bytes, strlen("changed"));
     assert_int_equal(now.attributes, before.attributes);
     assert_true(now.creation == before.creation);
@@ -126,8 +109,8 @@ static void a_new_file_inherits_from_its_directory(void **state)
     wcow_autoentry dir = {0};
     wcow_autoentry file = {0};
     wcow_autobuf want = {0};
-    assert_true(find(&tar, "Files/new dir", &dir));
-    assert_true(find(&tar, "Files/new dir/new.txt", &file));
+    assert_true(find_in_tar(&tar, "Files/new dir", &dir));
+    assert_true(find_in_tar(&tar, "Files/new dir/new.txt", &file));
     struct wcow_bytes none = {0};
     struct wcow_bytes parent = {.data = dir.sd, .len = dir.sd_len_bytes};
     assert_ok(wcow_sd_inherit(parent, none, none, false, &want, &err));
@@ -145,8 +128,8 @@ static void base_directories_stand_before_as_they_were(void **state)
     read_file(WCOW_TESTDATA "/vector.tar", &old);
     wcow_autoentry now = {0};
     wcow_autoentry before = {0};
-    assert_true(find(&tar, "Files", &now));
-    assert_true(find(&old, "Files", &before));
+    assert_true(find_in_tar(&tar, "Files", &now));
+    assert_true(find_in_tar(&old, "Files", &before));
     assert_true(now.mtime == before.mtime && now.creation == before.creation);
     assert_int_equal(now.has, before.has);
     assert_int_equal(now.sd_len_bytes, before.sd_len_bytes);
@@ -163,7 +146,7 @@ static void five_hives_that_change_nothing_come_along(void **state)
         char name[64];
         (void)snprintf(name, sizeof(name), "Hives/%s_Delta", hives[i]);
         wcow_autoentry e = {0};
-        assert_true(find(&tar, name, &e));
+        assert_true(find_in_tar(&tar, name, &e));
         assert_true(e.size_bytes > 0);
     }
 }
@@ -176,7 +159,7 @@ static void no_time_is_later_than_the_epoch_asked_for(void **state)
     wcow_autobuf tar = {0};
     assert_ok(compare(&latest, &tar, &err));
     wcow_autoentry e = {0};
-    assert_true(find(&tar, "Files/new dir/new.txt", &e));
+    assert_true(find_in_tar(&tar, "Files/new dir/new.txt", &e));
     assert_true(e.mtime == latest && e.atime == latest && e.creation == latest &&
                 e.ctime == latest);
 }
@@ -197,7 +180,7 @@ static void a_whiteout_names_what_the_base_has(void **state)
     (void)snprintf(whiteout, sizeof(whiteout), "%.*s/.wh.%s", (int)(slash - file_name), file_name,
                    slash + 1);
     wcow_autoentry e = {0};
-    assert_true(find(&tar, whiteout, &e));
+    assert_true(find_in_tar(&tar, whiteout, &e));
     assert_int_equal(e.type, WCOW_ENTRY_WHITEOUT);
 }
 
