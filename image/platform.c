@@ -165,7 +165,7 @@ int wcow_platform_parse(const char *text, struct wcow_platform *ret, struct wcow
     struct wcow_platform p = {0};
     const char *s = NULL;
     int r = parse_os(text, &p, &s, err);
-    if (r != WCOW_OK)
+    if (!s)
         return r;
     if (*s == '/') {
         size_t len = strcspn(s + 1, "/");

@@ -341,7 +341,7 @@ void wcow_snapshotter_update(struct wcow_snapshotter *s, const struct wcow_updat
     struct wcow_error err = {0};
     struct update *u = NULL;
     int r = make_update(request, &u, &err);
-    if (r != WCOW_OK) {
+    if (!u) {
         done(arg, r, &err, NULL);
         return;
     }
