@@ -10,6 +10,9 @@
 #include "builder/progress.h"
 #include "image/strings.h"
 
+/** The containerd lease that keeps the layers of the step cache. */
+#define WCOW_BUILD_CACHE_LEASE "wcow-build-cache"
+
 /** What `wcow build` was asked for; everything borrowed. NULL or zero: not given. */
 struct wcow_build_options {
     const char *context;    /**< a folder */

@@ -12,8 +12,6 @@
 #include "containerd/leases.h"
 #include "layer/filetime.h"
 
-#define CACHE_LEASE "wcow-build-cache"
-
 static int keep_sid(struct wcow_build *b, const struct wcow_buf *sid, struct wcow_bytes *ret,
                     struct wcow_error *err)
 {
@@ -101,17 +99,16 @@ static void remember(struct wcow_build *b, struct wcow_tree *tree,
 }
 
 void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
-                               const struct wcow_digest *key,
-                               const struct wcow_cached_layer *layer)
+                               const struct wcow_digest *key, const struct wcow_cached_layer *layer)
 {
     wcow_autofree char *id = NULL;
     if (!b->cache)
         return;
-    int r = wcow_lease_create(&b->backend->ctx, CACHE_LEASE, 0, NULL, &id, NULL);
+    int r = wcow_lease_create(&b->backend->ctx, WCOW_BUILD_CACHE_LEASE, 0, NULL, &id, NULL);
     if (r != WCOW_OK && r != WCOW_E_EXISTS)
         return;
-    if (wcow_lease_add_resource(&b->backend->ctx, CACHE_LEASE, "content", layer->digest.text,
-                                NULL) == WCOW_OK)
+    if (wcow_lease_add_resource(&b->backend->ctx, WCOW_BUILD_CACHE_LEASE, "content",
+                                layer->digest.text, NULL) == WCOW_OK)
         (void)!wcow_build_cache_remember_layer(b->cache, shape, key, layer, NULL);
 }
 

@@ -9,6 +9,7 @@
 
 #include "builder/run.h"
 #include "cli/conf.h"
+#include "cli/build_cache.h"
 #include "cli/options.h"
 #include "cli/place.h"
 #include "cli/verbs.h"
@@ -95,28 +96,6 @@ static int to_list(const struct wcow_option_list *from, struct wcow_str_list *to
     for (size_t i = 0; r == WCOW_OK && i < from->n; i++)
         r = wcow_str_list_add(to, from->items[i], err);
     return r;
-}
-
-/* $XDG_CACHE_HOME/wcow, or /var/lib/wcow for root, or ~/.cache/wcow. */
-static int cache_file(char **ret, struct wcow_error *err)
-{
-    wcow_autobuf path = {0};
-    const char *xdg = environment("XDG_CACHE_HOME", NULL);
-    const char *home = environment("HOME", NULL);
-    int r = WCOW_OK;
-    *ret = NULL;
-    if (xdg)
-        r = wcow_buf_addf(&path, err, "%s/wcow/build-cache.db", xdg);
-    else if (geteuid() == 0)
-        r = wcow_buf_add_str(&path, "/var/lib/wcow/build-cache.db", err);
-    else if (home)
-        r = wcow_buf_addf(&path, err, "%s/.cache/wcow/build-cache.db", home);
-    else
-        return WCOW_OK;
-    if (r < 0)
-        return r;
-    *ret = wcow_buf_take_str(&path);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
 }
 
 static int fill_lists(struct arguments *a, struct wcow_error *err)
@@ -210,7 +189,7 @@ static int build(struct arguments *a)
     WCOW_CLEANUP(wcow_progress_free_p) struct wcow_progress *progress = NULL;
     int r = a->quiet ? WCOW_OK : wcow_progress_parse(a->progress, STDERR_FILENO, &mode, &err);
     if (r == WCOW_OK)
-        r = cache_file(&cache, &err);
+        r = wcow_build_cache_path(&cache, &err);
     if (r == WCOW_OK)
         r = wcow_progress_new(mode, STDERR_FILENO, &progress, &err);
     if (r == WCOW_OK) {

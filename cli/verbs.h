@@ -5,6 +5,7 @@
 #define WCOW_CLI_VERBS_H
 
 int wcow_cli_build(int argc, char **argv);
+int wcow_cli_du(int argc, char **argv);
 int wcow_cli_executor(int argc, char **argv);
 int wcow_cli_cat(int argc, char **argv);
 int wcow_cli_diff(int argc, char **argv);
@@ -12,6 +13,7 @@ int wcow_cli_ls(int argc, char **argv);
 int wcow_cli_layers(int argc, char **argv);
 int wcow_cli_spec(int argc, char **argv);
 int wcow_cli_snapshots(int argc, char **argv);
+int wcow_cli_prune(int argc, char **argv);
 int wcow_cli_repair(int argc, char **argv);
 int wcow_cli_tar(int argc, char **argv);
 int wcow_cli_verify(int argc, char **argv);

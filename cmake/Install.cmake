@@ -25,6 +25,9 @@ install(FILES ${man8} DESTINATION "${CMAKE_INSTALL_MANDIR}/man8")
 
 install(FILES config/completions/wcow.bash
         DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME wcow)
+install(FILES config/completions/_wcow DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES config/completions/wcow.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
 install(FILES config/containerd-1.7.toml config/containerd-2.toml config/wcowd.conf
         DESTINATION "${CMAKE_INSTALL_DATADIR}/wcow")

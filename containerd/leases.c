@@ -102,3 +102,23 @@ int wcow_lease_add_resource(const struct wcow_containerd_ctx *ctx, const char *i
     int r = wcow_containerd_order(ctx, LEASES "AddResource", &request.base, err);
     return r < 0 ? wcow_error_wrap(r, err, "cannot add %s to lease %s", resource, id) : r;
 }
+
+int wcow_lease_delete_resource(const struct wcow_containerd_ctx *ctx, const char *id,
+                               const char *type, const char *resource, struct wcow_error *err)
+{
+    Containerd__Services__Leases__V1__Resource what =
+        CONTAINERD__SERVICES__LEASES__V1__RESOURCE__INIT;
+    what.id = wcow_rpc_text(resource);
+    what.type = wcow_rpc_text(type);
+    Containerd__Services__Leases__V1__DeleteResourceRequest request =
+        CONTAINERD__SERVICES__LEASES__V1__DELETE_RESOURCE_REQUEST__INIT;
+    request.id = wcow_rpc_text(id);
+    request.resource = &what;
+    struct wcow_error why = {0};
+    int r = wcow_containerd_order(ctx, LEASES "DeleteResource", &request.base, &why);
+    if (r == WCOW_OK || r == WCOW_E_NOT_FOUND)
+        return WCOW_OK;
+    if (err)
+        *err = why;
+    return wcow_error_wrap(r, err, "cannot take %s out of lease %s", resource, id);
+}

@@ -18,5 +18,9 @@ WCOW_NODISCARD int wcow_lease_delete(const struct wcow_containerd_ctx *ctx, cons
 WCOW_NODISCARD int wcow_lease_add_resource(const struct wcow_containerd_ctx *ctx, const char *id,
                                            const char *type, const char *resource,
                                            struct wcow_error *err);
+/** Take it out again: what nothing else refers to is containerd's to collect. Absent is fine. */
+WCOW_NODISCARD int wcow_lease_delete_resource(const struct wcow_containerd_ctx *ctx, const char *id,
+                                              const char *type, const char *resource,
+                                              struct wcow_error *err);
 
 #endif

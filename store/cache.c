@@ -24,6 +24,7 @@ enum query {
     LAYER_USED,
     LAYER_PUT,
     LAYER_DROP,
+    LAYERS_ALL,
     N_QUERIES,
 };
 
@@ -39,6 +40,8 @@ static const char *const texts[N_QUERIES] = {
     [LAYER_PUT] = "INSERT OR REPLACE INTO layers (key, shape, diff_id, digest, size_bytes, "
                   "tar_bytes, created_s, used_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [LAYER_DROP] = "DELETE FROM layers WHERE key = ?1",
+    [LAYERS_ALL] = "SELECT diff_id, digest, size_bytes, tar_bytes, created_s, used_s, key "
+                   "FROM layers ORDER BY used_s DESC, key",
 };
 
 static const char schema[] =
@@ -323,6 +326,43 @@ static int touch(struct wcow_build_cache *c, const struct wcow_digest *key, stru
     return change(c, stmt, err);
 }
 
+/* The columns as LAYER_GET has them. */
+static bool take_layer(sqlite3_stmt *stmt, struct wcow_cached_layer *ret)
+{
+    struct wcow_cached_layer layer = {0};
+    if (!take_digest(stmt, 0, &layer.diff_id) || !take_digest(stmt, 1, &layer.digest))
+        return false;
+    layer.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
+    layer.tar_bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
+    layer.created_s = sqlite3_column_int64(stmt, 4);
+    layer.used_s = sqlite3_column_int64(stmt, 5);
+    *ret = layer;
+    return true;
+}
+
+int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn fn, void *arg,
+                                struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, LAYERS_ALL, &stmt, err);
+    while (r == WCOW_OK && (r = step(c, stmt, err)) == 1) {
+        struct wcow_cached_layer layer = {0};
+        struct wcow_digest key = {0};
+        r = WCOW_OK;
+        if (take_layer(stmt, &layer) && take_digest(stmt, 6, &key))
+            r = fn(arg, &key, &layer, err);
+        if (r > 0)
+            r = WCOW_OK;
+    }
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+int wcow_build_cache_forget_files(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    return exec(c, "DELETE FROM files", err);
+}
+
 int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
                            struct wcow_cached_layer *ret, struct wcow_error *err)
 {
@@ -332,16 +372,8 @@ int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest 
         return r;
     bind_text(stmt, 1, key->text);
     r = step(c, stmt, err);
-    struct wcow_cached_layer layer = {0};
-    if (r == 1 && take_digest(stmt, 0, &layer.diff_id) && take_digest(stmt, 1, &layer.digest)) {
-        layer.size_bytes = (uint64_t)sqlite3_column_int64(stmt, 2);
-        layer.tar_bytes = (uint64_t)sqlite3_column_int64(stmt, 3);
-        layer.created_s = sqlite3_column_int64(stmt, 4);
-        layer.used_s = sqlite3_column_int64(stmt, 5);
-        *ret = layer;
-    } else if (r == 1) {
+    if (r == 1 && !take_layer(stmt, ret))
         r = 0;
-    }
     (void)sqlite3_reset(stmt);
     if (r == 1 && touch(c, key, err) < 0)
         return WCOW_E_IO;

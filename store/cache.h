@@ -60,6 +60,15 @@ WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *c,
                                                    const struct wcow_digest *key,
                                                    const struct wcow_cached_layer *layer,
                                                    struct wcow_error *err);
+/** Each layer, the one used last first. Return < 0 to stop. The cache must not be changed
+ * meanwhile. */
+typedef int (*wcow_cached_layer_fn)(void *arg, const struct wcow_digest *key,
+                                    const struct wcow_cached_layer *layer, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn fn,
+                                               void *arg, struct wcow_error *err);
+/** Forget the digests of all files. */
+WCOW_NODISCARD int wcow_build_cache_forget_files(struct wcow_build_cache *c,
+                                                 struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_cache_forget_layer(struct wcow_build_cache *c,
                                                  const struct wcow_digest *key,
                                                  struct wcow_error *err);

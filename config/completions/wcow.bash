@@ -16,7 +16,7 @@ _wcow_values() {
     case $1 in
     --progress) echo auto plain tty quiet rawjson ;;
     --call) echo build check outline targets ast ;;
-    -o | --output) echo type=image type=registry type=oci,dest= type=docker,dest= ;;
+    -o | --output) echo type=image type=registry type=oci,dest= type=docker,dest= type=local,dest= type=tar,dest= ;;
     --platform) echo windows/amd64 windows/arm64 ;;
     esac
 }

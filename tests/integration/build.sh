@@ -295,6 +295,21 @@ refused "an unknown option" 'wcow build --help' "$wcow" build --nonsense "$conte
 refused "containerd away" 'containerd' env CONTAINERD_ADDRESS="$PARTS/none.sock" "$wcow" build "$context"
 check "nothing is left of what failed" no_builds_left
 
+# ---- du, prune ----
+printf 'FROM @BASE@\nCOPY hello.txt C:/pruned\n' | dockerfile
+check "a build for the cache" build -t pruned:1
+digest=$("$wcow" du --format json | jq -r .[0].digest)
+check "du lists its layer" ctr content ls -q
+check "which containerd has" ctr content get "$digest"
+equal "prune with a filter leaves what was just used" "$("$wcow" prune -f --filter until=1h)" "Total: 0 B"
+check "an amount to keep" bash -c "'$wcow' prune -f --keep-storage 100GB | grep -qx 'Total: 0 B'"
+refused "an amount that is none" 'keep-storage' "$wcow" prune -f --keep-storage much
+refused "a filter that is none" 'until=' "$wcow" prune -f --filter label=x
+forget_images
+check "prune empties it" "$wcow" prune -f
+equal "du finds nothing" "$("$wcow" du --format json)" '[]'
+check "the layer is gone from containerd" bash -c "! ctr content ls -q | grep -q '$digest'"
+
 # ---- Ctrl-C ----
 interrupt() {
     local pid code=0 start=$SECONDS
