@@ -255,8 +255,14 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
                                            .owner = {.data = owner.data, .len = owner.len},
                                            .group = {.data = group.data, .len = group.len},
                                            .cancel = ctx.cancel};
-    return write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options,
-                        compression, ret, err);
+    r = write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options, compression,
+                     ret, err);
+    /* The request was for us: UNIMPLEMENTED would send containerd on to another differ. */
+    if (r == WCOW_E_UNSUPPORTED) {
+        r = WCOW_E_PRECONDITION;
+        err->code = r;
+    }
+    return r;
 }
 
 void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *service)
