@@ -103,9 +103,10 @@ static const char *stream_of(const char *path)
     return strchr(slash ? slash : path, ':');
 }
 
-/* Find the file of @p path and the layer it is in, through hard links. */
-static int resolve(const struct wcow_layer_chain *chain, const char *path, struct wcow_entry *ret,
-                   size_t *ret_layer, struct wcow_error *err)
+/* Find what @p path is and the layer it is in, through hard links: a file, or for one of its
+ * streams a directory as well. */
+static int resolve(const struct wcow_layer_chain *chain, const char *path, bool for_stream,
+                   struct wcow_entry *ret, size_t *ret_layer, struct wcow_error *err)
 {
     struct wcow_chain names = wcow_layer_chain_names(chain);
     wcow_autofree char *at = strdup(path);
@@ -121,7 +122,7 @@ static int resolve(const struct wcow_layer_chain *chain, const char *path, struc
             at = strdup(e.link);
             continue;
         }
-        if (e.type != WCOW_ENTRY_FILE)
+        if (e.type != WCOW_ENTRY_FILE && !for_stream)
             return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is %s, no file", path,
                              e.type == WCOW_ENTRY_DIR ? "a directory" : "a link");
         *ret = e;
@@ -163,7 +164,7 @@ int wcow_layer_file_open(const struct wcow_layer_chain *chain, const char *path,
     f->fd = -1;
     wcow_autoentry found = {0};
     size_t layer = 0;
-    int r = resolve(chain, file_path, &found, &layer, err);
+    int r = resolve(chain, file_path, stream != NULL, &found, &layer, err);
     if (r == WCOW_OK)
         r = open_in_layer(chain, layer, found.name, stream, f, err);
     if (r == WCOW_OK)

@@ -10,8 +10,8 @@
 struct wcow_layer_file;
 
 /** @param chain nearest first; must outlive the file
- *  @param path "Files/Windows/notepad.exe", any casing, or "Files/a.txt:stream". Hard links are
- *              followed, reparse points are not.
+ *  @param path "Files/Windows/notepad.exe", any casing, or "Files/a.txt:stream", also of a
+ *              directory. Hard links are followed, reparse points are not.
  *  @return WCOW_OK, WCOW_E_NOT_FOUND, WCOW_E_INVALID (a directory or a link), WCOW_E_DATA_LOSS
  * where the folder lacks what the index has */
 WCOW_NODISCARD int wcow_layer_file_open(const struct wcow_layer_chain *chain, const char *path,
