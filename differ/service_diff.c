@@ -231,7 +231,7 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
         r = wcow_differ_namespace(s, call, upper.layer, &ns, err);
     if (r < 0)
         return r;
-    if (!*ns)
+    if (!ns || !*ns)
         return WCOW_FAIL(err, WCOW_E_PRECONDITION,
                          "no namespace came with the request and \"%s\" is no snapshot of this "
                          "wcowd: where the layer should be written is not known",

@@ -126,6 +126,28 @@ bad "names that differ in letter case alone" 'Same|sAME' "$LAYER"
 layer sh -c 'echo x >Files/twice; tar -cf "$0" Files; tar -rf "$0" Files/twice'
 bad "a name that stands twice" 'twice' "$LAYER"
 
+layer sh -c 'echo x >Files/É; echo y >Files/é; tar -cf "$0" Files'
+bad "names that NTFS folds together" 'letter case' "$LAYER"
+layer sh -c 'echo x >Files/gone; : >Files/.wh.gone; tar -cf "$0" Files'
+bad "a name and its whiteout" 'gone.*deletes' "$LAYER"
+layer sh -c 'mkdir Hives; : >Hives/.wh.x; tar -cf "$0" Files Hives'
+bad "a whiteout in Hives" 'Hives/.wh.x' "$LAYER"
+layer sh -c 'echo x >Files/a:stream; tar -cf "$0" Files'
+bad "a stream without its file" 'Files/a:stream.*right after' "$LAYER"
+
+# ---- records that lie
+record() {
+    layer sh -c "echo x >Files/a; tar --format=pax --pax-option='$1' -cf \"\$0\" Files/a"
+}
+record 'MSWINDOWS.rawsd:=AQAA!!!!'
+bad "a descriptor that is no base64" 'Files/a.*rawsd|rawsd.*Files/a' "$LAYER"
+record 'MSWINDOWS.rawsd:=AAAAAAAAAAAAAAAAAAAAAAAAAAA='
+bad "a descriptor that is none" 'Files/a.*rawsd|rawsd.*Files/a' "$LAYER"
+record 'MSWINDOWS.fileattr:=many'
+bad "attributes that are no number" 'Files/a.*fileattr|fileattr.*Files/a' "$LAYER"
+record 'MSWINDOWS.xattr.EA:=%%%'
+bad "an extended attribute that is no base64" 'Files/a.*EA|EA.*Files/a' "$LAYER"
+
 # ---- what no Windows layer holds
 layer sh -c 'mkfifo Files/pipe; tar -cf "$0" Files'
 bad "a FIFO" 'pipe' "$LAYER"
