@@ -17,6 +17,7 @@ struct wcow_tar_output {
     char *temporary;
     int fd; /* -1: nowhere */
     bool is_ours;
+    bool is_unnamed; /* as yet */
     struct wcow_sink file;
     struct wcow_compressor *compressor;
     struct wcow_hash *hash;
@@ -81,6 +82,25 @@ static int choose(const char *path, const char *text, enum wcow_compression *ret
     return WCOW_OK;
 }
 
+/* A file without a name leaves nothing, however the command ends; not every file system has that.
+ */
+static void open_unnamed(struct wcow_tar_output *out, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    wcow_autofree char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    out->fd = folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    out->is_unnamed = out->fd >= 0;
+}
+
+static int give_name(struct wcow_tar_output *out, struct wcow_error *err)
+{
+    char self[64];
+    (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", out->fd);
+    if (out->is_unnamed && linkat(AT_FDCWD, self, AT_FDCWD, out->temporary, AT_SYMLINK_FOLLOW) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", out->temporary);
+    return WCOW_OK;
+}
+
 /* What is no plain file (/dev/null, a FIFO) is written to as it is. */
 static int open_file(struct wcow_tar_output *out, const char *path, struct wcow_error *err)
 {
@@ -96,7 +116,9 @@ static int open_file(struct wcow_tar_output *out, const char *path, struct wcow_
             out->temporary = NULL;
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a tar");
         }
-        out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        open_unnamed(out, path);
+        if (out->fd < 0)
+            out->fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     }
     out->is_ours = true;
     return out->fd >= 0 ? WCOW_OK
@@ -186,6 +208,9 @@ int wcow_tar_output_finish(struct wcow_tar_output *out, struct wcow_digest *ret_
     if (r < 0)
         return r;
     *ret_bytes = out->bytes;
+    r = give_name(out, err);
+    if (r < 0)
+        return r;
     int fd = out->is_ours ? WCOW_TAKE_FD(out->fd) : -1;
     if (fd >= 0 && close(fd) < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", out->path);
