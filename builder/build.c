@@ -13,6 +13,8 @@ static void want(struct wcow_build *b, size_t index);
 
 static void want_named(struct wcow_build *b, const char *name, size_t before)
 {
+    if (wcow_build_is_named(b, name))
+        return;
     const struct wcow_stage *stage = wcow_stage_find(b->file, name, before);
     char *end = NULL;
     unsigned long number = strtoul(name, &end, 10);
@@ -98,6 +100,8 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
     int r = wcow_build_load(b, err);
     if (r == WCOW_OK)
         r = plan(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_check_contexts(b, err);
     if (r == WCOW_OK)
         r = wcow_build_check_outputs(b, err);
     /* A build is as good without its cache. */

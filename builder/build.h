@@ -24,6 +24,8 @@ struct wcow_build_options {
     struct wcow_str_list tags;       /**< references */
     struct wcow_str_list outputs;    /**< "type=image,…" */
     struct wcow_str_list annotations;
+    struct wcow_str_list build_contexts;  /**< "name=folder", "name=docker-image://…" */
+    struct wcow_str_list no_cache_filter; /**< stages that are made anew */
     bool no_cache;
     bool pull; /**< look for a newer base */
     bool push;
@@ -34,7 +36,7 @@ struct wcow_build_options {
     const char *address; /**< of containerd */
     const char *ns;
     const char *snapshotter;
-    const char *cache_file; /**< of the step cache; NULL: none */
+    const char *cache_file;          /**< of the step cache; NULL: none */
     const char *executor;            /**< of RUN: "auto", "none", "wine", "runhcs"; NULL: auto */
     const char *executor_configured; /**< what auto stands for on this machine; NULL: none */
     const char *executor_root;       /**< wcowd's root folder, where executors are installed */

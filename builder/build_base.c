@@ -268,6 +268,14 @@ int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, str
     if (r < 0)
         return r;
     s->args.ignore_case = strcmp(s->platform.os, "windows") == 0;
+    if (wcow_build_is_named(b, base)) {
+        const char *image = wcow_build_named_image(b, base);
+        return image ? begin_from_image(b, s, image, err)
+                     : WCOW_FAIL(err, WCOW_E_INVALID,
+                                 "FROM %s: --build-context %s is a folder, and a stage begins with "
+                                 "an image",
+                                 base, base);
+    }
     const struct wcow_stage *from = wcow_stage_find(b->file, base, s->index);
     if (from)
         return begin_from_stage(b, s, &b->stages[from - b->file->stages], err);

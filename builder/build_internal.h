@@ -38,9 +38,11 @@ struct wcow_stage_state {
     size_t n_steps; /**< instructions that are shown */
 };
 
-/** A repository that ADD fetched; payloads read it until the end. */
+/** A repository that ADD fetched, or the folder of --build-context; payloads read it until the end.
+ */
 struct wcow_build_checkout {
-    struct wcow_git_checkout *checkout;
+    struct wcow_git_checkout *checkout; /**< NULL: a folder of the user's */
+    const char *folder;                 /**< then: as the option names it; borrowed */
     struct wcow_context *context;
 };
 
@@ -50,6 +52,7 @@ struct wcow_build {
     struct wcow_backend *backend;
     struct wcow_context *context;
     struct wcow_build_cache *cache;
+    bool skips_cache;               /**< of the stage at work: --no-cache, or the filter names it */
     struct wcow_executor *executor; /**< of RUN; NULL until the first */
     struct wcow_arena arena;
 
@@ -158,6 +161,15 @@ WCOW_NODISCARD int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state
 WCOW_NODISCARD int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
                                       const struct wcow_instruction *ins, unsigned step,
                                       struct wcow_layer_made *ret, struct wcow_error *err);
+
+/* build_named.c: --build-context, which wins over stages and images of the name */
+WCOW_NODISCARD int wcow_build_check_contexts(const struct wcow_build *b, struct wcow_error *err);
+bool wcow_build_is_named(const struct wcow_build *b, const char *name);
+/** The image that @p name stands for; NULL: none. */
+const char *wcow_build_named_image(const struct wcow_build *b, const char *name);
+/** 1 and the folder that @p name stands for, owned by the build; 0 for none. */
+WCOW_NODISCARD int wcow_build_named_folder(struct wcow_build *b, const char *name,
+                                           struct wcow_context **ret, struct wcow_error *err);
 
 /* build_add.c: ADD's sources, which may be remote */
 WCOW_NODISCARD int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying,

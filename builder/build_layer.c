@@ -59,7 +59,7 @@ static int look_up(struct wcow_build *b, struct wcow_tree *tree,
                    struct wcow_digest *ret_key, struct wcow_cached_layer *ret,
                    struct wcow_error *err)
 {
-    if (!b->cache || b->options->no_cache)
+    if (!b->cache || b->skips_cache)
         return 0;
     /* Without a layer of this shape there is no need to read the files twice. */
     int r = wcow_build_cache_has_shape(b->cache, shape, err);
@@ -72,7 +72,7 @@ static int look_up(struct wcow_build *b, struct wcow_tree *tree,
 int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_digest *key,
                             struct wcow_cached_layer *ret, struct wcow_error *err)
 {
-    if (!b->cache || b->options->no_cache)
+    if (!b->cache || b->skips_cache)
         return 0;
     int r = wcow_build_cache_layer(b->cache, key, ret, err);
     if (r != 1)

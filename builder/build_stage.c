@@ -185,8 +185,20 @@ static int run_triggers(struct wcow_build *b, struct wcow_stage_state *s, struct
     return r;
 }
 
+/* --no-cache-filter names stages as --target does. */
+static bool skips_cache(const struct wcow_build *b, const struct wcow_stage_state *s)
+{
+    const struct wcow_str_list *filter = &b->options->no_cache_filter;
+    for (size_t i = 0; s->stage->name && i < filter->count; i++) {
+        if (strcasecmp(filter->items[i], s->stage->name) == 0)
+            return true;
+    }
+    return b->options->no_cache;
+}
+
 int wcow_build_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
 {
+    b->skips_cache = skips_cache(b, s);
     int r = wcow_build_begin_stage(b, s, err);
     if (r < 0)
         return r;

@@ -14,10 +14,12 @@ int wcow_build_layers_of(struct wcow_build *b, const struct wcow_stage_state *s,
                          unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
                          struct wcow_error *err)
 {
-    const struct wcow_stage *stage = wcow_stage_find(b->file, from, s->index);
+    const char *named = wcow_build_named_image(b, from);
+    const struct wcow_stage *stage = named ? NULL : wcow_stage_find(b->file, from, s->index);
     char *end = NULL;
+    from = named ? named : from;
     unsigned long number = strtoul(from, &end, 10);
-    if (!stage && *from && !*end) {
+    if (!named && !stage && *from && !*end) {
         if (number >= s->index)
             return WCOW_FAIL(err, WCOW_E_INVALID,
                              "--from=%s: the stages before this one are 0 to %zu", from,
@@ -52,9 +54,13 @@ static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
         return wcow_build_add(b, &copying, step, err);
     if (!ins->copy.from)
         return wcow_copy_from_context(&copying, b->context, err);
+    struct wcow_context *folder = NULL;
+    int r = wcow_build_named_folder(b, ins->copy.from, &folder, err);
+    if (r != 0)
+        return r < 0 ? r : wcow_copy_from_context(&copying, folder, err);
     struct wcow_layers room = {0};
     const struct wcow_layers *layers = NULL;
-    int r = wcow_build_layers_of(b, s, ins->copy.from, step, &layers, &room, err);
+    r = wcow_build_layers_of(b, s, ins->copy.from, step, &layers, &room, err);
     if (r == WCOW_OK)
         r = wcow_copy_from_layers(&copying, layers, err);
     wcow_layers_done(&room);

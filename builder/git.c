@@ -296,7 +296,9 @@ static int set_times(const struct git *git, struct wcow_error *err)
     int r = run(git, args, &out, err);
     if (r < 0)
         return r;
-    commit_time = (struct timespec){.tv_sec = out.data ? atoll((const char *)out.data) : 0};
+    commit_time =
+        (struct timespec){.tv_sec = out.data ? strtoll((const char *)out.data, NULL, 10) : 0};
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
     (void)nftw(git->folder, set_time, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
     return WCOW_OK;
 }
@@ -336,6 +338,7 @@ void wcow_git_checkout_free(struct wcow_git_checkout *checkout)
     if (!checkout)
         return;
     if (checkout->path)
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
         (void)nftw(checkout->path, remove_one, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
     free(checkout->path);
     free(checkout);

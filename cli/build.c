@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "builder/run.h"
-#include "cli/conf.h"
 #include "cli/build_cache.h"
+#include "cli/conf.h"
 #include "cli/options.h"
 #include "cli/place.h"
 #include "cli/verbs.h"
@@ -40,6 +40,7 @@ struct arguments {
     struct wcow_option_list tags;
     struct wcow_option_list outputs;
     struct wcow_option_list annotations;
+    struct wcow_option_list no_cache_filter;
     struct wcow_option_list secrets;
     struct wcow_option_list ssh;
     struct wcow_option_list cache_from;
@@ -75,7 +76,6 @@ static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
         {"--ssh", a->ssh.n > 0, "an agent's socket means nothing to a Windows command"},
         {"--cache-from", a->cache_from.n > 0, "the step cache is this machine's own"},
         {"--cache-to", a->cache_to.n > 0, "the step cache is this machine's own"},
-        {"--build-context", a->build_contexts.n > 0, "name the image or stage in --from instead"},
         {"--provenance", a->provenance && strcmp(a->provenance, "false") != 0,
          "no attestations are made; --provenance=false is fine"},
         {"--sbom", a->sbom && strcmp(a->sbom, "false") != 0,
@@ -110,6 +110,10 @@ static int fill_lists(struct arguments *a, struct wcow_error *err)
     if (r == WCOW_OK)
         r = to_list(&a->annotations, &a->build.annotations, err);
     if (r == WCOW_OK)
+        r = to_list(&a->no_cache_filter, &a->build.no_cache_filter, err);
+    if (r == WCOW_OK)
+        r = to_list(&a->build_contexts, &a->build.build_contexts, err);
+    if (r == WCOW_OK)
         r = to_list(&a->secrets, &a->build.secrets, err);
     return r;
 }
@@ -139,8 +143,9 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
 static void done(struct arguments *a)
 {
     struct wcow_option_list *const lists[] = {
-        &a->build_args, &a->labels, &a->tags,       &a->outputs,  &a->annotations,
-        &a->secrets,    &a->ssh,    &a->cache_from, &a->cache_to, &a->build_contexts};
+        &a->build_args,  &a->labels,          &a->tags,          &a->outputs,
+        &a->annotations, &a->no_cache_filter, &a->secrets,       &a->ssh,
+        &a->cache_from,  &a->cache_to,        &a->build_contexts};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wcow_option_list_done(lists[i]);
     wcow_str_list_done(&a->build.build_args);
@@ -148,6 +153,8 @@ static void done(struct arguments *a)
     wcow_str_list_done(&a->build.tags);
     wcow_str_list_done(&a->build.outputs);
     wcow_str_list_done(&a->build.annotations);
+    wcow_str_list_done(&a->build.no_cache_filter);
+    wcow_str_list_done(&a->build.build_contexts);
     wcow_str_list_done(&a->build.secrets);
     wcow_conf_done(&a->conf);
 }
@@ -251,7 +258,8 @@ int wcow_cli_build(int argc, char **argv)
         {0, "annotation", "KEY=VALUE", "Add an annotation to the manifest", WCOW_OPTION_LIST,
          &a.annotations},
         {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
-        {0, "build-context", "NAME=VALUE", NULL, WCOW_OPTION_LIST, &a.build_contexts},
+        {0, "build-context", "NAME=VALUE", "A folder or docker-image://IMAGE for FROM and --from",
+         WCOW_OPTION_LIST, &a.build_contexts},
         {0, "cache-from", "REF", NULL, WCOW_OPTION_LIST, &a.cache_from},
         {0, "cache-to", "REF", NULL, WCOW_OPTION_LIST, &a.cache_to},
         {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
@@ -269,8 +277,10 @@ int wcow_cli_build(int argc, char **argv)
          &b->metadata_file},
         {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &b->ns},
         {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &b->no_cache},
-        {'o', "output", "type=TYPE[,KEY=VALUE]", "Where to: image, registry, oci, docker, local or tar",
-         WCOW_OPTION_LIST, &a.outputs},
+        {0, "no-cache-filter", "STAGE", "Make the layers of this stage anew", WCOW_OPTION_LIST,
+         &a.no_cache_filter},
+        {'o', "output", "type=TYPE[,KEY=VALUE]",
+         "Where to: image, registry, oci, docker, local or tar", WCOW_OPTION_LIST, &a.outputs},
         {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG, &b->plain_http},
         {0, "platform", "PLATFORM", "windows/amd64, windows(10.0.20348)/amd64", WCOW_OPTION_STRING,
          &b->platform},
@@ -284,7 +294,8 @@ int wcow_cli_build(int argc, char **argv)
         {0, "run-timeout", "SECONDS", "End a RUN that takes longer", WCOW_OPTION_STRING,
          &a.run_timeout},
         {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &a.sbom},
-        {0, "secret", "id=ID[,src=FILE|,env=NAME]", "Give RUN a secret", WCOW_OPTION_LIST, &a.secrets},
+        {0, "secret", "id=ID[,src=FILE|,env=NAME]", "Give RUN a secret", WCOW_OPTION_LIST,
+         &a.secrets},
         {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as",
          WCOW_OPTION_STRING, &b->snapshotter},
         {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &a.ssh},

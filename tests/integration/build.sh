@@ -126,6 +126,8 @@ EOF
 check "stages, scratch and --from" build -t s:1 --build-arg NAME=A
 equal "FROM scratch has a PATH and one base layer" "$(ctr content get "$(ctr content get "$(ctr images ls "name==docker.io/library/s:1" | awk 'NR == 2 {print $3}')" | jq -r .config.digest)" | jq -r '.config.Env[0] + " " + (.rootfs.diff_ids | length | tostring)')" 'PATH=c:\Windows\System32;c:\Windows 2'
 check "--target" build -t s:2 --target one
+check "--no-cache-filter makes one stage anew" bash -c "'$wcow' build --progress plain --build-arg NAME=A --no-cache-filter ONE '$context' 2>&1 | grep -c CACHED | grep -qx 2"
+check "without it all are found" bash -c "'$wcow' build --progress plain --build-arg NAME=A '$context' 2>&1 | grep -c CACHED | grep -qx 3"
 
 # ---- PATH: it stands in the base's registry ----
 printf '# escape=`\nFROM @BASE@\nENV PATH=$PATH;C:\\app\nENV Path=%%path%%;C:\\more OTHER=%%OTHER%%\n' | dockerfile
@@ -219,6 +221,17 @@ if command -v git >/dev/null; then
     refused "another commit" 'is at commit' build
 fi
 kill "$web"
+forget_images
+
+# ---- named contexts ----
+mkdir -p "$PARTS/second"
+echo other >"$PARTS/second/other.txt"
+printf 'FROM win\nCOPY --from=second other.txt C:/\nCOPY --from=win C:/Windows/System32/cmd.exe C:/copied.exe\n' | dockerfile
+check "--build-context, a folder and an image" build -t named:1 -o type=image,unpack=true --build-context "second=$PARTS/second" --build-context "win=docker-image://$IMAGE"
+equal "the folder's file" "$(rows docker.io/library/named:1 1 "select name from entries where size = 6")" Files/other.txt
+equal "the image's file" "$(rows docker.io/library/named:1 2 "select count(*) from entries where name = 'Files/copied.exe'")" 1
+refused "FROM a folder" 'is a folder' build --build-context "win=$PARTS/second"
+refused "a context of another kind" 'there are folders and docker-image' build --build-context win=oci-layout://x
 forget_images
 
 # ---- the same bytes anywhere ----

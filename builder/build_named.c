@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --build-context NAME=VALUE: a name in FROM and --from that stands for a folder or an image. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "builder/build_internal.h"
+
+#define IMAGE_PREFIX "docker-image://"
+
+static bool is_image(const char *value)
+{
+    return strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0;
+}
+
+static int check_one(const char *text, struct wcow_error *err)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1])
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--build-context %s: it is NAME=FOLDER or NAME=docker-image://IMAGE",
+                         text);
+    if (!is_image(equals + 1) &&
+        (strstr(equals + 1, "://") || strncmp(equals + 1, "target:", 7) == 0))
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "--build-context %s: there are folders and docker-image://", text);
+    return WCOW_OK;
+}
+
+int wcow_build_check_contexts(const struct wcow_build *b, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < b->options->build_contexts.count; i++)
+        r = check_one(b->options->build_contexts.items[i], err);
+    return r;
+}
+
+static const char *value_of(const struct wcow_build *b, const char *name)
+{
+    const struct wcow_str_list *list = &b->options->build_contexts;
+    size_t len = strlen(name);
+    for (size_t i = list->count; i > 0; i--) {
+        const char *item = list->items[i - 1];
+        if (strncasecmp(item, name, len) == 0 && item[len] == '=')
+            return item + len + 1;
+    }
+    return NULL;
+}
+
+bool wcow_build_is_named(const struct wcow_build *b, const char *name)
+{
+    return value_of(b, name) != NULL;
+}
+
+const char *wcow_build_named_image(const struct wcow_build *b, const char *name)
+{
+    const char *value = value_of(b, name);
+    return value && is_image(value) ? value + strlen(IMAGE_PREFIX) : NULL;
+}
+
+int wcow_build_named_folder(struct wcow_build *b, const char *name, struct wcow_context **ret,
+                            struct wcow_error *err)
+{
+    const char *value = value_of(b, name);
+    if (!value || is_image(value))
+        return 0;
+    for (size_t i = 0; i < b->n_checkouts; i++) {
+        if (b->checkouts[i].folder == value) {
+            *ret = b->checkouts[i].context;
+            return 1;
+        }
+    }
+    struct wcow_build_checkout *grown =
+        reallocarray(b->checkouts, b->n_checkouts + 1, sizeof(*grown));
+    if (!grown)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
+    b->checkouts = grown;
+    struct wcow_context *context = NULL;
+    const struct wcow_context_options options = {
+        .path = value, .cache = b->cache, .cancel = b->options->cancel};
+    int r = wcow_context_open(&options, &context, err);
+    if (r == WCOW_OK)
+        r = wcow_context_load_ignore(context, NULL, err);
+    if (r < 0) {
+        wcow_context_free(context);
+        return wcow_error_wrap(r, err, "--build-context %s=%s", name, value);
+    }
+    grown[b->n_checkouts++] = (struct wcow_build_checkout){.context = context, .folder = value};
+    *ret = context;
+    return 1;
+}
