@@ -175,7 +175,7 @@ static int set_number(struct wcow_reg_key *key, const char *name, uint32_t value
     return wcow_reg_set(key, name, WCOW_REG_DWORD, bytes, sizeof(bytes), err);
 }
 
-/* "10.0.20348.2340" as Windows says it. */
+/* "10.0.20348.2340", so that Wine says it, too: unlike Windows it goes by CurrentVersion. */
 static int set_version(struct wcow_reg *into, const char *version, struct wcow_error *err)
 {
     struct wcow_reg_key *key = NULL;
@@ -197,12 +197,12 @@ static int set_version(struct wcow_reg *into, const char *version, struct wcow_e
     if (r == WCOW_OK)
         r = set_number(key, "UBR", (uint32_t)revision, err);
     if (r == WCOW_OK)
-        r = set_text(key, "CurrentVersion", "6.3", 3, err);
+        r = set_text(key, "CurrentVersion", version, (size_t)(build - version - 1), err);
     if (r == WCOW_OK)
         r = set_text(key, "CurrentBuild", build, len, err);
     if (r == WCOW_OK)
         r = set_text(key, "CurrentBuildNumber", build, len, err);
-    return r < 0 ? r : set_text(key, "ProductName", "Windows Server", 14, err);
+    return r;
 }
 
 /* ---- the layers above ---- */
@@ -230,9 +230,9 @@ int wcow_wine_hives_read(const struct wcow_execution *x, const char *user,
 {
     char path[256];
     wcow_autoclose int fd = -1;
-    int r = set_version(registry[0], x->os_version, err);
+    int r = read_base(x->below, registry[0], err);
     if (r == WCOW_OK)
-        r = read_base(x->below, registry[0], err);
+        r = set_version(registry[0], x->os_version, err);
     for (size_t i = x->below->n; r == WCOW_OK && i > 0; i--) {
         for (size_t which = 0; r == WCOW_OK && which < WCOW_WINE_DELTAS; which++)
             r = read_delta(x->below, i - 1, which, registry, err);

@@ -179,6 +179,10 @@ static int visit_whiteout(const struct filter *f, const struct spot *at, const c
                           const char *path, struct wcow_error *err)
 {
     wcow_autoentry base = {0};
+    if (strcasecmp(path, "Files/Windows") == 0 || strcasecmp(path, "Files/Windows/System32") == 0)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "the command deleted C:/%s: no container would start from such an image",
+                         in_drive(path));
     int r = wcow_chain_lookup(&f->chain, path, &base, NULL, err);
     if (r == 0 && unlinkat(at->fd, leaf, 0) < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "drop the whiteout of %s", path);
