@@ -108,6 +108,21 @@ static int set_pair(const char *text, const char *option, char **ret_key, const 
     return *ret_key ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %s", option);
 }
 
+/* The key less the level that it may name. There is no index to have annotations. */
+static int annotation_name(const char *key, const char **ret, struct wcow_error *err)
+{
+    static const char *const others[] = {"index:", "index-descriptor:", "manifest-descriptor:"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (strncmp(key, others[i], strlen(others[i])) == 0)
+            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                             "--annotation %s: this build makes a manifest and no index; the level "
+                             "is \"manifest:\"",
+                             key);
+    }
+    *ret = strncmp(key, "manifest:", 9) == 0 ? key + 9 : key;
+    return WCOW_OK;
+}
+
 static int complete_config(struct export *e, struct wcow_stage_state *s, struct wcow_error *err)
 {
     const struct wcow_build *b = e->build;
@@ -123,7 +138,9 @@ static int complete_config(struct export *e, struct wcow_stage_state *s, struct 
         wcow_autofree char *key = NULL;
         const char *value = NULL;
         r = set_pair(b->options->annotations.items[i], "--annotation", &key, &value, err);
-        const char *name = key && strncmp(key, "manifest:", 9) == 0 ? key + 9 : key;
+        const char *name = NULL;
+        if (r == WCOW_OK)
+            r = annotation_name(key, &name, err);
         if (r == WCOW_OK)
             r = wcow_str_map_set(&e->image.annotations, name, value, err);
     }

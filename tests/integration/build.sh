@@ -308,6 +308,11 @@ refused "an unknown option" 'wcow build --help' "$wcow" build --nonsense "$conte
 refused "containerd away" 'containerd' env CONTAINERD_ADDRESS="$PARTS/none.sock" "$wcow" build "$context"
 check "nothing is left of what failed" no_builds_left
 
+printf 'FROM @BASE@\n' | dockerfile
+refused "an annotation of an index" 'makes a manifest and no index' build --annotation index:a=b
+printf 'FROM @BASE@ AS a\nFROM a\nCOPY --parents --from=a C:/Windows/System32/cmd.exe C:/x/\n' | dockerfile
+refused "--parents with --from" 'for files of a build context' build
+
 # ---- du, prune ----
 printf 'FROM @BASE@\nCOPY hello.txt C:/pruned\n' | dockerfile
 check "a build for the cache" build -t pruned:1
