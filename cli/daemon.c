@@ -124,7 +124,9 @@ static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, stru
     struct wcow_differ_options differ = {.containerd = d->containerd,
                                          .content_root = s->content_root,
                                          .namespace_of = namespace_of,
-                                         .namespace_ctx = d};
+                                         .namespace_ctx = d,
+                                         .limits = s->limits.tar,
+                                         .max_ratio = s->limits.ratio};
     return wcow_differ_service_new(&differ, &d->differ, err);
 }
 

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-enum { OPTIONS_MAX = 13, CONFIG_MAX_BYTES = 64 << 10 };
+enum { OPTIONS_MAX = 14, CONFIG_MAX_BYTES = 64 << 10 };
 
 /* The table's targets are the fields of one settings value. */
 static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS_MAX])
@@ -29,6 +29,8 @@ static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS
          &s->services},
         {0, "metrics-address", "ADDRESS", "Serve Prometheus metrics on 127.0.0.1:PORT or a socket",
          WCOW_OPTION_STRING, &s->metrics_address},
+        {0, "layer-limits", "LIST", "What a layer may be: bytes=, file=, entries=, depth=, ratio=",
+         WCOW_OPTION_STRING, &s->layer_limits},
         {'l', "log-level", "LEVEL", "debug, info, warn or error (info)", WCOW_OPTION_STRING,
          &s->log_level},
         {0, "log-format", "FORMAT", "text or json (text)", WCOW_OPTION_STRING, &s->log_format},
@@ -70,6 +72,7 @@ static void set_defaults(struct wcow_settings *s)
                                 .containerd_address = WCOW_DEFAULT_CONTAINERD_ADDRESS,
                                 .mount_type = "windows-layer",
                                 .services = "snapshots,diff",
+                                .layer_limits = "",
                                 .log_level = "info",
                                 .log_format = "text"};
 }
@@ -172,6 +175,8 @@ static int work_out(struct wcow_settings *s, struct wcow_error *err)
                          "--root must be an absolute path, as containerd is told of it: \"%s\"",
                          s->root);
     int r = work_out_services(s, err);
+    if (r == WCOW_OK)
+        r = wcow_limits_parse(s->layer_limits, &s->limits, err);
     if (r == WCOW_OK)
         r = wcow_log_parse_level(s->log_level, &s->level, err);
     if (r == WCOW_OK)

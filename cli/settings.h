@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "cli/limits.h"
 #include "cli/options.h"
 
 struct wcow_settings {
@@ -17,6 +18,7 @@ struct wcow_settings {
     const char *mount_type;      /**< "windows-layer" or "overlay" */
     const char *services;        /**< "snapshots,diff" or one of them */
     const char *metrics_address; /**< NULL: none */
+    const char *layer_limits;    /**< see cli/limits.h */
     const char *log_level;
     const char *log_format;
     const char *config;
@@ -27,6 +29,7 @@ struct wcow_settings {
     bool serve_snapshots;
     bool serve_diff;
     bool overlay;
+    struct wcow_layer_limits limits;
     enum wcow_log_level level;
     enum wcow_log_format format;
 
