@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs written: STAT says what is there already, WRITE messages of up to 1 MiB go with several in
+/* Blobs written: STAT says what is there already, WRITE messages of up to 64 KiB go with several in
  * flight, COMMIT carries the offset and is answered twice. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,8 +14,9 @@
 #define CONTENT "/containerd.services.content.v1.Content/"
 
 enum {
-    CHUNK_BYTES = 1 << 20,
-    MAX_IN_FLIGHT = 8,
+    CHUNK_BYTES =
+        64 << 10, /* both sides copy a message several times: it should stay in the cache */
+    MAX_IN_FLIGHT = 16,
     LOCK_TRIES = 40, /* containerd unlocks an ingest a moment after its last stream has ended */
     LOCK_WAIT_MS = 50,
 };

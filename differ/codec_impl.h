@@ -9,7 +9,7 @@
 
 enum {
     WCOW_CODEC_CHUNK = 256 << 10, /**< bytes a codec gives at once, at most */
-    WCOW_CODEC_MAX_THREADS = 8,   /**< bounds the memory of a compressor, see docs/differ.md */
+    WCOW_CODEC_MAX_THREADS = 4,   /**< bounds the memory of a compressor, see docs/differ.md */
 };
 
 struct wcow_inflater_ops {

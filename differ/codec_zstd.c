@@ -9,9 +9,9 @@
 #include "differ/codec_impl.h"
 
 enum {
-    ZSTD_LEVEL = 3,
+    ZSTD_LEVEL = 2,
     ZSTD_JOB_BYTES = 2 << 20,
-    ZSTD_WINDOW_LOG = 20,     /* out: 1 MiB, so that the workers' buffers stay small */
+    ZSTD_WINDOW_LOG = 21,     /* out: 2 MiB, so that the workers' buffers stay small */
     ZSTD_WINDOW_LOG_MAX = 25, /* in: 32 MiB, what --ultra -20 makes; the memory bound needs one */
 };
 

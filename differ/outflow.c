@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-    SLOT_BYTES = 1 << 20, /* the size of a message to containerd: passed on without another copy */
-    N_SLOTS = 4,
+    SLOT_BYTES = 64 << 10, /* the size of a message to containerd: passed on without another copy */
+    N_SLOTS = 32,
 };
 
 struct slot {

@@ -13,6 +13,7 @@ int wcow_differ_service_new(const struct wcow_differ_options *options,
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the differ");
     s->options = *options;
     (void)pthread_mutex_init(&s->lock, NULL);
+    wcow_gate_init(&s->gate, WCOW_DIFFER_ROOM);
     *ret = s;
     return WCOW_OK;
 }
@@ -21,6 +22,7 @@ void wcow_differ_service_free(struct wcow_differ_service *service)
 {
     if (!service)
         return;
+    wcow_gate_done(&service->gate);
     (void)pthread_mutex_destroy(&service->lock);
     free(service->content_root);
     free(service);

@@ -97,7 +97,12 @@ static int apply(struct wcow_differ_service *s, struct wcow_rpc_call *call,
                                          .max_ratio = s->options.max_ratio,
                                          .sync = q->sync_fs,
                                          .cancel = ctx.cancel};
-    return apply_blob(s, &ctx, q, &options, ret, err);
+    r = wcow_gate_enter(&s->gate, WCOW_DIFFER_APPLY_WEIGHT, ctx.cancel, err);
+    if (r < 0)
+        return r;
+    r = apply_blob(s, &ctx, q, &options, ret, err);
+    wcow_gate_leave(&s->gate, WCOW_DIFFER_APPLY_WEIGHT);
+    return r;
 }
 
 void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *service)

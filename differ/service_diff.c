@@ -255,8 +255,12 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
                                            .owner = {.data = owner.data, .len = owner.len},
                                            .group = {.data = group.data, .len = group.len},
                                            .cancel = ctx.cancel};
+    r = wcow_gate_enter(&s->gate, WCOW_DIFFER_DIFF_WEIGHT, ctx.cancel, err);
+    if (r < 0)
+        return r;
     r = write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options, compression,
                      ret, err);
+    wcow_gate_leave(&s->gate, WCOW_DIFFER_DIFF_WEIGHT);
     /* The request was for us: UNIMPLEMENTED would send containerd on to another differ. */
     if (r == WCOW_E_UNSUPPORTED) {
         r = WCOW_E_PRECONDITION;

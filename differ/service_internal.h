@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "differ/gate.h"
 #include "differ/mounts.h"
 #include "differ/service.h"
 #include "proto/diff.pb-c.h"
@@ -13,8 +14,13 @@
 #define WCOW_MEDIA_GZIP WCOW_MEDIA_TAR "+gzip"
 #define WCOW_MEDIA_ZSTD WCOW_MEDIA_TAR "+zstd"
 
+/** Memory of calls at once, in pieces of about 10 MB: four Applies, or a Diff (which uses all cores
+ *  by itself) and an Apply. See docs/differ.md. */
+enum { WCOW_DIFFER_ROOM = 4, WCOW_DIFFER_APPLY_WEIGHT = 1, WCOW_DIFFER_DIFF_WEIGHT = 3 };
+
 struct wcow_differ_service {
     struct wcow_differ_options options;
+    struct wcow_gate gate;
     pthread_mutex_t lock;
     char *content_root; /* under the lock; once known it stays */
     bool asked;         /* containerd was asked for it */
