@@ -213,7 +213,7 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
 {
     struct wcow_local_image *image = NULL;
     int r = wcow_build_base_image(b, name, &s->platform, NULL, &image, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     wcow_autobuf text = {0};
     r = wcow_buf_addf(&text, err, "FROM %s@%s", image->name, image->target_digest.text);
@@ -265,7 +265,7 @@ int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, str
         r = WCOW_FAIL(err, WCOW_E_INVALID, "base name (%s) should not be blank", s->stage->base);
     if (r == WCOW_OK)
         r = stage_platform(b, s, &lexer, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     s->args.ignore_case = strcmp(s->platform.os, "windows") == 0;
     if (wcow_build_is_named(b, base)) {
