@@ -182,6 +182,16 @@ layer sh -c 'echo x >Files/a; tar -cf "$0" --format=pax \
 bad "a name of 3000 folders" 'Files/d' "$LAYER"
 check "what was pulled before is untouched" snapshots info "$good"
 
+# ---- limits
+kill_wcowd
+start_wcowd --layer-limits entries=30
+eventually "wcowd is back" snapshots info "$good"
+make_image many:1 --components 40
+refused_image "more entries than allowed" '30|entries'
+kill_wcowd
+start_wcowd
+eventually "wcowd is back without limits" snapshots info "$good"
+
 # ---- containerd is told, wcowd goes on
 refused "an unknown parent" "not found" snapshots prepare a sha256:unknown
 snapshots prepare used "$good" >/dev/null
