@@ -84,7 +84,7 @@ static bool ends_as_dir(const char *path)
 static int normalise(const char *path, bool keep_slash, const char *refused, char **ret,
                      struct wcow_error *err)
 {
-    const char *rest = NULL;
+    const char *rest = path;
     int r = check_length(path, err);
     if (r == WCOW_OK)
         r = cut_drive(path, &rest, err);
