@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Load on a snapshotter's socket, wcowd's or any other's: each client repeats prepare, mounts,
- * stat, commit, view, remove, remove on keys of its own. Prints operations a second and, for each
- * method, the median and the 99th percentile.
+/* Load on a snapshotter's socket, wcowd's or any other's: each client repeats, on keys of its own,
+ * prepare, mounts, stat, commit, view, remove, remove (WHAT: cycle), or one of stat, mounts and
+ * list alone. Prints operations a second and, for each method, the median and the 99th percentile.
  *
- *   snapshots-load SOCKET CLIENTS SECONDS [SNAPSHOTTER] */
+ *   snapshots-load SOCKET CLIENTS SECONDS [WHAT [SNAPSHOTTER]] */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,9 +21,9 @@
 #define PB_INIT(name) CONTAINERD__SERVICES__SNAPSHOTS__V1__##name##__INIT
 #define TYPE(name)    (&containerd__services__snapshots__v1__##name##__descriptor)
 
-enum method { PREPARE, MOUNTS, STAT, COMMIT, VIEW, REMOVE, N_METHODS };
-static const char *const method_names[N_METHODS] = {"Prepare", "Mounts", "Stat",
-                                                    "Commit",  "View",   "Remove"};
+enum method { PREPARE, MOUNTS, STAT, COMMIT, VIEW, REMOVE, LIST, N_METHODS };
+static const char *const method_names[N_METHODS] = {"Prepare", "Mounts", "Stat", "Commit",
+                                                    "View",    "Remove", "List"};
 enum { MAX_SAMPLES = 1 << 20, MAX_CLIENTS = 1024 };
 
 struct samples {
@@ -41,6 +41,9 @@ struct client {
 
 static atomic_bool stop;
 static char *snapshotter;
+static const char *what = "cycle";
+static char base[] = "load-base";
+static char held[] = "load-held active";
 
 static uint64_t now_us(void)
 {
@@ -49,28 +52,41 @@ static uint64_t now_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static struct wcow_rpc_call_options call_options(void)
+{
+    static const struct wcow_rpc_header headers[] = {{"containerd-namespace", "default"}};
+    return (struct wcow_rpc_call_options){
+        .headers = headers, .n_headers = 1, .timeout_ms = 60000, .peer = "the snapshotter"};
+}
+
+static void give_up(enum method method, const struct wcow_error *err)
+{
+    (void)fprintf(stderr, "snapshots-load: %s: %s\n", method_names[method], err->msg);
+    exit(1); /* NOLINT(concurrency-mt-unsafe): the measurement is void */
+}
+
+static void sample(struct client *c, enum method method, uint64_t begin_us)
+{
+    struct samples *s = &c->samples[method];
+    if (s->n < MAX_SAMPLES)
+        s->us[s->n++] = (uint32_t)(now_us() - begin_us);
+    c->n_ops++;
+}
+
 static void call(struct client *c, enum method method, const ProtobufCMessage *request,
                  const ProtobufCMessageDescriptor *reply_type)
 {
-    static const struct wcow_rpc_header headers[] = {{"containerd-namespace", "default"}};
-    const struct wcow_rpc_call_options options = {
-        .headers = headers, .n_headers = 1, .timeout_ms = 60000, .peer = "the snapshotter"};
+    const struct wcow_rpc_call_options options = call_options();
     char path[96];
     (void)snprintf(path, sizeof(path), "/containerd.services.snapshots.v1.Snapshots/%s",
                    method_names[method]);
     struct wcow_error err = {0};
     ProtobufCMessage *reply = NULL;
     uint64_t begin = now_us();
-    if (wcow_rpc_unary(c->channel, &options, path, request, reply_type, &reply, &err) < 0) {
-        (void)fprintf(stderr, "snapshots-load: %s: %s\n", method_names[method], err.msg);
-        exit(1); /* NOLINT(concurrency-mt-unsafe): the measurement is void */
-    }
-    uint64_t took = now_us() - begin;
+    if (wcow_rpc_unary(c->channel, &options, path, request, reply_type, &reply, &err) < 0)
+        give_up(method, &err);
+    sample(c, method, begin);
     protobuf_c_message_free_unpacked(reply, NULL);
-    struct samples *s = &c->samples[method];
-    if (s->n < MAX_SAMPLES)
-        s->us[s->n++] = (uint32_t)took;
-    c->n_ops++;
 }
 
 static void prepare(struct client *c, char *key, char *parent)
@@ -99,21 +115,47 @@ static void remove_one(struct client *c, char *key)
     call(c, REMOVE, &r.base, &google__protobuf__empty__descriptor);
 }
 
-static void look(struct client *c, char *key)
+static void mounts(struct client *c, char *key)
 {
-    PB(MountsRequest) m = PB_INIT(MOUNTS_REQUEST);
-    m.snapshotter = snapshotter;
-    m.key = key;
-    call(c, MOUNTS, &m.base, TYPE(mounts_response));
-    PB(StatSnapshotRequest) s = PB_INIT(STAT_SNAPSHOT_REQUEST);
-    s.snapshotter = snapshotter;
-    s.key = key;
-    call(c, STAT, &s.base, TYPE(stat_snapshot_response));
+    PB(MountsRequest) r = PB_INIT(MOUNTS_REQUEST);
+    r.snapshotter = snapshotter;
+    r.key = key;
+    call(c, MOUNTS, &r.base, TYPE(mounts_response));
+}
+
+static void stat_one(struct client *c, char *key)
+{
+    PB(StatSnapshotRequest) r = PB_INIT(STAT_SNAPSHOT_REQUEST);
+    r.snapshotter = snapshotter;
+    r.key = key;
+    call(c, STAT, &r.base, TYPE(stat_snapshot_response));
+}
+
+static void list(struct client *c)
+{
+    const struct wcow_rpc_call_options options = call_options();
+    PB(ListSnapshotsRequest) r = PB_INIT(LIST_SNAPSHOTS_REQUEST);
+    r.snapshotter = snapshotter;
+    WCOW_CLEANUP(wcow_rpc_stream_free_p) struct wcow_rpc_stream *stream = NULL;
+    struct wcow_error err = {0};
+    uint64_t begin = now_us();
+    int e = wcow_rpc_stream_open(c->channel, &options,
+                                 "/containerd.services.snapshots.v1.Snapshots/List", &stream, &err);
+    if (e == WCOW_OK)
+        e = wcow_rpc_stream_send(stream, &r.base, &err);
+    if (e == WCOW_OK)
+        e = wcow_rpc_stream_close_send(stream, &err);
+    ProtobufCMessage *reply = NULL;
+    while (e >= 0 &&
+           (e = wcow_rpc_stream_recv(stream, TYPE(list_snapshots_response), &reply, &err)) > 0)
+        protobuf_c_message_free_unpacked(reply, NULL);
+    if (e < 0)
+        give_up(LIST, &err);
+    sample(c, LIST, begin);
 }
 
 static void cycle(struct client *c, unsigned n)
 {
-    static char base[] = "load-base";
     char key[64];
     char name[64];
     char view[64];
@@ -121,7 +163,8 @@ static void cycle(struct client *c, unsigned n)
     (void)snprintf(name, sizeof(name), "load-%u-%u committed", c->number, n);
     (void)snprintf(view, sizeof(view), "load-%u-%u view", c->number, n);
     prepare(c, key, base);
-    look(c, key);
+    mounts(c, key);
+    stat_one(c, key);
     commit(c, name, key);
     PB(ViewSnapshotRequest) v = PB_INIT(VIEW_SNAPSHOT_REQUEST);
     v.snapshotter = snapshotter;
@@ -135,8 +178,16 @@ static void cycle(struct client *c, unsigned n)
 static void *run(void *arg)
 {
     struct client *c = arg;
-    for (unsigned n = 0; !atomic_load(&stop); n++)
-        cycle(c, n);
+    for (unsigned n = 0; !atomic_load(&stop); n++) {
+        if (strcmp(what, "stat") == 0)
+            stat_one(c, held);
+        else if (strcmp(what, "mounts") == 0)
+            mounts(c, held);
+        else if (strcmp(what, "list") == 0)
+            list(c);
+        else
+            cycle(c, n);
+    }
     return NULL;
 }
 
@@ -152,7 +203,7 @@ static void report(const struct client *clients, unsigned n, double seconds)
     size_t n_ops = 0;
     for (unsigned i = 0; i < n; i++)
         n_ops += clients[i].n_ops;
-    (void)printf("clients=%u ops_per_s=%.0f", n, (double)n_ops / seconds);
+    (void)printf("what=%s clients=%u ops_per_s=%.0f", what, n, (double)n_ops / seconds);
     uint32_t *all = calloc(n * (size_t)65536 + 1, sizeof(*all));
     for (int m = 0; all && m < N_METHODS; m++) {
         size_t n_all = 0;
@@ -189,11 +240,14 @@ int main(int argc, char **argv)
     unsigned n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     unsigned seconds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
     if (n == 0 || n > MAX_CLIENTS || seconds == 0) {
-        (void)fprintf(stderr, "usage: snapshots-load SOCKET CLIENTS SECONDS [SNAPSHOTTER]\n");
+        (void)fprintf(stderr, "usage: snapshots-load SOCKET CLIENTS SECONDS "
+                              "[cycle|stat|mounts|list [SNAPSHOTTER]]\n");
         return 2;
     }
     static char default_name[] = "wcow";
-    snapshotter = argc > 4 ? argv[4] : default_name;
+    if (argc > 4)
+        what = argv[4];
+    snapshotter = argc > 5 ? argv[5] : default_name;
     struct wcow_error err = {0};
     struct wcow_rpc_channel *channel = NULL;
     struct client *clients = calloc(n + 1, sizeof(*clients));
@@ -205,11 +259,11 @@ int main(int argc, char **argv)
         if (!set_up(&clients[i], i, channel))
             return 1;
     }
-    static char base[] = "load-base";
     static char base_key[] = "load-base active";
     static char none[] = "";
     prepare(&clients[n], base_key, none);
     commit(&clients[n], base, base_key);
+    prepare(&clients[n], held, base);
     uint64_t begin = now_us();
     for (unsigned i = 0; i < n; i++)
         (void)pthread_create(&clients[i].thread, NULL, run, &clients[i]);
@@ -218,6 +272,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < n; i++)
         (void)pthread_join(clients[i].thread, NULL);
     report(clients, n, (double)(now_us() - begin) / 1e6);
+    remove_one(&clients[n], held);
     remove_one(&clients[n], base);
     wcow_rpc_channel_free(channel);
     return 0;
