@@ -70,7 +70,7 @@ static void mount_it(const Containerd__Types__Mount *m)
     assert_int_equal(chdir(folders), 0);
     shorten(data, folders);
     if (mount(m->source, at, m->type, flags, data) < 0)
-        fail_msg("mount %s: %s (%.200s)", m->type, strerror(errno), data);
+        fail_msg("mount %s: %m (%.200s)", m->type, data);
     if ((flags & MS_BIND) && (flags & MS_RDONLY))
         assert_int_equal(mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL), 0);
     assert_int_equal(chdir("/"), 0);
@@ -85,7 +85,7 @@ static void prepare(const char *key, const char *parent)
 {
     struct wcow_error err = {0};
     PB(PrepareSnapshotResponse) *reply = NULL;
-    if (wcowd_prepare(&d, key, parent, &reply, &err) < 0)
+    if (wcowd_prepare(&d, key, parent, &reply, &err) != WCOW_OK || !reply)
         fail_msg("Prepare: %s", err.msg);
     assert_int_equal(reply->n_mounts, 1);
     mount_it(reply->mounts[0]);
@@ -96,7 +96,7 @@ static void look_at(const char *key, const char *parent)
 {
     struct wcow_error err = {0};
     PB(ViewSnapshotResponse) *reply = NULL;
-    if (wcowd_view(&d, key, parent, &reply, &err) < 0)
+    if (wcowd_view(&d, key, parent, &reply, &err) != WCOW_OK || !reply)
         fail_msg("View: %s", err.msg);
     mount_it(reply->mounts[0]);
     protobuf_c_message_free_unpacked(&reply->base, NULL);
@@ -123,7 +123,7 @@ static void put(const char *name, const char *text)
 {
     FILE *f = fopen(below(name), "we");
     if (!f)
-        fail_msg("%s: %s", name, strerror(errno));
+        fail_msg("%s: %m", name);
     assert_true(fputs(text, f) >= 0);
     assert_int_equal(fclose(f), 0);
 }
@@ -133,7 +133,7 @@ static void holds(const char *name, const char *want)
     char text[64] = "";
     FILE *f = fopen(below(name), "re");
     if (!f)
-        fail_msg("%s: %s", name, strerror(errno));
+        fail_msg("%s: %m", name);
     (void)!fgets(text, sizeof(text), f);
     (void)fclose(f);
     assert_string_equal(text, want);

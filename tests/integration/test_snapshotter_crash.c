@@ -166,7 +166,7 @@ static bool exists(const struct client *c, int i, enum state state)
     int code = wcowd_stat(&daemon_, key, &reply, &err);
     if (code == WCOW_E_NOT_FOUND)
         return false;
-    if (code != WCOW_OK)
+    if (code != WCOW_OK || !reply)
         fail_msg("Stat of %s after the restart: %s", key, err.msg);
     if (s->parent >= 0)
         name_of(c, s->parent, s->parent_generation, COMMITTED, parent);

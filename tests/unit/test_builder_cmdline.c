@@ -49,14 +49,13 @@ static void lines_are_cut_as_windows_cuts_them(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wcow_arena arena = {0};
         struct wcow_strings argv = {0};
-        char got[128] = "";
+        wcow_autobuf got = {0};
         assert_ok(wcow_cmdline_split(cases[i][0], &arena, &argv, &err));
-        for (size_t k = 0; k < argv.count; k++) {
-            strcat(got, k ? "|" : "");
-            strcat(got, argv.items[k]);
-        }
-        if (strcmp(got, cases[i][1]) != 0)
-            fail_msg("%s: got %s, wanted %s", cases[i][0], got, cases[i][1]);
+        for (size_t k = 0; k < argv.count; k++)
+            assert_ok(wcow_buf_addf(&got, &err, "%s%s", k ? "|" : "", argv.items[k]));
+        const char *text = argv.count ? (const char *)got.data : "";
+        if (strcmp(text, cases[i][1]) != 0)
+            fail_msg("%s: got %s, wanted %s", cases[i][0], text, cases[i][1]);
         wcow_arena_done(&arena);
     }
 }

@@ -16,22 +16,15 @@ static struct wcow_dockerfile *parse(const char *text)
 }
 
 /* "name [flag|…] arg|arg" of each node, a line each. */
-static void dump(const struct wcow_dockerfile *file, char *out)
+static void dump(const struct wcow_dockerfile *file, struct wcow_buf *out)
 {
-    *out = '\0';
     for (size_t i = 0; i < file->node_count; i++) {
         const struct wcow_node *node = &file->nodes[i];
-        strcat(out, i ? "\n" : "");
-        strcat(out, node->name);
-        for (size_t k = 0; k < node->flags.count; k++) {
-            strcat(out, " {");
-            strcat(out, node->flags.items[k]);
-            strcat(out, "}");
-        }
-        for (size_t k = 0; k < node->args.count; k++) {
-            strcat(out, k ? "|" : " ");
-            strcat(out, node->args.items[k]);
-        }
+        assert_ok(wcow_buf_addf(out, &err, "%s%s", i ? "\n" : "", node->name));
+        for (size_t k = 0; k < node->flags.count; k++)
+            assert_ok(wcow_buf_addf(out, &err, " {%s}", node->flags.items[k]));
+        for (size_t k = 0; k < node->args.count; k++)
+            assert_ok(wcow_buf_addf(out, &err, "%s%s", k ? "|" : " ", node->args.items[k]));
     }
 }
 
@@ -86,11 +79,12 @@ static void lines_become_instructions(void **state)
         {"ONBUILD RUN x", "onbuild"},
         {"NOSUCH a b", "nosuch"},
     };
-    char got[512];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wcow_dockerfile *file = parse(cases[i][0]);
-        dump(file, got);
-        if (strcmp(got, cases[i][1]) != 0)
+        wcow_autobuf dumped = {0};
+        dump(file, &dumped);
+        const char *got = (const char *)dumped.data;
+        if (!got || strcmp(got, cases[i][1]) != 0)
             fail_msg("%s:\ngot    %s\nwanted %s", cases[i][0], got, cases[i][1]);
         wcow_dockerfile_free(file);
     }

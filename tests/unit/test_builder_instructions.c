@@ -24,10 +24,35 @@ static void parsed_done(struct parsed *p)
     wcow_dockerfile_free(p->dockerfile);
 }
 
-static void mistakes_are_explained(void **state)
+/* What is written below FROM, and what its error says. */
+struct mistake {
+    const char *line;
+    const char *message;
+};
+
+static void check_mistakes(const struct mistake *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        wcow_autobuf text = {0};
+        assert_ok(wcow_buf_addf(&text, &err, "FROM base\n%s", cases[i].line));
+        struct wcow_dockerfile *dockerfile = NULL;
+        struct wcow_build_file *file = NULL;
+        struct wcow_line_range where = {0};
+        struct wcow_error e = {0};
+        assert_ok(
+            wcow_dockerfile_parse((const char *)text.data, text.len, &dockerfile, NULL, &err));
+        assert_int_equal(wcow_build_file_new(dockerfile, &file, &where, &e), WCOW_E_INVALID);
+        if (!strstr(e.msg, cases[i].message))
+            fail_msg("%s: '%s'", cases[i].line, e.msg);
+        assert_int_equal(where.first, 2);
+        wcow_dockerfile_free(dockerfile);
+    }
+}
+
+static void mistakes_in_names_and_from_are_explained(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
+    static const struct mistake cases[] = {
         {"COPI a b", "unknown instruction: COPI (did you mean COPY?)"},
         {"copi a b", "unknown instruction: copi (did you mean copy?)"},
         {"XYZZY", "unknown instruction: XYZZY"},
@@ -38,6 +63,14 @@ static void mistakes_are_explained(void **state)
         {"FROM a AS b/c", "invalid name for build stage"},
         {"FROM --platfrom=x a", "unknown flag: --platfrom (did you mean platform?)"},
         {"FROM --platform a", "missing a value on flag: --platform"},
+    };
+    check_mistakes(cases, sizeof cases / sizeof *cases);
+}
+
+static void mistakes_in_copy_and_add_are_explained(void **state)
+{
+    (void)state;
+    static const struct mistake cases[] = {
         {"COPY a", "at least two arguments"},
         {"COPY", "at least two arguments"},
         {"COPY --form=x a b", "unknown flag: --form (did you mean from?)"},
@@ -49,6 +82,14 @@ static void mistakes_are_explained(void **state)
         {"COPY --keep-git-dir a b", "unknown flag: --keep-git-dir"},
         {"COPY a <<EOF\nEOF", "cannot accept a heredoc as a destination"},
         {"ADD --from=x a b", "unknown flag: --from"},
+    };
+    check_mistakes(cases, sizeof cases / sizeof *cases);
+}
+
+static void mistakes_in_run_are_explained(void **state)
+{
+    (void)state;
+    static const struct mistake cases[] = {
         {"RUN", "at least one argument"},
         {"RUN --network=lan x", "invalid network mode \"lan\""},
         {"RUN --security=none x", "security \"none\" is not valid"},
@@ -68,6 +109,14 @@ static void mistakes_are_explained(void **state)
         {"RUN --mount=type=secret,id=a,from=b y", "should not have a from"},
         {"RUN --mount=type=bind,target=/x,from=$y z", "doesn't support variable expansion"},
         {"RUN --mount=target=/x,ro=perhaps y", "invalid value for ro: perhaps"},
+    };
+    check_mistakes(cases, sizeof cases / sizeof *cases);
+}
+
+static void mistakes_in_other_instructions_are_explained(void **state)
+{
+    (void)state;
+    static const struct mistake cases[] = {
         {"ENV", "ENV requires at least one argument"},
         {"ENV =b", "ENV names can not be blank"},
         {"ENV --x a=b", "unknown flag: --x"},
@@ -97,20 +146,7 @@ static void mistakes_are_explained(void **state)
         {"ONBUILD maintainer a", "MAINTAINER isn't allowed"},
         {"ONBUILD CPY a b", "did you mean COPY?"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[256] = "FROM base\n";
-        strcat(text, cases[i][0]);
-        struct wcow_dockerfile *dockerfile = NULL;
-        struct wcow_build_file *file = NULL;
-        struct wcow_line_range where = {0};
-        struct wcow_error e = {0};
-        assert_ok(wcow_dockerfile_parse(text, strlen(text), &dockerfile, NULL, &err));
-        assert_int_equal(wcow_build_file_new(dockerfile, &file, &where, &e), WCOW_E_INVALID);
-        if (!strstr(e.msg, cases[i][1]))
-            fail_msg("%s: '%s'", cases[i][0], e.msg);
-        assert_int_equal(where.first, 2);
-        wcow_dockerfile_free(dockerfile);
-    }
+    check_mistakes(cases, sizeof cases / sizeof *cases);
 }
 
 static void only_arg_may_stand_before_from(void **state)
@@ -324,7 +360,10 @@ static void durations_and_sizes_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_explained),
+        cmocka_unit_test(mistakes_in_names_and_from_are_explained),
+        cmocka_unit_test(mistakes_in_copy_and_add_are_explained),
+        cmocka_unit_test(mistakes_in_run_are_explained),
+        cmocka_unit_test(mistakes_in_other_instructions_are_explained),
         cmocka_unit_test(only_arg_may_stand_before_from),
         cmocka_unit_test(stages_are_found),
         cmocka_unit_test(copies_and_adds_are_typed),

@@ -239,13 +239,11 @@ static void splits_into_words(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct wcow_arena arena = {0};
         struct wcow_strings words = {0};
-        char got[128] = "";
+        wcow_autobuf got = {0};
         assert_ok(wcow_words_split(&lexer, cases[i].word, &arena, &words, &err));
-        for (size_t k = 0; k < words.count; k++) {
-            strcat(got, k ? "|" : "");
-            strcat(got, words.items[k]);
-        }
-        assert_string_equal(got, cases[i].want);
+        for (size_t k = 0; k < words.count; k++)
+            assert_ok(wcow_buf_addf(&got, &err, "%s%s", k ? "|" : "", words.items[k]));
+        assert_string_equal(words.count ? (const char *)got.data : "", cases[i].want);
         wcow_arena_done(&arena);
     }
     wcow_env_done(&env);
@@ -269,13 +267,14 @@ static void heredoc_content_keeps_quotes_and_backslashes(void **state)
 static void too_deep_is_refused(void **state)
 {
     (void)state;
-    char word[2048] = "";
+    wcow_autobuf word = {0};
     for (size_t i = 0; i < 300; i++)
-        strcat(word, "${a:-");
+        assert_ok(wcow_buf_add_str(&word, "${a:-", &err));
     struct wcow_lexer lexer = {.escape = '\\'};
     struct wcow_arena arena = {0};
     const char *got = NULL;
-    assert_fails(wcow_words_expand(&lexer, word, &arena, &got, &err), WCOW_E_LIMIT);
+    assert_fails(wcow_words_expand(&lexer, (const char *)word.data, &arena, &got, &err),
+                 WCOW_E_LIMIT);
     wcow_arena_done(&arena);
 }
 

@@ -84,7 +84,7 @@ static void bytes_repeat_whatever_the_threads(void **state)
         compress(&sample, both[i], 1, 65536, &first);
         for (unsigned threads = 2; threads <= 5; threads++) {
             wcow_autobuf other = {0};
-            compress(&sample, both[i], threads, 1000 * threads, &other);
+            compress(&sample, both[i], threads, (size_t)1000 * threads, &other);
             assert_int_equal(other.len, first.len);
             assert_memory_equal(other.data, first.data, first.len);
         }

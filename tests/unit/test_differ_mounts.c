@@ -32,88 +32,89 @@ static void to_mounts(struct side *s, struct wcow_mount *m, char *options[2], ch
     *ret = (struct wcow_mounts){.items = m, .n = 1};
 }
 
+static struct {
+    const char *what;
+    struct side lower;
+    struct side upper;
+    int want;
+    const char *layer;
+} pair_cases[] = {
+    {"a layer on its parent",
+     {windows_layer, "/v", ro, "[\"/b\",\"/a\"]"},
+     {windows_layer, "/c", rw, "[\"/b\",\"/a\"]"},
+     WCOW_OK,
+     "/c"},
+    {"a base layer on nothing",
+     {windows_layer, "/v", ro, ""},
+     {windows_layer, "/a", rw, ""},
+     WCOW_OK,
+     "/a"},
+    {"a view on a view",
+     {windows_layer, "/v", ro, "[\"/a\"]"},
+     {windows_layer, "/w", ro, "[\"/b\",\"/a\"]"},
+     WCOW_OK,
+     "/b"},
+    {"a lower side of another type",
+     {overlay, "/v", ro, ""},
+     {windows_layer, "/c", rw, ""},
+     WCOW_E_INVALID,
+     NULL},
+    {"an upper side of another type",
+     {windows_layer, "/v", ro, ""},
+     {overlay, "/c", rw, ""},
+     WCOW_E_UNSUPPORTED,
+     NULL},
+    {"both of another type",
+     {overlay, "/v", ro, ""},
+     {overlay, "/c", rw, ""},
+     WCOW_E_UNSUPPORTED,
+     NULL},
+    {"parents on nothing",
+     {windows_layer, "/v", ro, ""},
+     {windows_layer, "/c", rw, "[\"/a\"]"},
+     WCOW_E_INVALID,
+     NULL},
+    {"no parents on a layer",
+     {windows_layer, "/a", rw, ""},
+     {windows_layer, "/c", rw, ""},
+     WCOW_E_INVALID,
+     NULL},
+    {"a stranger's parent",
+     {windows_layer, "/x", rw, ""},
+     {windows_layer, "/c", rw, "[\"/a\"]"},
+     WCOW_E_INVALID,
+     NULL},
+    {"other grandparents",
+     {windows_layer, "/b", rw, "[\"/x\"]"},
+     {windows_layer, "/c", rw, "[\"/b\",\"/a\"]"},
+     WCOW_E_INVALID,
+     NULL},
+    {"nothing on nothing",
+     {windows_layer, "/v", ro, ""},
+     {windows_layer, "/w", ro, ""},
+     WCOW_E_INVALID,
+     NULL},
+};
+
 static void pairs(void **state)
 {
     (void)state;
-    struct {
-        const char *what;
-        struct side lower;
-        struct side upper;
-        int want;
-        const char *layer;
-    } cases[] = {
-        {"a layer on its parent",
-         {windows_layer, "/v", ro, "[\"/b\",\"/a\"]"},
-         {windows_layer, "/c", rw, "[\"/b\",\"/a\"]"},
-         WCOW_OK,
-         "/c"},
-        {"a base layer on nothing",
-         {windows_layer, "/v", ro, ""},
-         {windows_layer, "/a", rw, ""},
-         WCOW_OK,
-         "/a"},
-        {"a view on a view",
-         {windows_layer, "/v", ro, "[\"/a\"]"},
-         {windows_layer, "/w", ro, "[\"/b\",\"/a\"]"},
-         WCOW_OK,
-         "/b"},
-        {"a lower side of another type",
-         {overlay, "/v", ro, ""},
-         {windows_layer, "/c", rw, ""},
-         WCOW_E_INVALID,
-         NULL},
-        {"an upper side of another type",
-         {windows_layer, "/v", ro, ""},
-         {overlay, "/c", rw, ""},
-         WCOW_E_UNSUPPORTED,
-         NULL},
-        {"both of another type",
-         {overlay, "/v", ro, ""},
-         {overlay, "/c", rw, ""},
-         WCOW_E_UNSUPPORTED,
-         NULL},
-        {"parents on nothing",
-         {windows_layer, "/v", ro, ""},
-         {windows_layer, "/c", rw, "[\"/a\"]"},
-         WCOW_E_INVALID,
-         NULL},
-        {"no parents on a layer",
-         {windows_layer, "/a", rw, ""},
-         {windows_layer, "/c", rw, ""},
-         WCOW_E_INVALID,
-         NULL},
-        {"a stranger's parent",
-         {windows_layer, "/x", rw, ""},
-         {windows_layer, "/c", rw, "[\"/a\"]"},
-         WCOW_E_INVALID,
-         NULL},
-        {"other grandparents",
-         {windows_layer, "/b", rw, "[\"/x\"]"},
-         {windows_layer, "/c", rw, "[\"/b\",\"/a\"]"},
-         WCOW_E_INVALID,
-         NULL},
-        {"nothing on nothing",
-         {windows_layer, "/v", ro, ""},
-         {windows_layer, "/w", ro, ""},
-         WCOW_E_INVALID,
-         NULL},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(pair_cases) / sizeof(pair_cases[0]); i++) {
         struct wcow_mount m[2];
         char *options[2][2];
         char option[2][128];
         struct wcow_mounts lower;
         struct wcow_mounts upper;
-        to_mounts(&cases[i].lower, &m[0], options[0], option[0], &lower);
-        to_mounts(&cases[i].upper, &m[1], options[1], option[1], &upper);
+        to_mounts(&pair_cases[i].lower, &m[0], options[0], option[0], &lower);
+        to_mounts(&pair_cases[i].upper, &m[1], options[1], option[1], &upper);
         wcow_autoside side = {0};
         struct wcow_error err = {0};
         int r = wcow_mounts_pair(&lower, &upper, &side, &err);
-        if (r != cases[i].want)
-            fail_msg("%s: %d %s", cases[i].what, r, err.msg);
-        assert_int_equal(err.code, cases[i].want);
-        if (cases[i].layer)
-            assert_string_equal(side.layer, cases[i].layer);
+        if (r != pair_cases[i].want)
+            fail_msg("%s: %d %s", pair_cases[i].what, r, err.msg);
+        assert_int_equal(err.code, pair_cases[i].want);
+        if (pair_cases[i].layer)
+            assert_string_equal(side.layer, pair_cases[i].layer);
     }
 }
 
