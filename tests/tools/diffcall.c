@@ -46,7 +46,7 @@ static int call(const char *socket, const char *ns, diff_request *q)
         r = wcow_rpc_unary(channel, &options, "/containerd.services.diff.v1.Diff/Diff", &q->base,
                            &containerd__services__diff__v1__diff_response__descriptor, &message,
                            &err);
-    if (r < 0) {
+    if (r != WCOW_OK || !message) {
         (void)fprintf(stderr, "diffcall: %s (code %d)\n", err.msg, r);
         return 1;
     }

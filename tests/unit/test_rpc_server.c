@@ -205,8 +205,10 @@ static int call_stat(struct fixture *f, const struct wcow_rpc_call_options *opti
     ProtobufCMessage *reply = NULL;
     int r = wcow_rpc_unary(f->channel, options, STAT_PATH, &request.base, stat_response_type,
                            &reply, err);
-    if (r == WCOW_OK)
+    if (r == WCOW_OK) {
+        assert_non_null(reply);
         *ret = (stat_response *)(void *)reply;
+    }
     return r;
 }
 
@@ -334,7 +336,7 @@ static void a_caller_that_is_not_admitted_is_told_why_by_each_call(void **state)
     assert_true(atomic_load(&asked) >= 3);
     wcow_rpc_channel_free(channel);
     wcow_rpc_server_free(server);
-    (void)strcat(socket_path, ".lock");
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/run/refuses.lock", f->dir);
     (void)unlink(socket_path);
 }
 

@@ -4,7 +4,6 @@
 #include "wcow_test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run_command.h"
 #include "snapshotter/lookup.h"
 #include "snapshotter/snapshotter.h"
 
@@ -21,14 +21,6 @@ struct fixture {
     struct wcow_snapshotter *s;
 };
 static struct fixture f;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static void start(enum wcow_mount_type type)
 {
@@ -57,7 +49,7 @@ static int teardown(void **state)
 {
     (void)state;
     stop();
-    return nftw(f.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_all(f.root);
 }
 
 /* ---- changes, waited for ---- */

@@ -3,27 +3,19 @@
 #include "wcow_test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run_command.h"
 #include "snapshotter/owner.h"
 
 static char top[64];
 static struct wcow_store *store;
 static struct wcow_owner_guard guard;
 static char proc[96];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static void put(const char *path, const char *text)
 {
@@ -79,7 +71,7 @@ static int teardown(void **state)
 {
     (void)state;
     wcow_store_close(WCOW_TAKE_PTR(store));
-    return nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_all(top);
 }
 
 static void the_first_containerd_is_recorded_and_a_second_refused(void **state)

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wcow_test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run_command.h"
 #include "store/snapshots.h"
 
 static char root[] = "/tmp/wcow-store-XXXXXX";
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -30,7 +22,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return remove_all(root);
 }
 
 static void write_file(const char *name, const char *bytes)
@@ -45,10 +37,10 @@ static void write_file(const char *name, const char *bytes)
 
 static void shell(const char *sql)
 {
-    char command[512];
-    (void)snprintf(command, sizeof(command), "sqlite3 %s/metadata.db '%s'", root, sql);
-    assert_int_equal(system(command),
-                     0); /* NOLINT(cert-env33-c,concurrency-mt-unsafe): own words */
+    char database[128];
+    (void)snprintf(database, sizeof(database), "%s/metadata.db", root);
+    const char *const argv[] = {"sqlite3", database, sql, NULL};
+    assert_int_equal(run_command(argv), 0);
 }
 
 static void a_root_is_made_and_opened_again(void **state)
