@@ -29,7 +29,6 @@ static void what_goes_in_comes_out_in_order(void **state)
     (void)state;
     static const size_t totals[] = {0, 1, 65535, 65536, 65537, 5000000};
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
-        struct wcow_error err = {0};
         struct taken taken = {0};
         struct wcow_sink to = {.write = take, .ctx = &taken};
         struct wcow_outflow *o = NULL;
@@ -55,7 +54,7 @@ static void what_goes_in_comes_out_in_order(void **state)
 static void an_error_of_the_other_side_reaches_the_filler(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
+    struct wcow_error error = {0};
     struct taken taken = {.fail_at = 200000};
     struct wcow_sink to = {.write = take, .ctx = &taken};
     struct wcow_outflow *o = NULL;
@@ -64,10 +63,10 @@ static void an_error_of_the_other_side_reaches_the_filler(void **state)
     static const uint8_t piece[10000];
     int r = WCOW_OK;
     for (int i = 0; i < 10000 && r == WCOW_OK; i++)
-        r = wcow_sink_write(&in, piece, sizeof(piece), &err);
+        r = wcow_sink_write(&in, piece, sizeof(piece), &error);
     assert_int_equal(r, WCOW_E_IO);
-    assert_string_equal(err.msg, "the other side is full");
-    assert_int_equal(wcow_outflow_finish(o, &err), WCOW_E_IO);
+    assert_string_equal(error.msg, "the other side is full");
+    assert_int_equal(wcow_outflow_finish(o, &error), WCOW_E_IO);
     wcow_outflow_free(o);
     wcow_buf_done(&taken.bytes);
 }
@@ -75,7 +74,6 @@ static void an_error_of_the_other_side_reaches_the_filler(void **state)
 static void an_outflow_may_be_left_unfinished(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
     struct taken taken = {0};
     struct wcow_sink to = {.write = take, .ctx = &taken};
     struct wcow_outflow *o = NULL;
@@ -89,7 +87,6 @@ static void an_outflow_may_be_left_unfinished(void **state)
 static void every_file_given_is_closed(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
     struct wcow_writeback *w = NULL;
     assert_ok(wcow_writeback_new(&w, &err));
     int low = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -109,12 +106,12 @@ static void every_file_given_is_closed(void **state)
 static void a_file_that_cannot_be_closed_is_an_error(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
+    struct wcow_error error = {0};
     struct wcow_writeback *w = NULL;
     assert_ok(wcow_writeback_new(&w, &err));
     wcow_writeback_give(w, 1 << 20, 1);
-    assert_true(wcow_writeback_finish(w, &err) < 0);
-    assert_non_null(strstr(err.msg, "close a file of the layer"));
+    assert_true(wcow_writeback_finish(w, &error) < 0);
+    assert_non_null(strstr(error.msg, "close a file of the layer"));
     wcow_writeback_free(w);
 }
 
@@ -160,12 +157,12 @@ static void never_more_are_inside_than_there_is_room(void **state)
 static void one_who_is_cancelled_waits_no_longer(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
+    struct wcow_error error = {0};
     struct wcow_gate gate;
     atomic_bool cancel = true;
     wcow_gate_init(&gate, 1);
     assert_ok(wcow_gate_enter(&gate, 1, NULL, &err));
-    assert_int_equal(wcow_gate_enter(&gate, 1, &cancel, &err), WCOW_E_CANCELLED);
+    assert_int_equal(wcow_gate_enter(&gate, 1, &cancel, &error), WCOW_E_CANCELLED);
     wcow_gate_leave(&gate, 1);
     assert_int_equal(gate.room, 1);
     wcow_gate_done(&gate);
