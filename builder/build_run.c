@@ -7,6 +7,7 @@
 
 #include "builder/build_internal.h"
 #include "builder/build_volumes.h"
+#include "builder/identity.h"
 #include "builder/images.h"
 #include "builder/layer_blob.h"
 #include "containerd/snapshots.h"
@@ -237,10 +238,15 @@ static int write_changes(void *arg, const struct wcow_sink *sink, struct wcow_er
     wcow_autoclose int fd = -1;
     struct wcow_digest diff_id;
     uint64_t bytes = 0;
+    wcow_autobuf owner = {0};
+    const char *user = wcow_image_config_string(s->step->stage->config, WCOW_CONFIG_USER);
     int r = wcow_layer_folder_open(s->scratch->mounts.items[0].source, &fd, err);
+    if (r == WCOW_OK)
+        r = wcow_identity_sid(user, &owner, NULL, err);
     const struct wcow_scan_options options = {.folder_fd = fd,
                                               .below = &s->scratch->below,
                                               .latest = b->has_epoch ? &latest : NULL,
+                                              .owner = {.data = owner.data, .len = owner.len},
                                               .cancel = b->options->cancel};
     return r < 0 ? r : wcow_scan_tar(&options, sink, &diff_id, &bytes, err);
 }

@@ -17,7 +17,7 @@ struct wcow_build_volumes {
     int locks[16];
     size_t n_locks;
 };
-void wcow_build_volumes_done(struct wcow_build_volumes *volumes);
+void wcow_build_volumes_done(struct wcow_build_volumes *v);
 
 WCOW_NODISCARD int wcow_build_volumes_take(struct wcow_build *b, struct wcow_stage_state *s,
                                            const struct wcow_run *run, unsigned step,

@@ -8,6 +8,7 @@
 #include "builder/wine_hives.h"
 #include "layer/hive_walk.h"
 #include "layer/names.h"
+#include "layer/utf16.h"
 
 #define CONTROL_SET   "ControlSet001"
 #define WINES_CONTROL "CurrentControlSet"
@@ -158,13 +159,12 @@ static int set_text(struct wcow_reg_key *key, const char *name, const char *text
                     struct wcow_error *err)
 {
     wcow_autobuf utf16 = {0};
-    for (size_t i = 0; i <= len; i++) {
-        const char unit[2] = {i < len ? text[i] : '\0', '\0'};
-        int r = wcow_buf_add(&utf16, unit, 2, err);
-        if (r < 0)
-            return r;
-    }
-    return wcow_reg_set(key, name, WCOW_REG_SZ, utf16.data, utf16.len, err);
+    wcow_autofree char *copy = strndup(text, len);
+    int r = copy ? wcow_utf16_add(&utf16, copy, err)
+                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a registry value");
+    if (r == WCOW_OK)
+        r = wcow_buf_add(&utf16, "\0", 2, err);
+    return r < 0 ? r : wcow_reg_set(key, name, WCOW_REG_SZ, utf16.data, utf16.len, err);
 }
 
 static int set_number(struct wcow_reg_key *key, const char *name, uint32_t value,

@@ -12,7 +12,6 @@
 
 #include "base/beneath.h"
 #include "base/bytes.h"
-#include "builder/wine_renamed.h"
 #include "differ/scan_dir.h"
 
 enum { MAX_DEPTH = 256, COMPARE_BYTES = 4096 };
@@ -27,8 +26,8 @@ struct filter {
 /* A directory of the upper folder. */
 struct spot {
     int fd;
-    const char *path;  /* "Files/app" */
-    const char *lower; /* the directory of the layers that shows through it; NULL: none */
+    const char *path; /* "Files/app" */
+    bool is_renamed;  /* it or one above it: what it hides is the old name's */
 };
 
 static int join(const char *dir, const char *leaf, char **ret, struct wcow_error *err)
@@ -45,11 +44,9 @@ static const char *in_drive(const char *path)
     return path + strlen("Files") + (path[strlen("Files")] == '/');
 }
 
-static bool has_value(int fd, const char *xattr, char *value, size_t size)
+static bool has_note(int fd, const char *xattr)
 {
-    ssize_t n = fgetxattr(fd, xattr, value, size - 1);
-    value[n > 0 ? n : 0] = '\0';
-    return n > 0;
+    return fgetxattr(fd, xattr, NULL, 0) > 0;
 }
 
 /* ---- Wine's own ---- */
@@ -115,43 +112,18 @@ static int drop_if_empty(const struct filter *f, const struct spot *up, const ch
     return WCOW_OK;
 }
 
-/* Where the directory's lower half lies: renamed (an absolute path, or a new name in the same
- * directory), or where it always was. */
-static int lower_of(const struct filter *f, const struct spot *up, const char *leaf,
-                    const char *redirect, bool is_opaque, char **ret, struct wcow_error *err)
-{
-    (void)f;
-    if (is_opaque)
-        return WCOW_OK;
-    if (redirect[0] == '/')
-        return join("Files", redirect + 1, ret, err);
-    const char *name = redirect[0] ? redirect : leaf;
-    return up->lower ? join(up->lower, name, ret, err) : WCOW_OK;
-}
-
+/* A renamed directory is left as overlayfs notes it: the differ follows it. */
 static int visit_dir(struct filter *f, const struct spot *up, const char *leaf, const char *path,
                      struct wcow_error *err)
 {
-    char redirect[4096];
-    char opaque[8];
-    wcow_autofree char *lower = NULL;
     wcow_autoclose int fd = openat(up->fd, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", path);
-    bool is_opaque = has_value(fd, "trusted.overlay.opaque", opaque, sizeof(opaque));
-    bool is_renamed = has_value(fd, "trusted.overlay.redirect", redirect, sizeof(redirect));
-    int r = lower_of(f, up, leaf, redirect, is_opaque && !is_renamed, &lower, err);
-    if (r == WCOW_OK && is_renamed) {
-        const struct wcow_wine_renamed renamed = {
-            .fd = fd, .path = path, .lower = lower, .below = f->o->below};
-        r = wcow_wine_fill_renamed(&renamed, err);
-        if (r == WCOW_OK && fremovexattr(fd, "trusted.overlay.redirect") < 0)
-            r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "end the renaming of %s", path);
-    }
-    const struct spot at = {.fd = fd, .path = path, .lower = lower};
-    if (r == WCOW_OK)
-        r = filter_dir(f, &at, err);
-    return r < 0 ? r : drop_if_empty(f, up, leaf, &at, is_opaque, err);
+    bool is_opaque = has_note(fd, "trusted.overlay.opaque");
+    bool is_renamed = has_note(fd, "trusted.overlay.redirect");
+    const struct spot at = {.fd = fd, .path = path, .is_renamed = up->is_renamed || is_renamed};
+    int r = filter_dir(f, &at, err);
+    return r < 0 || is_renamed ? r : drop_if_empty(f, up, leaf, &at, is_opaque, err);
 }
 
 static int refuse_kind(const char *path, const char *what, struct wcow_error *err)
@@ -183,6 +155,8 @@ static int visit_whiteout(const struct filter *f, const struct spot *at, const c
         return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
                          "the command deleted C:/%s: no container would start from such an image",
                          in_drive(path));
+    if (at->is_renamed)
+        return WCOW_OK;
     int r = wcow_chain_lookup(&f->chain, path, &base, NULL, err);
     if (r == 0 && unlinkat(at->fd, leaf, 0) < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "drop the whiteout of %s", path);
@@ -309,7 +283,7 @@ int wcow_wine_filter(const struct wcow_wine_leftovers *leftovers, struct wcow_er
     if (template_fd < 0 || files < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open what a command left");
     f.template_fd = template_fd;
-    const struct spot top = {.fd = files, .path = "Files", .lower = "Files"};
+    const struct spot top = {.fd = files, .path = "Files"};
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && leftovers->places && i < leftovers->places->count; i++)
         r = remove_place(&f, leftovers->places->items[i], err);

@@ -18,19 +18,18 @@ static int bad(const char *what, const char *at, struct wcow_error *err)
     return WCOW_FAIL(err, WCOW_E_CORRUPT, "Wine's registry file: %s at \"%.40s\"", what, at);
 }
 
+static unsigned digit_of(char c)
+{
+    if (isdigit((unsigned char)c))
+        return (unsigned)(c - '0');
+    return isxdigit((unsigned char)c) ? (unsigned)(tolower(c) - 'a' + 10) : 99;
+}
+
 static uint32_t read_digits(const char **p, unsigned base, size_t max)
 {
     uint32_t value = 0;
-    for (size_t i = 0; i < max; i++) {
-        char c = **p;
-        unsigned digit = isdigit((unsigned char)c)    ? (unsigned)(c - '0')
-                         : isxdigit((unsigned char)c) ? (unsigned)(tolower(c) - 'a' + 10)
-                                                      : 99;
-        if (digit >= base)
-            break;
-        value = value * base + digit;
-        (*p)++;
-    }
+    for (size_t i = 0; i < max && digit_of(**p) < base; i++)
+        value = value * base + digit_of(*(*p)++);
     return value;
 }
 

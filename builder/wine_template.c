@@ -166,6 +166,7 @@ static int link_dir(const struct wcow_chain *chain, const struct linking *at,
     }
     int r = chain->n_layers ? wcow_chain_children(chain, at->path, note_child, &casing, err) : 0;
     struct dirent *d = NULL;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of this thread alone
     while (r >= 0 && (d = readdir(dir))) {
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             r = link_one(chain, at, &casing.names, d->d_name, err);

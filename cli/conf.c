@@ -74,11 +74,10 @@ static const char *environment(const char *name)
 static FILE *open_conf(struct wcow_buf *path, struct wcow_error *err)
 {
     const char *xdg = environment("XDG_CONFIG_HOME");
-    const char *home = environment("HOME");
+    const char *base = xdg ? xdg : environment("HOME");
     FILE *f = NULL;
-    if (xdg && wcow_buf_addf(path, err, "%s/wcow/wcow.conf", xdg) == WCOW_OK)
-        f = fopen((const char *)path->data, "re");
-    else if (home && wcow_buf_addf(path, err, "%s/.config/wcow/wcow.conf", home) == WCOW_OK)
+    if (base &&
+        wcow_buf_addf(path, err, "%s%s/wcow/wcow.conf", base, xdg ? "" : "/.config") == WCOW_OK)
         f = fopen((const char *)path->data, "re");
     if (f)
         return f;

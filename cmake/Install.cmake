@@ -8,6 +8,10 @@ foreach(program wcow wcowd)
   endif()
 endforeach()
 
+# What runs inside the containers of the executor "wine"; wcow-launch.exe where mingw-w64 made it.
+install(TARGETS wcow-wine-init RUNTIME DESTINATION lib/wcow)
+install(FILES "${CMAKE_BINARY_DIR}/wcow-launch.exe" DESTINATION lib/wcow OPTIONAL)
+
 # The unit names the program by its full path.
 file(READ config/wcowd.service unit)
 string(REPLACE "/usr/bin/wcowd" "${CMAKE_INSTALL_FULL_BINDIR}/wcowd" unit "${unit}")
