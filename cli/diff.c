@@ -197,7 +197,7 @@ static int tell(struct diff *d, const struct wcow_entry *a, const struct wcow_en
         r = print_names(&line, fields, ", ", "", err);
     if (r == WCOW_OK)
         (void)puts((const char *)line.data);
-    return r == WCOW_OK && fields && d->verbose ? tell_fields(entries, fields, err) : r;
+    return r == WCOW_OK && a && b && fields && d->verbose ? tell_fields(entries, fields, err) : r;
 }
 
 /* ---- comparing ---- */

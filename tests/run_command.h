@@ -4,19 +4,18 @@
 #define WCOW_RUN_COMMAND_H
 
 #include <spawn.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* A program found in PATH; its exit code, or -1 where it did not start or was killed. */
 static inline int run_command(const char *const argv[])
 {
-    const union {
-        const char *const *in;
-        char *const *out;
-    } args = {.in = argv}; /* what POSIX takes it does not change */
+    char *const *args = NULL;
+    memcpy(&args, &argv, sizeof(args)); /* what POSIX takes it does not change */
     pid_t pid = 0;
     int status = 0;
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, args.out, environ) != 0 ||
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, args, environ) != 0 ||
         waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return -1;
     return WEXITSTATUS(status);

@@ -11,6 +11,22 @@
 
 #include "base/error.h"
 
+/* clang's analyzer does not know that a failed assertion does not return. */
+#ifdef __clang_analyzer__
+#undef fail_msg
+#undef assert_non_null
+#define fail_msg(...)                                                                              \
+    do {                                                                                           \
+        print_error(__VA_ARGS__);                                                                  \
+        __builtin_unreachable();                                                                   \
+    } while (0)
+#define assert_non_null(p)                                                                         \
+    do {                                                                                           \
+        if (!(p))                                                                                  \
+            __builtin_unreachable();                                                               \
+    } while (0)
+#endif
+
 #define assert_ok(expr)                                                                            \
     do {                                                                                           \
         struct wcow_error err = {0};                                                               \

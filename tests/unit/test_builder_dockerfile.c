@@ -15,16 +15,21 @@ static struct wcow_dockerfile *parse(const char *text)
     return file;
 }
 
+static void dump_words(const struct wcow_node *node, struct wcow_buf *out)
+{
+    for (size_t k = 0; k < node->flags.count; k++)
+        assert_ok(wcow_buf_addf(out, &err, " {%s}", node->flags.items[k]));
+    for (size_t k = 0; k < node->args.count; k++)
+        assert_ok(wcow_buf_addf(out, &err, "%s%s", k ? "|" : " ", node->args.items[k]));
+}
+
 /* "name [flag|…] arg|arg" of each node, a line each. */
 static void dump(const struct wcow_dockerfile *file, struct wcow_buf *out)
 {
     for (size_t i = 0; i < file->node_count; i++) {
         const struct wcow_node *node = &file->nodes[i];
         assert_ok(wcow_buf_addf(out, &err, "%s%s", i ? "\n" : "", node->name));
-        for (size_t k = 0; k < node->flags.count; k++)
-            assert_ok(wcow_buf_addf(out, &err, " {%s}", node->flags.items[k]));
-        for (size_t k = 0; k < node->args.count; k++)
-            assert_ok(wcow_buf_addf(out, &err, "%s%s", k ? "|" : " ", node->args.items[k]));
+        dump_words(node, out);
     }
 }
 

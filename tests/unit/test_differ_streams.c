@@ -24,6 +24,23 @@ static int take(void *ctx, const void *data, size_t len, struct wcow_error *err)
     return wcow_buf_add(&t->bytes, data, len, err);
 }
 
+static uint8_t sample_byte(size_t at)
+{
+    return (uint8_t)(at * 31 >> 3);
+}
+
+static void give(const struct wcow_sink *in, size_t total)
+{
+    uint8_t piece[3001];
+    for (size_t at = 0; at < total;) {
+        size_t n = total - at < sizeof(piece) ? total - at : sizeof(piece);
+        for (size_t k = 0; k < n; k++)
+            piece[k] = sample_byte(at + k);
+        assert_ok(wcow_sink_write(in, piece, n, &err));
+        at += n;
+    }
+}
+
 static void what_goes_in_comes_out_in_order(void **state)
 {
     (void)state;
@@ -34,19 +51,12 @@ static void what_goes_in_comes_out_in_order(void **state)
         struct wcow_outflow *o = NULL;
         assert_ok(wcow_outflow_new(&to, &o, &err));
         struct wcow_sink in = wcow_outflow_sink(o);
-        uint8_t piece[3001];
-        for (size_t at = 0; at < totals[i];) {
-            size_t n = totals[i] - at < sizeof(piece) ? totals[i] - at : sizeof(piece);
-            for (size_t k = 0; k < n; k++)
-                piece[k] = (uint8_t)((at + k) * 31 >> 3);
-            assert_ok(wcow_sink_write(&in, piece, n, &err));
-            at += n;
-        }
+        give(&in, totals[i]);
         assert_ok(wcow_outflow_finish(o, &err));
         wcow_outflow_free(o);
         assert_int_equal(taken.bytes.len, totals[i]);
         for (size_t at = 0; at < totals[i]; at++)
-            assert_int_equal(taken.bytes.data[at], (uint8_t)(at * 31 >> 3));
+            assert_int_equal(taken.bytes.data[at], sample_byte(at));
         wcow_buf_done(&taken.bytes);
     }
 }

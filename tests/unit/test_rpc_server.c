@@ -499,7 +499,7 @@ static void *many_calls(void *arg)
         (void)snprintf(key, sizeof(key), "%p/%d", (void *)&bad, i);
         stat_response *reply = NULL;
         struct wcow_error err = {0};
-        if (call_stat(f, &plain, key, &reply, &err) < 0) {
+        if (call_stat(f, &plain, key, &reply, &err) != WCOW_OK || !reply) {
             bad++;
             continue;
         }
