@@ -180,7 +180,9 @@ static int set_version(struct wcow_reg *into, const char *version, struct wcow_e
 {
     struct wcow_reg_key *key = NULL;
     char *end = NULL;
-    unsigned long major = strtoul(version ? version : "", &end, 10);
+    if (!version)
+        return WCOW_OK;
+    unsigned long major = strtoul(version, &end, 10);
     unsigned long minor = *end == '.' ? strtoul(end + 1, &end, 10) : 0;
     const char *build = *end == '.' ? end + 1 : "";
     size_t len = strspn(build, "0123456789");
