@@ -288,7 +288,7 @@ int main(int argc, char **argv)
     uint64_t begin = now_us();
     for (unsigned i = 0; i < n; i++)
         (void)pthread_create(&clients[i].thread, NULL, run, &clients[i]);
-    (void)sleep(seconds);
+    (void)nanosleep(&(struct timespec){.tv_sec = seconds}, NULL);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < n; i++)
         (void)pthread_join(clients[i].thread, NULL);

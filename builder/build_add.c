@@ -145,7 +145,7 @@ static int add_repository(struct wcow_build *b, const struct wcow_copying *copyi
     int r = wcow_git_url_parse(source, &url, err);
     if (r == WCOW_OK)
         r = wcow_git_clone(&url, copying->copy->checksum, b->options->cancel, &checkout, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     wcow_autobuf text = {0};
     if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)

@@ -125,7 +125,7 @@ static int make_hard_link(void *ctx, const char *name, const char *first,
     int r = open_parent(ctx, name, &parent, &base, err);
     if (r == WCOW_OK)
         r = open_parent(ctx, first, &first_parent, &first_base, err);
-    if (r < 0)
+    if (r != WCOW_OK)
         return r;
     return linkat(first_parent, first_base, parent, base, 0) < 0 ? failed(name, err) : WCOW_OK;
 }

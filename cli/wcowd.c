@@ -106,30 +106,23 @@ static int serve(const struct wcow_settings *settings, const sigset_t *set, int 
     return WCOW_EXIT_OK;
 }
 
-/* A daemon that rests most of the time: freed memory goes back, and threads share their pools. */
-static void keep_memory_small(void)
-{
-    (void)mallopt(M_ARENA_MAX, 2);
-    (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
-    (void)mallopt(M_TRIM_THRESHOLD, 256 << 10);
-}
-
 /* Memory of large buffers goes back to the system when they are freed: glibc would raise its limit
  * with each, and keep them in the arenas of threads that are long gone. */
 static void bound_heap(void)
 {
 #ifdef M_MMAP_THRESHOLD
-    enum { LARGE_BYTES = 128 << 10, MAX_ARENAS = 4 };
+    enum { LARGE_BYTES = 128 << 10, MAX_ARENAS = 2 };
+    /* NOLINTBEGIN(concurrency-mt-unsafe): before any thread starts */
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
-    (void)mallopt(M_TRIM_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BYTES);
     (void)mallopt(M_ARENA_MAX, MAX_ARENAS);
+    /* NOLINTEND(concurrency-mt-unsafe) */
 #endif
 }
 
 int main(int argc, char **argv)
 {
     bound_heap();
-    keep_memory_small();
     struct wcow_settings settings;
     enum wcow_parse parsed = wcow_settings_load(&settings, argc, argv);
     if (parsed != WCOW_PARSE_RUN)

@@ -54,6 +54,7 @@ static int unzstd_fill(struct unzstd *z, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libzstd writes there, by a copy of it */
 static int unzstd_read(void *state, uint8_t *to, size_t cap, size_t *ret_len,
                        struct wcow_error *err)
 {

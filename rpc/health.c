@@ -21,8 +21,8 @@ struct wcow_health {
 
 static bool knows(const struct wcow_health *health, const char *service)
 {
-    for (size_t i = 0; i < health->n_services; i++)
-        if (strcmp(health->services[i], service) == 0)
+    for (char *const *known = health->services; *known; known++)
+        if (strcmp(*known, service) == 0)
             return true;
     return service[0] == '\0';
 }

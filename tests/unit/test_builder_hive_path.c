@@ -10,20 +10,27 @@
 
 #define ENVIRONMENT "ControlSet001\\Control\\Session Manager\\Environment"
 
-/* A layer of one hive with this PATH; NULL: the hive has none. */
+/* A hive with this PATH; NULL: it has none. */
+static void make_hive(enum wcow_hive_kind kind, const char *name, const char *path,
+                      struct wcow_buf *out)
+{
+    WCOW_CLEANUP(wcow_hive_free_p) struct wcow_hive *hive = NULL;
+    struct wcow_hive_key *key = NULL;
+    assert_ok(wcow_hive_new(kind, name, 1, &hive, &err));
+    assert_ok(wcow_hive_key(hive, path ? ENVIRONMENT : "Other", &key, &err));
+    if (path)
+        assert_ok(wcow_hive_set_string(key, "Path", WCOW_REG_EXPAND_SZ, path, &err));
+    assert_ok(wcow_hive_write(hive, out, &err));
+}
+
+/* A layer of one such hive. */
 static struct wcow_layer_source *layer_with(enum wcow_hive_kind kind, const char *dir,
                                             const char *name, const char *path)
 {
     static const struct wcow_chain nothing = {0};
     const struct wcow_tree_options options = {.below = &nothing, .now = 1};
-    WCOW_CLEANUP(wcow_hive_free_p) struct wcow_hive *hive = NULL;
-    struct wcow_hive_key *key = NULL;
     wcow_autobuf bytes = {0};
-    assert_ok(wcow_hive_new(kind, name, 1, &hive, &err));
-    assert_ok(wcow_hive_key(hive, path ? ENVIRONMENT : "Other", &key, &err));
-    if (path)
-        assert_ok(wcow_hive_set_string(key, "Path", WCOW_REG_EXPAND_SZ, path, &err));
-    assert_ok(wcow_hive_write(hive, &bytes, &err));
+    make_hive(kind, name, path, &bytes);
     struct wcow_tree *tree = NULL;
     struct wcow_tree_node *node = NULL;
     assert_ok(wcow_tree_new(&options, &tree, &err));

@@ -35,7 +35,7 @@ static void values_have_the_bytes_of_a_hive(void **state)
     const struct wcow_reg_value *text = wcow_reg_value(key, "TEXT");
     assert_int_equal(text->type, WCOW_REG_SZ);
     assert_int_equal(text->len, 2 * 13);
-    assert_memory_equal(text->data + 2 * 9, "\x20\0\xe4\0\\\0", 4);
+    assert_memory_equal(text->data + sizeof(uint16_t) * 9, "\x20\0\xe4\0\\\0", 4);
     assert_int_equal(wcow_reg_value(key, "M")->len, 2 * 5);
     assert_int_equal(wcow_load_le32(wcow_reg_value(key, "N")->data), 42);
     assert_memory_equal(wcow_reg_value(key, "B")->data, "\1\2\3", 3);
