@@ -166,10 +166,12 @@ static int parse_clause(const char *text, struct clause *clause, struct wcow_err
     if (!*text)
         return WCOW_OK;
     for (;;) {
-        int r = parse_selector(&s, last, err);
-        if (r < 0)
+        struct selector *next = NULL;
+        int r = parse_selector(&s, &next, err);
+        if (r != WCOW_OK || !next)
             return r;
-        last = &(*last)->next;
+        *last = next;
+        last = &next->next;
         if (text[s.pos] == '\0')
             return WCOW_OK;
         if (text[s.pos] != ',')

@@ -12,12 +12,12 @@ struct wcow_writer;
  *  @param db_path of the same file, for the connection that checkpoints */
 WCOW_NODISCARD int wcow_writer_new(struct wcow_db **db, const char *db_path,
                                    struct wcow_writer **ret, struct wcow_error *err);
-void wcow_writer_submit(struct wcow_writer *writer, struct wcow_store_op *op);
-struct wcow_store_stats wcow_writer_stats(struct wcow_writer *writer);
+void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op);
+struct wcow_store_stats wcow_writer_stats(struct wcow_writer *w);
 /** Answers what was submitted and ends the threads; the connection stays open. NULL allowed. */
-void wcow_writer_stop(struct wcow_writer *writer);
+void wcow_writer_stop(struct wcow_writer *w);
 /** Stops first if need be. NULL allowed. */
-void wcow_writer_free(struct wcow_writer *writer);
+void wcow_writer_free(struct wcow_writer *w);
 WCOW_DEFINE_CLEANUP(struct wcow_writer, wcow_writer_free)
 
 #endif
