@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WCOW_CLEANUP(fn) __attribute__((cleanup(fn)))
+/* A variable may be there for its cleanup alone: clang would call it unused. */
+#define WCOW_CLEANUP(fn) __attribute__((cleanup(fn), unused))
 
 static inline void wcow_freep_(void *p)
 {
