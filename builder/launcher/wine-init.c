@@ -18,7 +18,7 @@ static pid_t start(char *const argv[])
     if (pid != 0)
         return pid;
     (void)execv(argv[0], argv);
-    (void)fprintf(stderr, "wcow-wine-init: cannot start %s: %m\n", argv[0]);
+    (void)fprintf(stderr, "wcow-wine-init: cannot start %s: %s\n", argv[0], strerrordesc_np(errno));
     _exit(EXIT_NO_START);
 }
 
