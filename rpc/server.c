@@ -20,6 +20,7 @@ enum {
     N_CATCH_ALLS = 2,      /* of methods that are unknown, of callers that are refused */
     POSTED_PER_METHOD = 4, /* calls that gRPC may begin before we come to post more */
     MAX_FREE_CALLS = 256,
+    CLOSE_GRACE_MS = 300, /* for clients to end their connections */
     STOP_GRACE_MS = 10000,
     STOP_POLL_MS = 20,
 };
@@ -319,14 +320,15 @@ int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err
 
 /* ---- stopping one ---- */
 
-/* Waits until no call runs, or until the grace time is over. With the lock held. */
-static void wait_idle(struct wcow_rpc_server *server)
+/* Waits until no call runs and, with @p connections, no connection is left, or until the time is
+ * over. With the lock held. */
+static void wait_idle(struct wcow_rpc_server *server, uint32_t grace_ms, bool connections)
 {
-    uint64_t until = wcow_now_ns() + (uint64_t)server->stop_grace_ms * 1000000U;
+    uint64_t until = wcow_now_ns() + (uint64_t)grace_ms * 1000000U;
     struct timespec ts = {.tv_sec = (time_t)(until / 1000000000U),
                           .tv_nsec = (long)(until % 1000000000U)};
     int r = 0;
-    while (server->n_active > 0 && r == 0)
+    while ((server->n_active > 0 || (connections && server->n_shut_down < 2)) && r == 0)
         r = pthread_cond_timedwait(&server->changed, &server->lock, &ts);
 }
 
@@ -337,7 +339,10 @@ static void shut_down(struct wcow_rpc_server *server)
     grpc_server_shutdown_and_notify(server->refuser, server->cq, &tag);
     wcow_health_stop(server->health);
     (void)pthread_mutex_lock(&server->lock);
-    wait_idle(server);
+    wait_idle(server, server->stop_grace_ms, false);
+    /* A call may have arrived that nobody has seen yet, and clients end their connections by
+     * themselves once they are told: a moment for both. */
+    wait_idle(server, CLOSE_GRACE_MS, true);
     (void)pthread_mutex_unlock(&server->lock);
     /* Ends idle connections too, which would otherwise be waited for. */
     grpc_server_cancel_all_calls(server->server);
