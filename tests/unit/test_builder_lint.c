@@ -116,32 +116,56 @@ static void the_excerpt_marks_the_lines(void **state)
     assert_int_equal(out.len, 0);
 }
 
-static void an_outline_names_what_a_target_takes(void **state)
+/* A Dockerfile of two targets, read. */
+struct read_file {
+    struct wcow_dockerfile *dockerfile;
+    struct wcow_build_file *file;
+};
+
+static void read_targets(struct read_file *ret)
 {
-    (void)state;
     static const char text[] =
         "ARG G=1\nFROM a AS base\n# V the version\nARG V=${G}2\n# T it\nFROM base AS t\n"
         "RUN --mount=type=secret,id=s,required --mount=type=ssh x\nFROM b\nARG OTHER=1\n";
-    struct wcow_dockerfile *dockerfile = NULL;
-    struct wcow_build_file *file = NULL;
+    assert_ok(wcow_dockerfile_parse(text, sizeof text - 1, &ret->dockerfile, NULL, &err));
+    assert_ok(wcow_build_file_new(ret->dockerfile, &ret->file, NULL, &err));
+}
+
+static void read_done(struct read_file *read)
+{
+    wcow_build_file_free(read->file);
+    wcow_dockerfile_free(read->dockerfile);
+}
+
+static void an_outline_names_what_a_target_takes(void **state)
+{
+    (void)state;
+    struct read_file read = {0};
+    read_targets(&read);
     struct wcow_outline_input input = {.target = "t", .json = true};
     char *got = NULL;
-    assert_ok(wcow_dockerfile_parse(text, sizeof text - 1, &dockerfile, NULL, &err));
-    assert_ok(wcow_build_file_new(dockerfile, &file, NULL, &err));
-    assert_ok(wcow_outline_print(file, &input, &got, &err));
+    assert_ok(wcow_outline_print(read.file, &input, &got, &err));
     assert_non_null(strstr(got, "\"description\": \"the version\""));
     assert_non_null(strstr(got, "\"required\": true"));
     assert_null(strstr(got, "OTHER"));
     free(got);
-    input.json = false;
-    assert_ok(wcow_outline_print(file, &input, &got, &err));
+    read_done(&read);
+}
+
+static void an_outline_and_targets_can_be_read_by_people(void **state)
+{
+    (void)state;
+    struct read_file read = {0};
+    read_targets(&read);
+    struct wcow_outline_input input = {.target = "t"};
+    char *got = NULL;
+    assert_ok(wcow_outline_print(read.file, &input, &got, &err));
     assert_non_null(strstr(got, "BUILD ARG"));
     free(got);
-    assert_ok(wcow_outline_targets(file, false, &got, &err));
+    assert_ok(wcow_outline_targets(read.file, false, &got, &err));
     assert_non_null(strstr(got, "(default)"));
     free(got);
-    wcow_build_file_free(file);
-    wcow_dockerfile_free(dockerfile);
+    read_done(&read);
 }
 
 int main(void)
@@ -151,6 +175,7 @@ int main(void)
         cmocka_unit_test(options_are_read),
         cmocka_unit_test(the_excerpt_marks_the_lines),
         cmocka_unit_test(an_outline_names_what_a_target_takes),
+        cmocka_unit_test(an_outline_and_targets_can_be_read_by_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
