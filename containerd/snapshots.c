@@ -10,12 +10,11 @@
 
 typedef Containerd__Services__Snapshots__V1__PrepareSnapshotRequest prepare_request;
 typedef Containerd__Services__Snapshots__V1__PrepareSnapshotResponse prepare_response;
-typedef Containerd__Services__Snapshots__V1__ViewSnapshotRequest view_request;
-typedef Containerd__Services__Snapshots__V1__ViewSnapshotResponse view_response;
 
-int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
-                          const char *key, const char *parent, const struct wcow_labels *labels,
-                          struct wcow_mounts *ret, struct wcow_error *err)
+/* Prepare or View: their messages differ by name alone, so that Prepare's serve both. */
+static int begin(const struct wcow_containerd_ctx *ctx, const char *method,
+                 prepare_request *request, const struct wcow_labels *labels,
+                 struct wcow_mounts *ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_map_done) struct wcow_map map = {0};
     int r = wcow_map_of(
@@ -24,15 +23,11 @@ int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *sna
         &map, err);
     if (r < 0)
         return r;
-    prepare_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__PREPARE_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = wcow_rpc_text(snapshotter);
-    request.key = wcow_rpc_text(key);
-    request.parent = wcow_rpc_text(parent);
-    request.n_labels = map.n;
-    request.labels = (void *)map.items;
+    request->n_labels = map.n;
+    request->labels = (void *)map.items;
     wcow_automessage *message = NULL;
     r = wcow_containerd_call(
-        ctx, SNAPSHOTS "Prepare", &request.base,
+        ctx, method, &request->base,
         &containerd__services__snapshots__v1__prepare_snapshot_response__descriptor, &message, err);
     if (r < 0)
         return r;
@@ -40,31 +35,29 @@ int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *sna
     return wcow_mounts_of(reply->mounts, reply->n_mounts, ret, err);
 }
 
+static prepare_request request_of(const char *snapshotter, const char *key, const char *parent)
+{
+    prepare_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__PREPARE_SNAPSHOT_REQUEST__INIT;
+    request.snapshotter = wcow_rpc_text(snapshotter);
+    request.key = wcow_rpc_text(key);
+    request.parent = wcow_rpc_text(parent);
+    return request;
+}
+
+int wcow_snapshot_prepare(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
+                          const char *key, const char *parent, const struct wcow_labels *labels,
+                          struct wcow_mounts *ret, struct wcow_error *err)
+{
+    prepare_request request = request_of(snapshotter, key, parent);
+    return begin(ctx, SNAPSHOTS "Prepare", &request, labels, ret, err);
+}
+
 int wcow_snapshot_view(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
                        const char *key, const char *parent, const struct wcow_labels *labels,
                        struct wcow_mounts *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_map_done) struct wcow_map map = {0};
-    int r = wcow_map_of(
-        labels,
-        &containerd__services__snapshots__v1__view_snapshot_request__labels_entry__descriptor, &map,
-        err);
-    if (r < 0)
-        return r;
-    view_request request = CONTAINERD__SERVICES__SNAPSHOTS__V1__VIEW_SNAPSHOT_REQUEST__INIT;
-    request.snapshotter = wcow_rpc_text(snapshotter);
-    request.key = wcow_rpc_text(key);
-    request.parent = wcow_rpc_text(parent);
-    request.n_labels = map.n;
-    request.labels = (void *)map.items;
-    wcow_automessage *message = NULL;
-    r = wcow_containerd_call(
-        ctx, SNAPSHOTS "View", &request.base,
-        &containerd__services__snapshots__v1__view_snapshot_response__descriptor, &message, err);
-    if (r < 0)
-        return r;
-    const view_response *reply = (const void *)message;
-    return wcow_mounts_of(reply->mounts, reply->n_mounts, ret, err);
+    prepare_request request = request_of(snapshotter, key, parent);
+    return begin(ctx, SNAPSHOTS "View", &request, labels, ret, err);
 }
 
 int wcow_snapshot_mounts(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
