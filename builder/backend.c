@@ -37,6 +37,14 @@ char *wcow_backend_name(struct wcow_backend *b, const char *suffix)
     return wcow_buf_take_str(&name);
 }
 
+int wcow_backend_keep_view(struct wcow_backend *b, const char *key, struct wcow_error *err)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    int r = wcow_str_list_add(&b->views, key, err);
+    (void)pthread_mutex_unlock(&b->lock);
+    return r;
+}
+
 bool wcow_backend_is_cancelled(const struct wcow_backend *b)
 {
     return b->cancel && atomic_load(b->cancel);
@@ -85,6 +93,7 @@ int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_bac
     WCOW_CLEANUP(wcow_backend_free_p) struct wcow_backend *b = calloc(1, sizeof(*b));
     if (!b)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
+    (void)pthread_mutex_init(&b->lock, NULL);
     b->snapshotter = options->snapshotter;
     b->progress = options->progress;
     b->cancel = options->cancel;
@@ -129,5 +138,6 @@ void wcow_backend_free(struct wcow_backend *b)
     free(b->lease);
     free(b->content_root);
     free(b->unique);
+    (void)pthread_mutex_destroy(&b->lock);
     free(b);
 }

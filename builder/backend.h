@@ -4,6 +4,7 @@
 #ifndef WCOW_BUILDER_BACKEND_H
 #define WCOW_BUILDER_BACKEND_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "builder/progress.h"
@@ -32,6 +33,7 @@ struct wcow_backend {
     struct wcow_progress *progress;
     const atomic_bool *cancel;
     atomic_uint serial;
+    pthread_mutex_t lock;       /**< of the next */
     struct wcow_str_list views; /**< snapshots to be removed at the end */
 };
 
@@ -42,6 +44,9 @@ WCOW_NODISCARD int wcow_backend_new(const struct wcow_backend_options *options,
                                     struct wcow_backend **ret, struct wcow_error *err);
 /** Give back the views and the lease; what nothing else refers to is containerd's to collect. */
 void wcow_backend_free(struct wcow_backend *b);
+/** Have the snapshot @p key removed when the backend goes. */
+WCOW_NODISCARD int wcow_backend_keep_view(struct wcow_backend *b, const char *key,
+                                          struct wcow_error *err);
 WCOW_DEFINE_CLEANUP(struct wcow_backend, wcow_backend_free)
 
 /** A name that is used once: "wcow-build-<unique>-<n><suffix>"; caller frees, NULL without memory.

@@ -2,7 +2,8 @@
 /** @file context.h
  *  The build context: a folder, less what .dockerignore leaves out. No link in it leads out: links
  *  in a source's path are followed as if the context were the root of the file system, links
- *  inside a directory that is copied are not followed at all. One thread at a time. */
+ *  inside a directory that is copied are not followed at all. Once its ignore file is loaded,
+ *  threads may share it. */
 #ifndef WCOW_BUILDER_CONTEXT_H
 #define WCOW_BUILDER_CONTEXT_H
 

@@ -50,14 +50,30 @@ static int check_same(const struct file *f, int fd, struct wcow_error *err)
                      f->path);
 }
 
+static int send_fd(const struct file *f, int fd, uint8_t *buffer, const struct wcow_sink *sink,
+                   struct wcow_error *err)
+{
+    const struct wcow_context *c = f->context;
+    for (;;) {
+        if (c->cancel && atomic_load(c->cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        ssize_t n = read(fd, buffer, READ_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", f->path);
+        if (n == 0)
+            return check_same(f, fd, err);
+        int r = wcow_sink_write(sink, buffer, (size_t)n, err);
+        if (r < 0)
+            return r;
+    }
+}
+
 static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
 {
     const struct file *f = ctx;
     struct wcow_context *c = f->context;
-    if (!c->buffer)
-        c->buffer = malloc(READ_BYTES);
-    if (!c->buffer)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory to read \"%s\"", f->path);
     wcow_autoclose int fd = -1;
     /* O_NONBLOCK: a FIFO put in its place must not hang the build. */
     int r = wcow_open_beneath(c->fd, f->path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
@@ -65,43 +81,43 @@ static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error 
         r = check_same(f, fd, err);
     if (r < 0)
         return r;
-    for (;;) {
-        if (c->cancel && atomic_load(c->cancel))
-            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        ssize_t n = read(fd, c->buffer, READ_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", f->path);
-        if (n == 0)
-            return check_same(f, fd, err);
-        r = wcow_sink_write(sink, c->buffer, (size_t)n, err);
-        if (r < 0)
-            return r;
-    }
+    /* One buffer serves thousands of files, one after the other. */
+    uint8_t *buffer = atomic_exchange(&c->spare, NULL);
+    if (!buffer)
+        buffer = malloc(READ_BYTES);
+    if (!buffer)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory to read \"%s\"", f->path);
+    r = send_fd(f, fd, buffer, sink, err);
+    free(atomic_exchange(&c->spare, buffer));
+    return r;
 }
 
 static int know_file(void *ctx, struct wcow_digest *ret, struct wcow_error *err)
 {
     struct file *f = ctx;
+    struct wcow_context *c = f->context;
+    (void)pthread_mutex_lock(&c->digests);
     int r = 1;
     if (!f->digest.text[0])
-        r = f->context->cache ? wcow_build_cache_file(f->context->cache, &f->stamp, &f->digest, err)
-                              : 0;
+        r = c->cache ? wcow_build_cache_file(c->cache, &f->stamp, &f->digest, err) : 0;
     if (r == 1)
         *ret = f->digest;
+    (void)pthread_mutex_unlock(&c->digests);
     return r;
 }
 
 static void learn_file(void *ctx, const struct wcow_digest *digest)
 {
     struct file *f = ctx;
+    struct wcow_context *c = f->context;
+    (void)pthread_mutex_lock(&c->digests);
     f->digest = *digest;
+    (void)pthread_mutex_unlock(&c->digests);
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     /* What cannot be remembered is read again. */
-    if (f->context->cache && f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS)
-        (void)!wcow_build_cache_remember_file(f->context->cache, &f->stamp, digest, NULL);
+    if (c->cache && f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS)
+        (void)!wcow_build_cache_remember_file(c->cache, &f->stamp, digest, NULL);
 }
 
 static void free_file(void *ctx)

@@ -4,6 +4,8 @@
 #ifndef WCOW_BUILDER_CONTEXT_WALK_H
 #define WCOW_BUILDER_CONTEXT_WALK_H
 
+#include <pthread.h>
+
 #include "builder/context.h"
 
 struct wcow_context {
@@ -13,7 +15,8 @@ struct wcow_context {
     char *ignore_name;
     struct wcow_build_cache *cache;
     const atomic_bool *cancel;
-    uint8_t *buffer; /* what files are read into; made when first used */
+    _Atomic(uint8_t *) spare; /* a buffer for files that nobody reads into just now; or NULL */
+    pthread_mutex_t digests;  /* held for the digest of a file */
 };
 
 /** A walk. */

@@ -171,7 +171,7 @@ int wcow_image_open_upper_layers(struct wcow_backend *b, const struct wcow_local
         r = wcow_snapshot_view(&b->ctx, b->snapshotter, key, chain_id.text, &labels, &mounts, err);
     wcow_labels_done(&labels);
     if (r == WCOW_OK)
-        r = wcow_str_list_add(&b->views, key, err);
+        r = wcow_backend_keep_view(b, key, err);
     if (r == WCOW_OK)
         r = wcow_mounts_parents(&mounts, &paths, err);
     wcow_mounts_done(&mounts);

@@ -2,6 +2,7 @@
 #include "builder/spool.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@ enum { READ_BYTES = 256 << 10 };
 
 struct wcow_spool {
     int fd;
-    unsigned refs;
+    atomic_uint refs;       /* pieces end on whatever thread looks at them last */
     uint64_t end;           /* of all that was written */
     uint64_t begin;         /* of the piece being written */
     struct wcow_hash *hash; /* of it */
@@ -48,7 +49,7 @@ int wcow_spool_new(struct wcow_spool **ret, struct wcow_error *err)
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     const char *dir = getenv("TMPDIR");
     dir = dir && *dir ? dir : "/var/tmp";
-    spool->refs = 1;
+    atomic_init(&spool->refs, 1);
     spool->fd = open_unnamed(dir);
     if (spool->fd < 0) {
         int r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
@@ -62,7 +63,7 @@ int wcow_spool_new(struct wcow_spool **ret, struct wcow_error *err)
 
 void wcow_spool_free(struct wcow_spool *spool)
 {
-    if (!spool || --spool->refs > 0)
+    if (!spool || atomic_fetch_sub(&spool->refs, 1) > 1)
         return;
     wcow_closep_(&spool->fd);
     wcow_hash_free(spool->hash);
@@ -144,7 +145,7 @@ int wcow_spool_end(struct wcow_spool *spool, struct wcow_payload *ret, uint64_t 
         return r;
     }
     piece->spool = spool;
-    spool->refs++;
+    atomic_fetch_add(&spool->refs, 1);
     piece->offset = spool->begin;
     piece->len = spool->end - spool->begin;
     *ret = (struct wcow_payload){.ops = &ops, .ctx = piece};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file spool.h
  *  Bytes that have to wait until their layer is written: an unnamed temporary file that several
- *  payloads share, gone with the last of them. One thread at a time. */
+ *  payloads share, gone with the last of them. One thread writes; payloads are any thread's. */
 #ifndef WCOW_BUILDER_SPOOL_H
 #define WCOW_BUILDER_SPOOL_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/cache.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +57,23 @@ static const char schema[] =
 struct wcow_build_cache {
     sqlite3 *db;
     sqlite3_stmt *queries[N_QUERIES];
-    bool writing; /* a transaction is open: files come by the thousand */
+    bool writing;         /* a transaction is open: files come by the thousand */
+    pthread_mutex_t lock; /* of all above, but not when opening and closing */
 };
+
+static pthread_mutex_t *lock(struct wcow_build_cache *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+    return &c->lock;
+}
+
+static void unlock(pthread_mutex_t **held)
+{
+    (void)pthread_mutex_unlock(*held);
+}
+
+/* Until the end of the block. */
+#define HOLD(c) WCOW_CLEANUP(unlock) pthread_mutex_t *held = lock(c)
 
 static int failed(const struct wcow_build_cache *c, struct wcow_error *err)
 {
@@ -139,6 +155,7 @@ static int try_open(const char *path, struct wcow_build_cache **ret, bool *ret_f
     WCOW_CLEANUP(wcow_build_cache_close_p) struct wcow_build_cache *c = calloc(1, sizeof(*c));
     if (!c)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+    (void)pthread_mutex_init(&c->lock, NULL);
     *ret_foreign = false;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK)
@@ -190,6 +207,7 @@ void wcow_build_cache_close(struct wcow_build_cache *c)
     if (c->writing)
         (void)exec(c, "COMMIT", NULL);
     (void)sqlite3_close(c->db);
+    (void)pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
@@ -274,6 +292,7 @@ static void bind_stamp(sqlite3_stmt *stmt, const struct wcow_file_stamp *stamp)
 int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
                           struct wcow_digest *ret, struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin(c, FILE_GET, &stmt, err);
     if (r < 0)
@@ -289,6 +308,7 @@ int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_sta
 int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
                                    const struct wcow_digest *digest, struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin_writing(c, err);
     if (r == WCOW_OK)
@@ -305,6 +325,7 @@ int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow
 int wcow_build_cache_has_shape(struct wcow_build_cache *c, const struct wcow_digest *shape,
                                struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin(c, SHAPE_HAS, &stmt, err);
     if (r < 0)
@@ -343,6 +364,7 @@ static bool take_layer(sqlite3_stmt *stmt, struct wcow_cached_layer *ret)
 int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn fn, void *arg,
                                 struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin(c, LAYERS_ALL, &stmt, err);
     while (r == WCOW_OK && (r = step(c, stmt, err)) == 1) {
@@ -360,12 +382,14 @@ int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn
 
 int wcow_build_cache_forget_files(struct wcow_build_cache *c, struct wcow_error *err)
 {
+    HOLD(c);
     return exec(c, "DELETE FROM files", err);
 }
 
 int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
                            struct wcow_cached_layer *ret, struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin(c, LAYER_GET, &stmt, err);
     if (r < 0)
@@ -384,6 +408,7 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
                                     const struct wcow_digest *key,
                                     const struct wcow_cached_layer *layer, struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin_writing(c, err);
     if (r == WCOW_OK)
@@ -406,6 +431,7 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
 int wcow_build_cache_forget_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
                                   struct wcow_error *err)
 {
+    HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin(c, LAYER_DROP, &stmt, err);
     if (r < 0)

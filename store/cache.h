@@ -2,7 +2,7 @@
 /** @file cache.h
  *  What the builder remembers between builds: the digests of context files by what stat says of
  *  them, and the layers that steps came to. The layers' blobs are in containerd's content store;
- * this is only how to find them. One thread at a time; several processes may share one file. */
+ * this is only how to find them. Threads may share a cache, processes its file. */
 #ifndef WCOW_STORE_CACHE_H
 #define WCOW_STORE_CACHE_H
 
