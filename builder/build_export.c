@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/build_internal.h"
 #include "builder/json_text.h"
 #include "builder/output_files.h"
@@ -183,18 +184,9 @@ static int export_image(struct export *e, const struct wcow_output *o, struct wc
 static int write_file(const char *path, const struct wcow_buf *text, struct wcow_error *err)
 {
     wcow_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    size_t done = 0;
-    while (fd >= 0 && done < text->len) {
-        ssize_t n = write(fd, text->data + done, text->len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            break;
-        done += (size_t)n;
-    }
-    return fd >= 0 && done == text->len
-               ? WCOW_OK
-               : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write %s", path);
+    if (fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
+    return wcow_fd_write(fd, text->data, text->len, path, err);
 }
 
 static int write_metadata(const struct export *e, const char *path, struct wcow_error *err)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/copy.h"
 #include "builder/winpath.h"
 #include "layer/filetime.h"
@@ -93,20 +94,6 @@ static int make_folder(struct taking *t, struct wcow_error *err)
 
 /* ---- bind ---- */
 
-static int write_fd(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    const int *fd = ctx;
-    const char *p = data;
-    while (len > 0) {
-        ssize_t n = write(*fd, p, len);
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "copy what is mounted");
-        p += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
-}
-
 /* A node of the tree as a file or directory of the folder. */
 static int write_node(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
 {
@@ -121,7 +108,7 @@ static int write_node(void *arg, struct wcow_tree_node *node, struct wcow_error 
     if (node->entry.type != WCOW_ENTRY_FILE)
         return WCOW_OK; /* links and streams are not shown */
     int r = wcow_open_beneath(*dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644, &fd, err);
-    const struct wcow_sink sink = {.write = write_fd, .ctx = &fd};
+    const struct wcow_sink sink = wcow_fd_sink(&fd);
     return r < 0 ? r : wcow_payload_send(&node->payload, &sink, err);
 }
 

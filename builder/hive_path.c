@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "layer/hive_read.h"
 
 #define SYSTEM_HIVE  "Files/Windows/System32/config/SYSTEM"
@@ -16,22 +17,6 @@ enum { MAX_HIVE_BYTES = 512 << 20 };
 
 /* ---- a hive of a layer ---- */
 
-static int write_fd(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    const int *fd = ctx;
-    const uint8_t *p = data;
-    while (len > 0) {
-        ssize_t n = write(*fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "copy a registry hive");
-        p += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
-}
-
 /* libhivex wants a file; the hive may be one of another layer, or lie in an index. */
 static int read_hive(const struct wcow_layers_found *found, char **ret, struct wcow_error *err)
 {
@@ -41,7 +26,7 @@ static int read_hive(const struct wcow_layers_found *found, char **ret, struct w
     wcow_autoclose int fd = memfd_create("wcow-hive", MFD_CLOEXEC);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "copy a registry hive");
-    const struct wcow_sink sink = {.write = write_fd, .ctx = &fd};
+    const struct wcow_sink sink = wcow_fd_sink(&fd);
     WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
     int r = wcow_layers_payload(found, &payload, err);
     if (r == WCOW_OK)

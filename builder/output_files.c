@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/links.h"
 #include "image/strings.h"
 #include "layer/filetime.h"
@@ -197,22 +198,6 @@ static int leave_folder(void *ctx, const struct wcow_entry *entry, struct wcow_e
     return WCOW_OK;
 }
 
-static int write_some(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    const int *fd = ctx;
-    const uint8_t *p = data;
-    while (len > 0) {
-        ssize_t n = write(*fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write");
-        p += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
-}
-
 static int write_to_folder(void *ctx, const char *path, const char *name,
                            const struct wcow_entry *entry, const struct wcow_payload *payload,
                            struct wcow_error *err)
@@ -223,7 +208,7 @@ static int write_to_folder(void *ctx, const char *path, const char *name,
         openat(top(f), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
-    const struct wcow_sink sink = {.write = write_some, .ctx = &fd};
+    const struct wcow_sink sink = wcow_fd_sink(&fd);
     int r = wcow_payload_send(payload, &sink, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", path);

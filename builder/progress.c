@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "builder/progress_display.h"
 
 enum { TICK_MS = 100 };
@@ -30,14 +31,8 @@ uint64_t wcow_progress_now_ms(void)
 
 void wcow_progress_print(int fd, const struct wcow_buf *text)
 {
-    size_t pos = 0;
-    while (pos < text->len) {
-        ssize_t n = write(fd, text->data + pos, text->len - pos);
-        if (n < 0 && errno != EINTR)
-            return;
-        if (n > 0)
-            pos += (size_t)n;
-    }
+    struct wcow_error ignored = {0}; /* nobody is left to be told */
+    (void)!wcow_fd_write(fd, text->data, text->len, "progress", &ignored);
 }
 
 void wcow_progress_size(uint64_t bytes, char out[16])

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/wine_hives.h"
 #include "builder/wine_leftovers.h"
 #include "layer/filetime.h"
@@ -199,13 +200,7 @@ static int write_file(int fd, const char *path, const struct wcow_buf *bytes,
 {
     wcow_autoclose int file = -1;
     int r = wcow_open_beneath(fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, &file, err);
-    for (size_t at = 0; r == WCOW_OK && at < bytes->len;) {
-        ssize_t n = write(file, bytes->data + at, bytes->len - at);
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write %s", path);
-        at += (size_t)n;
-    }
-    return r;
+    return r < 0 ? r : wcow_fd_write(file, bytes->data, bytes->len, path, err);
 }
 
 static int write_deltas(const struct wcow_wine_changes *c, int fd, struct wcow_error *err)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/run_task.h"
 #include "layer/utf16.h"
 #include "snapshotter/tree.h"
@@ -74,16 +75,7 @@ int wcow_wine_run_write(const struct wcow_wine_run *run, const char *name, const
 {
     wcow_autoclose int fd = -1;
     int r = wcow_open_beneath(run->fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600, &fd, err);
-    const char *p = data;
-    while (r == WCOW_OK && len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write %s/%s", run->folder,
-                                   name);
-        p += n;
-        len -= (size_t)n;
-    }
-    return r;
+    return r < 0 ? r : wcow_fd_write(fd, data, len, name, err);
 }
 
 int wcow_wine_run_read(const struct wcow_wine_run *run, const char *name, size_t max_bytes,

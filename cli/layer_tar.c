@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "differ/codec.h"
 
 enum { CHUNK_BYTES = 256 << 10, MAX_RATIO = 1000 };
@@ -84,19 +85,10 @@ static int read_some(int fd, void *buffer, size_t len, const char *name, size_t 
     return WCOW_OK;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len, struct wcow_error *err)
+static int write_all(int fd, const void *data, size_t len, struct wcow_error *err)
 {
-    while (len) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
-                                   "write a temporary file; $TMPDIR names another folder for it");
-        data += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
+    return wcow_fd_write(fd, data, len, "a temporary file; $TMPDIR names another folder for it",
+                         err);
 }
 
 static int sink_write(void *ctx, const void *data, size_t len, struct wcow_error *err)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "cli/plain.h"
 #include "differ/chain.h"
 #include "differ/host_tree.h"
@@ -69,24 +70,6 @@ static int finish_dir(void *ctx, const char *name, const struct wcow_entry *entr
     return r < 0 ? r : set_times(parent, base, entry->mtime, name, err);
 }
 
-static int copy(int fd, const struct wcow_source *data, const char *name, struct wcow_error *err)
-{
-    for (;;) {
-        const uint8_t *p = NULL;
-        size_t len = 0;
-        int r = wcow_source_next(data, &p, &len, err);
-        if (r < 0 || len == 0)
-            return r;
-        while (len) {
-            ssize_t n = write(fd, p, len);
-            if (n < 0 && errno != EINTR)
-                return failed(name, err);
-            p += n > 0 ? n : 0;
-            len -= n > 0 ? (size_t)n : 0;
-        }
-    }
-}
-
 static int make_file(void *ctx, const char *name, const struct wcow_entry *entry,
                      const struct wcow_source *data, struct wcow_error *err)
 {
@@ -95,7 +78,7 @@ static int make_file(void *ctx, const char *name, const struct wcow_entry *entry
     mode_t mode = entry->attributes & WCOW_ATTR_READONLY ? 0444 : 0644;
     int r = wcow_open_beneath(f->fd, name, O_WRONLY | O_CREAT | O_EXCL, mode, &fd, err);
     if (r == WCOW_OK)
-        r = copy(fd, data, name, err);
+        r = wcow_fd_take(fd, data, name, err);
     if (r < 0)
         return r;
     const struct timespec times[2] = {time_of(entry->mtime), time_of(entry->mtime)};

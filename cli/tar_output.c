@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "differ/codec.h"
 #include "layer/tar_writer.h"
 
@@ -42,18 +43,9 @@ void wcow_tar_output_free(struct wcow_tar_output *out)
 static int file_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
 {
     struct wcow_tar_output *out = ctx;
-    const uint8_t *p = data;
-    while (len && out->fd >= 0) {
-        ssize_t n = write(out->fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"",
-                                   out->path ? out->path : "standard output");
-        p += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
+    if (out->fd < 0)
+        return WCOW_OK;
+    return wcow_fd_write(out->fd, data, len, out->path ? out->path : "to standard output", err);
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "differ/headers.h"
 #include "differ/writeback.h"
 #include "layer/check.h"
@@ -75,21 +76,6 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
 
 /* ---- data ---- */
 
-static int write_all(int fd, const uint8_t *data, size_t len, const char *name,
-                     struct wcow_error *err)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", name);
-        data += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
-}
-
 static int copy_to_file(struct wcow_tar_reader *tar, int fd, const char *name,
                         struct wcow_error *err)
 {
@@ -99,7 +85,7 @@ static int copy_to_file(struct wcow_tar_reader *tar, int fd, const char *name,
         int r = wcow_tar_reader_data(tar, &data, &len, err);
         if (r < 0 || len == 0)
             return r;
-        r = write_all(fd, data, len, name, err);
+        r = wcow_fd_write(fd, data, len, name, err);
         if (r < 0)
             return r;
     }

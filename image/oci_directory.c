@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "image/oci_layout.h"
 
 struct wcow_oci_directory {
@@ -55,34 +56,11 @@ static int add_directory(void *ctx, const char *path, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len, struct wcow_error *err)
-{
-    while (len) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write");
-        data += n;
-        len -= (size_t)n;
-    }
-    return WCOW_OK;
-}
-
 static int copy_source(int fd, const struct wcow_source *source, struct wcow_error *err)
 {
-    for (;;) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        int r = wcow_source_next(source, &data, &len, err);
-        if (r < 0)
-            return r;
-        if (!len)
-            break;
-        r = write_all(fd, data, len, err);
-        if (r < 0)
-            return r;
-    }
+    int r = wcow_fd_take(fd, source, "a file", err);
+    if (r < 0)
+        return r;
     if (fsync(fd) < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "sync");
     return WCOW_OK;

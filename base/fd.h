@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file fd.h
+ *  Writing to file descriptors: short writes and EINTR are seen to. */
+#ifndef WCOW_BASE_FD_H
+#define WCOW_BASE_FD_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/stream.h"
+
+/** Write all of it at the descriptor's position.
+ *  @param what  what is written, for the message
+ *  @return WCOW_OK, or as wcow_code_of_errno() has it (WCOW_E_LIMIT: disk full) */
+WCOW_NODISCARD int wcow_fd_write(int fd, const void *data, size_t len, const char *what,
+                                 struct wcow_error *err);
+
+/** Write all that the source gives. */
+WCOW_NODISCARD int wcow_fd_take(int fd, const struct wcow_source *source, const char *what,
+                                struct wcow_error *err);
+
+/** A sink that writes to *fd, which must outlive it; who uses it says in the error what it was. */
+struct wcow_sink wcow_fd_sink(int *fd);
+
+#endif

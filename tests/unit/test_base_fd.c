@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "tests/wcow_test.h"
+
+static int three_chunks(void *ctx, const uint8_t **ret_data, size_t *ret_len,
+                        struct wcow_error *err)
+{
+    static const uint8_t text[] = "onetwothree";
+    static const size_t ends[] = {0, 3, 6, 11, 11};
+    size_t *at = ctx;
+    (void)err;
+    *ret_data = text + ends[*at];
+    *ret_len = ends[*at + 1] - ends[*at];
+    (*at)++;
+    return WCOW_OK;
+}
+
+static void all_that_a_source_gives_is_written(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    wcow_autoclose int fd = memfd_create("test", MFD_CLOEXEC);
+    size_t at = 0;
+    const struct wcow_source source = {.next = three_chunks, .ctx = &at};
+    assert_int_equal(wcow_fd_take(fd, &source, "a test", &err), WCOW_OK);
+    const struct wcow_sink sink = wcow_fd_sink(&fd);
+    assert_int_equal(wcow_sink_write(&sink, "four", 4, &err), WCOW_OK);
+    char text[16] = "";
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 15);
+    assert_string_equal(text, "onetwothreefour");
+}
+
+static void a_full_disk_is_told_with_the_name(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    wcow_autoclose int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(wcow_fd_write(fd, "x", 1, "layer.tar", &err), WCOW_E_LIMIT);
+    assert_non_null(strstr(err.msg, "write layer.tar"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_that_a_source_gives_is_written),
+        cmocka_unit_test(a_full_disk_is_told_with_the_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
