@@ -126,7 +126,8 @@ static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, stru
                                          .namespace_of = namespace_of,
                                          .namespace_ctx = d,
                                          .limits = s->limits.tar,
-                                         .max_ratio = s->limits.ratio};
+                                         .max_ratio = s->limits.ratio,
+                                         .allow_missing_parents = s->allow_missing_parents};
     return wcow_differ_service_new(&differ, &d->differ, err);
 }
 

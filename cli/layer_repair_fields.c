@@ -141,7 +141,15 @@ static bool is_full_name(const char *name)
 static int fix_hard_link(const struct wcow_repair *repair, struct wcow_entry *e,
                          struct wcow_error *err)
 {
-    if (e->type != WCOW_ENTRY_HARDLINK || is_full_name(e->link))
+    if (e->type != WCOW_ENTRY_HARDLINK)
+        return WCOW_OK;
+    if (e->has & WCOW_HAS_BARE_LINK) {
+        e->has &= ~(uint32_t)WCOW_HAS_BARE_LINK;
+        return wcow_repair_tell(repair, "bare-link", e->name, err,
+                                "is another name of \"%.150s\" in the place of \"%.150s\"", e->link,
+                                e->link + strlen("Files/"));
+    }
+    if (is_full_name(e->link))
         return WCOW_OK;
     wcow_autofree char *rest = strdup(e->link);
     if (!rest)

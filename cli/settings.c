@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-enum { OPTIONS_MAX = 14, CONFIG_MAX_BYTES = 64 << 10 };
+enum { OPTIONS_MAX = 15, CONFIG_MAX_BYTES = 64 << 10 };
 
 /* The table's targets are the fields of one settings value. */
 static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS_MAX])
@@ -31,6 +31,11 @@ static void make_options(struct wcow_settings *s, struct wcow_option out[OPTIONS
          WCOW_OPTION_STRING, &s->metrics_address},
         {0, "layer-limits", "LIST", "What a layer may be: bytes=, file=, entries=, depth=, ratio=",
          WCOW_OPTION_STRING, &s->layer_limits},
+        {0, "missing-parents", "WHAT",
+         "Layers with files before their directories, which Windows cannot import: refuse or "
+         "accept "
+         "(refuse)",
+         WCOW_OPTION_STRING, &s->missing_parents},
         {'l', "log-level", "LEVEL", "debug, info, warn or error (info)", WCOW_OPTION_STRING,
          &s->log_level},
         {0, "log-format", "FORMAT", "text or json (text)", WCOW_OPTION_STRING, &s->log_format},
@@ -73,6 +78,7 @@ static void set_defaults(struct wcow_settings *s)
                                 .mount_type = "windows-layer",
                                 .services = "snapshots,diff",
                                 .layer_limits = "",
+                                .missing_parents = "refuse",
                                 .log_level = "info",
                                 .log_format = "text"};
 }
@@ -174,6 +180,11 @@ static int work_out(struct wcow_settings *s, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "--root must be an absolute path, as containerd is told of it: \"%s\"",
                          s->root);
+    s->allow_missing_parents = strcmp(s->missing_parents, "accept") == 0;
+    if (!s->allow_missing_parents && strcmp(s->missing_parents, "refuse") != 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "unknown --missing-parents \"%s\": use refuse or accept",
+                         s->missing_parents);
     int r = work_out_services(s, err);
     if (r == WCOW_OK)
         r = wcow_limits_parse(s->layer_limits, &s->limits, err);

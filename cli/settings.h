@@ -19,6 +19,7 @@ struct wcow_settings {
     const char *services;        /**< "snapshots,diff" or one of them */
     const char *metrics_address; /**< NULL: none */
     const char *layer_limits;    /**< see cli/limits.h */
+    const char *missing_parents; /**< "refuse" or "accept" */
     const char *log_level;
     const char *log_format;
     const char *config;
@@ -29,6 +30,7 @@ struct wcow_settings {
     bool serve_snapshots;
     bool serve_diff;
     bool overlay;
+    bool allow_missing_parents;
     struct wcow_layer_limits limits;
     enum wcow_log_level level;
     enum wcow_log_format format;

@@ -143,7 +143,7 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     if (r < 0)
         return r;
     WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *unpacker = NULL;
-    r = wcow_unpacker_new(folder_fd, parents, &unpacker, err);
+    r = wcow_unpacker_new(folder_fd, parents, o->need_parents, &unpacker, err);
     if (r < 0)
         return r;
     struct wcow_layer_info info = {0};

@@ -123,6 +123,7 @@ static int changed_file(const struct wcow_found *f, struct wcow_entry *e, struct
     free(e->link);
     e->link = NULL;
     e->type = WCOW_ENTRY_FILE;
+    e->has &= ~(uint32_t)WCOW_HAS_BARE_LINK;
     e->size_bytes = (uint64_t)f->st->st_size;
     e->attributes = host_attributes(f, e->attributes);
     e->has |= WCOW_HAS_FILEATTR | WCOW_HAS_CREATION;

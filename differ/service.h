@@ -21,6 +21,7 @@ struct wcow_differ_options {
     void *namespace_ctx;
     struct wcow_tar_limits limits; /**< of what is unpacked; zeros: the defaults */
     uint32_t max_ratio;            /**< of decompression; 0: the default */
+    bool allow_missing_parents;    /**< take what stands before its directory */
 };
 
 enum { WCOW_DIFFER_METHODS = 2 };

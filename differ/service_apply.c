@@ -95,6 +95,7 @@ static int apply(struct wcow_differ_service *s, struct wcow_rpc_call *call,
                                          .n_parents = side.n_parents,
                                          .limits = &s->options.limits,
                                          .max_ratio = s->options.max_ratio,
+                                         .need_parents = !s->options.allow_missing_parents,
                                          .sync = q->sync_fs,
                                          .cancel = ctx.cancel};
     r = wcow_gate_enter(&s->gate, WCOW_DIFFER_APPLY_WEIGHT, ctx.cancel, err);

@@ -47,7 +47,7 @@ void wcow_unpacker_free(struct wcow_unpacker *u)
     free(u);
 }
 
-int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
+int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool need_parents,
                       struct wcow_unpacker **ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *u = calloc(1, sizeof(*u));
@@ -66,7 +66,7 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
     if (r == WCOW_OK) {
         /* Not is_base, even without parents: a whiteout that hides nothing does no harm here, and
          * the tar has to leave as it came. `wcow verify` tells what Windows would refuse. */
-        struct wcow_check_options options = {.parents = &u->names};
+        struct wcow_check_options options = {.parents = &u->names, .need_parents = need_parents};
         r = wcow_check_new(&options, &u->check, err);
     }
     if (r == WCOW_OK)

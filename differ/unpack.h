@@ -14,9 +14,11 @@ enum { WCOW_INLINE_MAX = 64 << 10 };
 
 struct wcow_unpacker;
 
-/** @param layer_fd, parents borrowed */
+/** @param layer_fd, parents borrowed. @param need_parents refuse what stands before its directory
+ */
 WCOW_NODISCARD int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
-                                     struct wcow_unpacker **ret, struct wcow_error *err);
+                                     bool need_parents, struct wcow_unpacker **ret,
+                                     struct wcow_error *err);
 /** Read @p tar to its very end. What was made stays on an error: the caller clears the folder. */
 WCOW_NODISCARD int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
                                    const struct wcow_tar_limits *limits, struct wcow_error *err);

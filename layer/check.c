@@ -29,7 +29,9 @@ enum wcow_severity wcow_rule_severity(enum wcow_rule rule)
     case WCOW_RULE_LINK_WITHOUT_ATTRIBUTES:
     case WCOW_RULE_MISSING_TIMES:
         return WCOW_SEVERITY_NOTE;
+    case WCOW_RULE_MISSING_ROOT:
     case WCOW_RULE_MISSING_PARENT:
+    case WCOW_RULE_BARE_LINK:
     case WCOW_RULE_HIVES_IN_BASE:
         return WCOW_SEVERITY_WARNING;
     case WCOW_RULE_ESCAPE:
@@ -148,15 +150,48 @@ static int check_duplicate(struct wcow_check *check, const struct wcow_entry *e,
                   "on Windows it is the same name as one before it, in other letter case");
 }
 
+static bool is_whiteout(const struct wcow_entry *e)
+{
+    return e->type == WCOW_ENTRY_WHITEOUT || e->type == WCOW_ENTRY_OPAQUE;
+}
+
+static bool is_root_key(const char *key, size_t len)
+{
+    static const char *const roots[] = {"FILES", "HIVES", "UTILITYVM"};
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+        if (strlen(roots[i]) == len && memcmp(roots[i], key, len) == 0)
+            return true;
+    return false;
+}
+
+/* What a whiteout hides is removed from the layers below, where its directory is. */
+static int tell_missing(struct wcow_check *check, const struct wcow_entry *e, const char *key,
+                        size_t len, struct wcow_error *err)
+{
+    if (is_whiteout(e))
+        return WCOW_OK;
+    if (is_root_key(key, len))
+        return report(check, WCOW_RULE_MISSING_ROOT, e->name, err,
+                      "\"%.*s\" does not stand before it in the layer, which Windows' importers "
+                      "need",
+                      (int)len, e->name);
+    return report(check, WCOW_RULE_MISSING_PARENT, e->name, err,
+                  "its directory does not stand before it in the layer, which Windows' importers "
+                  "need; `wcow repair` adds it");
+}
+
 /* Remember the directories of @p key that were not there; say so for the lowest one only. */
 static int missing_parent(struct wcow_check *check, const struct wcow_entry *e, const char *key,
                           size_t len, struct wcow_error *err)
 {
-    int r = report(check, WCOW_RULE_MISSING_PARENT, e->name, err,
-                   "its directory does not stand before it in the layer, which Windows' importers "
-                   "need");
-    while (r == WCOW_OK && len && !find(check, key, len)) {
-        r = remember(check, key, len, WCOW_ENTRY_DIR, NULL, err);
+    int r = tell_missing(check, e, key, len, err);
+    struct wcow_seen *s = NULL;
+    while (r == WCOW_OK && len && (!(s = find(check, key, len)) || s->is_implied)) {
+        if (!s)
+            r = remember(check, key, len, WCOW_ENTRY_DIR, NULL, err);
+        s = r == WCOW_OK ? find(check, key, len) : NULL;
+        if (s)
+            s->is_told |= !is_whiteout(e);
         while (len && key[len - 1] != '/')
             len--;
         len -= len > 0;
@@ -188,6 +223,8 @@ static int check_parents(struct wcow_check *check, const struct wcow_entry *e, c
                           "it would be written through a link of the same layer");
         if (s->type != WCOW_ENTRY_DIR)
             return report(check, WCOW_RULE_BELOW_FILE, e->name, err, "a file stands above it");
+        if (!nearest && s->is_implied && !s->is_told)
+            nearest = len;
         break;
     }
     return nearest ? missing_parent(check, e, key, nearest, err) : WCOW_OK;
@@ -236,6 +273,11 @@ static int check_hard_link(struct wcow_check *check, const struct wcow_entry *e,
     if (type != WCOW_ENTRY_FILE && type != WCOW_ENTRY_HARDLINK)
         return report(check, WCOW_RULE_LINK_TARGET_NOT_FILE, e->name, err,
                       "\"%.200s\" is not a file", e->link);
+    if (e->has & WCOW_HAS_BARE_LINK)
+        return report(check, WCOW_RULE_BARE_LINK, e->name, err,
+                      "the file that it is another name of is written without the \"Files/\" in "
+                      "front, where importers do not find it; \"%.200s\" was meant",
+                      e->link);
     return WCOW_OK;
 }
 

@@ -32,8 +32,8 @@ struct wcow_check_options {
     bool is_base;                     /**< the layer has no parents */
     const struct wcow_chain *parents; /**< where hard links and parent directories may be as well,
                                            nearest first; NULL: not known, they are then believed */
-    /** Treat a directory that is missing before what is in it as an error. Importers fail on it,
-     * but builders on Linux write such layers and containerd takes them. */
+    /** Treat a directory that is missing before what is in it as an error, unless it is a root.
+     *  Importers fail on it, but some builders on Linux write such layers. */
     bool need_parents;
     wcow_violation_fn report; /**< NULL: the first violation of severity ERROR is the error */
     void *arg;

@@ -10,6 +10,7 @@
 struct wcow_seen {
     enum wcow_entry_type type;
     bool is_implied;    /**< a directory that only its content testifies to */
+    bool is_told;       /**< and that was reported */
     uint32_t name_hash; /**< of the name as written: tells duplicates from case collisions */
 };
 

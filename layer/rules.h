@@ -23,6 +23,7 @@ enum wcow_rule {
     /* Between entries. */
     WCOW_RULE_DUPLICATE,
     WCOW_RULE_CASE_COLLISION,
+    WCOW_RULE_MISSING_ROOT, /**< Files, Hives or UtilityVM itself is no entry */
     WCOW_RULE_MISSING_PARENT,
     WCOW_RULE_BELOW_FILE,
     WCOW_RULE_BELOW_LINK,
@@ -32,6 +33,7 @@ enum wcow_rule {
     WCOW_RULE_OPAQUE_MARKER,
     WCOW_RULE_LINK_TARGET_MISSING,
     WCOW_RULE_LINK_TARGET_NOT_FILE,
+    WCOW_RULE_BARE_LINK, /**< a hard link's target without its "Files/" */
     WCOW_RULE_STREAM_WITHOUT_FILE,
     WCOW_RULE_HIVES_IN_BASE,
     WCOW_RULE_MISSING_HIVES,

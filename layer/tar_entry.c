@@ -2,6 +2,7 @@
 #include "layer/tar_entry.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -352,6 +353,33 @@ static int set_names(struct build *b, const struct wcow_tar_block *block,
     return r;
 }
 
+static bool begins_with_root(const char *name)
+{
+    static const char *const roots[] = {"Files", "Hives", "UtilityVM"};
+    size_t len = strcspn(name, "/");
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+        if (strlen(roots[i]) == len && strncasecmp(name, roots[i], len) == 0)
+            return true;
+    return false;
+}
+
+/* imgutil and go-containerregistry put "Files/" before the name of a hard link and not before its
+ * target. A target that begins with a root is always a whole name, so that no target can mean two
+ * files. */
+static int complete_link(struct build *b, struct wcow_error *err)
+{
+    if (!b->link[0] || b->link[0] == '/' || begins_with_root(b->link) ||
+        strncmp(b->name, "Files/", strlen("Files/")) != 0)
+        return WCOW_OK;
+    char *link = NULL;
+    if (asprintf(&link, "Files/%s", b->link) < 0)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+    free(b->link);
+    b->link = link;
+    b->entry->has |= WCOW_HAS_BARE_LINK;
+    return WCOW_OK;
+}
+
 static int build(struct build *b, const struct wcow_tar_block *block,
                  const struct wcow_tar_headers *headers, struct wcow_error *err)
 {
@@ -378,9 +406,13 @@ static int build(struct build *b, const struct wcow_tar_block *block,
     if (e->type == WCOW_ENTRY_DIR && !(e->has & WCOW_HAS_FILEATTR))
         e->attributes = WCOW_ATTR_DIRECTORY;
     set_times(b);
-    e->name = WCOW_TAKE_PTR(b->name);
-    if (e->type == WCOW_ENTRY_HARDLINK)
+    if (e->type == WCOW_ENTRY_HARDLINK) {
         trim_name(b->link);
+        r = complete_link(b, err);
+        if (r < 0)
+            return r;
+    }
+    e->name = WCOW_TAKE_PTR(b->name);
     if (e->type == WCOW_ENTRY_HARDLINK || e->type == WCOW_ENTRY_REPARSE)
         e->link = WCOW_TAKE_PTR(b->link);
     return 1;

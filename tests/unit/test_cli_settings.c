@@ -85,6 +85,7 @@ static void bad_settings_are_refused(void **state)
         {"this is no setting\n", NULL},
         {"config = /etc/other\n", NULL},
         {"", "--mount-type=aufs"},
+        {"", "--missing-parents=maybe"},
         {"", "--services=snapshots,images"},
         {"", "--services="},
         {"", "--log-level=loud"},

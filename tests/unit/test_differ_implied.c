@@ -132,12 +132,49 @@ static void a_parent_s_directory_keeps_its_metadata(void **state)
     remove_folder(base);
 }
 
+static void what_windows_cannot_import_is_refused_where_asked(void **state)
+{
+    (void)state;
+    static const struct made good[] = {
+        {.name = "Files/in-a-root-that-is-no-entry.txt", .size = 1},
+        {.name = "Files/gone/.wh.deleted"},
+        {.name = "Files/App", .type = '5'},
+        {.name = "Files/App/readme.txt", .size = 1},
+    };
+    static const struct made bad[] = {{.name = "Files/gone/new.txt", .size = 1},
+                                      {.name = "Files/x/d", .type = '5'},
+                                      {.name = "Files/x/l", .type = '2', .link = "t"},
+                                      {.name = "UtilityVM/Files/a", .size = 1}};
+    for (size_t i = 0; i <= sizeof(bad) / sizeof(bad[0]); i++) {
+        wcow_autobuf tar = {0};
+        for (size_t k = 0; k < sizeof(good) / sizeof(good[0]); k++)
+            make_entry(&tar, &good[k]);
+        bool is_bad = i < sizeof(bad) / sizeof(bad[0]);
+        if (is_bad)
+            make_entry(&tar, &bad[i]);
+        make_end(&tar);
+        char *folder = new_folder();
+        struct memory_source memory = {.data = tar.data, .len = tar.len};
+        struct wcow_source source = {.next = memory_next, .ctx = &memory};
+        struct wcow_apply_options o = {.blob = &source, .folder = folder, .need_parents = true};
+        struct wcow_applied applied = {0};
+        struct wcow_error err = {0};
+        int r = wcow_apply(&o, &applied, &err);
+        assert_int_equal(r, is_bad ? WCOW_E_INVALID : WCOW_OK);
+        if (is_bad && (!strstr(err.msg, bad[i].name) || !strstr(err.msg, "missing-parent")))
+            fail_msg("%s: %s", bad[i].name, err.msg);
+        assert_true(!is_bad || count_in(folder) == 0);
+        remove_folder(folder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tar_leaves_as_it_came),
         cmocka_unit_test(its_directories_are_found),
         cmocka_unit_test(a_parent_s_directory_keeps_its_metadata),
+        cmocka_unit_test(what_windows_cannot_import_is_refused_where_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

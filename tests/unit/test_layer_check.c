@@ -8,17 +8,19 @@
 #include "layer/memlayer.h"
 
 /* "d:Files", "f:Files/a", "l:Files/l>target" (reparse), "h:Files/h>Files/a", "w:Files/.wh.x",
- * "o:Files/.wh..wh..opq", "s:Files/a:stream". */
+ * "o:Files/.wh..wh..opq", "s:Files/a:stream", "b:Files/h>Files/a" (a hard link whose target was
+ * bare). */
 static void parse(const char *text, struct wcow_entry *ret)
 {
     static const char letters[] = "?fdlhswo";
     const char *target = strchr(text, '>');
+    bool is_bare = text[0] == 'b';
     size_t len = target ? (size_t)(target - text) : strlen(text);
     *ret = (struct wcow_entry){
-        .type = (enum wcow_entry_type)(strchr(letters, text[0]) - letters),
+        .type = (enum wcow_entry_type)(strchr(letters, is_bare ? 'h' : text[0]) - letters),
         .name = strndup(text + 2, len - 2),
         .link = target ? strdup(target + 1) : NULL,
-        .has = WCOW_HAS_FILEATTR | WCOW_HAS_ATIME,
+        .has = WCOW_HAS_FILEATTR | WCOW_HAS_ATIME | (is_bare ? WCOW_HAS_BARE_LINK : 0U),
     };
     ret->attributes = ret->type == WCOW_ENTRY_DIR       ? WCOW_ATTR_DIRECTORY
                       : ret->type == WCOW_ENTRY_REPARSE ? WCOW_ATTR_REPARSE
@@ -82,6 +84,12 @@ static void entries_of_one_layer(void **state)
         {{"d:Files", "f:Files/a", "w:Files/.wh.A"}, "whiteout-and-entry"},
         {{"d:Files", "w:Files/.wh.a", "f:Files/a"}, "whiteout-and-entry"},
         {{"d:Files", "f:Files/a/b"}, "missing-parent"},
+        {{"f:Files/a"}, "missing-root"},
+        {{"d:UtilityVM", "f:UtilityVM/Files/a"}, "missing-parent"},
+        {{"d:Files", "w:Files/a/.wh.b", "o:Files/c/.wh..wh..opq"}, "opaque-marker"},
+        {{"d:Files", "w:Files/a/.wh.b", "f:Files/a/c", "f:Files/a/d"}, "missing-parent"},
+        {{"d:Files", "w:Files/a/.wh.b", "d:Files/a"}, ""},
+        {{"d:Files", "h:Files/h>Files/b", "b:Files/i>Files/b"}, "bare-link"},
         {{"f:Files/a/b", "f:Files/a/c", "d:Files/a", "d:Files"}, "missing-parent"},
         {{"d:Files", "f:Files/a", "f:Files/A/b"}, "below-file"},
         {{"d:Files", "l:Files/l>C:\\x", "f:Files/L/b"}, "below-link"},

@@ -267,7 +267,13 @@ static void links_and_types(void **state)
         {{.name = "Files/f", .type = '7'}, WCOW_OK, ""},
         {{.name = "Files/l", .type = '1', .link = "../x"}, WCOW_E_INVALID, "hard link"},
         {{.name = "Files/l", .type = '1', .link = "/etc/passwd"}, WCOW_E_INVALID, "absolute"},
-        {{.name = "Files/l", .type = '1', .link = "a"}, WCOW_E_INVALID, "full name"},
+        {{.name = "Files/l", .type = '1', .link = "a"}, WCOW_OK, ""},
+        {{.name = "Files/l", .type = '1', .link = "./d/a"}, WCOW_OK, ""},
+        {{.name = "Files/l", .type = '1', .link = "d/../../a"}, WCOW_E_INVALID, "\"..\""},
+        {{.name = "Files/l", .type = '1', .link = "C:/a"}, WCOW_E_INVALID, "drive"},
+        {{.name = "Files/l", .type = '1', .link = "d\\a"}, WCOW_E_INVALID, "backslash"},
+        {{.name = "Files/l", .type = '1', .link = "files/a"}, WCOW_E_INVALID, "spelled \"Files\""},
+        {{.name = "Hives/l", .type = '1', .link = "a"}, WCOW_E_INVALID, "full name"},
         {{.name = "Files/l", .type = '1', .link = ""}, WCOW_E_INVALID, "empty"},
         {{.name = "Files/l", .type = '1', .link = "Files/a:s"}, WCOW_E_INVALID, "':'"},
         {{.name = "Files/d", .type = '3'}, WCOW_E_UNSUPPORTED, "device or pipe"},
@@ -276,6 +282,34 @@ static void links_and_types(void **state)
         {{.name = "Files/s", .type = 'V'}, WCOW_E_UNSUPPORTED, "tar type 'V'"},
     };
     assert_each(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+/* imgutil and go-containerregistry leave the root out of a hard link's target. */
+static void a_bare_target_of_a_hard_link_lies_below_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *link;
+        const char *want;
+        bool is_bare;
+    } cases[] = {
+        {"Files/a", "Files/a", false},        {"a", "Files/a", true},
+        {"./d/a", "Files/d/a", true},         {"Hives/a", "Hives/a", false},
+        {"Filesx/a", "Files/Filesx/a", true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autobuf tar = {0};
+        make_entry(&tar, &(struct made){.name = "Files/l", .type = '1', .link = cases[i].link});
+        make_end(&tar);
+        struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
+        struct wcow_source source = chunk_source(&chunks);
+        WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+        assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
+        struct wcow_entry *e = NULL;
+        assert_int_equal(wcow_tar_reader_next(reader, &e, NULL), 1);
+        assert_string_equal(e->link, cases[i].want);
+        assert_int_equal((e->has & WCOW_HAS_BARE_LINK) != 0, cases[i].is_bare);
+    }
 }
 
 static void records(void **state)
@@ -412,6 +446,7 @@ int main(void)
         cmocka_unit_test(segments_and_data_are_the_tar_whoever_wrote_it),
         cmocka_unit_test(names_that_leave_a_layer_or_windows_refuses),
         cmocka_unit_test(links_and_types),
+        cmocka_unit_test(a_bare_target_of_a_hard_link_lies_below_files),
         cmocka_unit_test(records),
         cmocka_unit_test(truncation_and_damage_are_corrupt),
         cmocka_unit_test(limits_hold),
