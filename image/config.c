@@ -279,6 +279,22 @@ const char *wcow_image_config_author(const struct wcow_image_config *config)
     return json_string_value(json_object_get(config->root, "author"));
 }
 
+static const char inline_cache[] = "moby.buildkit.cache.v0";
+
+const char *wcow_image_config_inline_cache(const struct wcow_image_config *config)
+{
+    return json_string_value(json_object_get(config->root, inline_cache));
+}
+
+int wcow_image_config_set_inline_cache(struct wcow_image_config *config, const char *base64,
+                                       struct wcow_error *err)
+{
+    if (base64)
+        return set_string(config->root, inline_cache, base64, err);
+    (void)json_object_del(config->root, inline_cache);
+    return WCOW_OK;
+}
+
 static int make_history_entry(const struct wcow_history *entry, json_t **ret,
                               struct wcow_error *err)
 {
