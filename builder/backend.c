@@ -100,7 +100,9 @@ int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_bac
     b->unique = make_unique();
     if (!b->unique)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
-    int r = wcow_containerd_new(options->address, &b->client, err);
+    int r = wcow_blobs_new(&b->blobs, err);
+    if (r == WCOW_OK)
+        r = wcow_containerd_new(options->address, &b->client, err);
     if (r < 0)
         return r;
     b->ctx = (struct wcow_containerd_ctx){
@@ -135,6 +137,7 @@ void wcow_backend_free(struct wcow_backend *b)
     if (b->lease)
         (void)!wcow_lease_delete(&b->ctx, b->lease, false, NULL);
     wcow_containerd_free(b->client);
+    wcow_blobs_free(b->blobs);
     free(b->lease);
     free(b->content_root);
     free(b->unique);

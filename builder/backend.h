@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "builder/blobs.h"
 #include "builder/progress.h"
 #include "containerd/client.h"
 #include "image/registry.h"
@@ -30,6 +31,7 @@ struct wcow_backend {
     char *lease;        /**< of this build */
     char *unique;       /**< for keys and references: time and chance */
     struct wcow_registry *registry;
+    struct wcow_blobs *blobs; /**< layers that may not be in the content store yet */
     struct wcow_progress *progress;
     const atomic_bool *cancel;
     atomic_uint serial;
