@@ -22,6 +22,8 @@ struct text {
     size_t count;
 };
 
+enum { MAX_STEPS = 64 << 20 }; /* characters of a pattern times those of a value */
+
 static const size_t no_match = SIZE_MAX;
 
 static void text_done(struct text *text)
@@ -47,12 +49,11 @@ static int text_init(struct text *ret, const char *value, struct wcow_error *err
     return WCOW_OK;
 }
 
-/* One token of the pattern; *pos moves behind it. */
-static int next_token(const struct wcow_words_pattern *p, size_t *pos, struct token *ret,
-                      struct wcow_error *err)
+/* One token of the pattern, which is @p len bytes long; *pos moves behind it. */
+static int next_token(const struct wcow_words_pattern *p, size_t len, size_t *pos,
+                      struct token *ret, struct wcow_error *err)
 {
     const char *text = p->text;
-    size_t len = strlen(text);
     *pos += wcow_text_decode(text + *pos, len - *pos, &ret->c);
     ret->kind = TOKEN_CHAR;
     if (ret->c == '*')
@@ -84,7 +85,7 @@ static int compile(const struct wcow_words_pattern *p, struct token **ret, size_
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory matching a pattern");
     size_t count = 0;
     for (size_t pos = 0; pos < len;) {
-        int r = next_token(p, &pos, &tokens[count], err);
+        int r = next_token(p, len, &pos, &tokens[count], err);
         if (r != WCOW_OK)
             return r;
         count++;
@@ -118,6 +119,11 @@ static int find_ends(const struct wcow_words_pattern *p, const struct text *text
     int r = compile(p, &tokens, &count, err);
     if (r != WCOW_OK)
         return r;
+    if (count > MAX_STEPS / (text->count + 1))
+        return WCOW_FAIL(err, WCOW_E_LIMIT,
+                         "a pattern of %zu characters on a value of %zu takes too long; use a "
+                         "shorter one",
+                         count, text->count);
     wcow_autofree size_t *ends = calloc(text->count + 1, sizeof *ends);
     if (!ends)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory matching a pattern");

@@ -295,6 +295,25 @@ static void a_long_pattern_takes_no_long_time(void **state)
     wcow_env_done(&env);
 }
 
+/* A pattern that came of a substitution may be as long as a word may be. */
+static void a_huge_pattern_on_a_huge_value_is_refused(void **state)
+{
+    (void)state;
+    struct wcow_env env = {0};
+    static char value[500001];
+    memset(value, 'a', sizeof value - 1);
+    assert_ok(wcow_env_set(&env, "V", value, &err));
+    struct wcow_lexer lexer = wcow_lexer_of('\\', &env);
+    struct wcow_arena arena = {0};
+    const char *got = NULL;
+    assert_fails(wcow_words_expand(&lexer, "${V//${V}/x}", &arena, &got, &err), WCOW_E_LIMIT);
+    assert_ok(wcow_env_set(&env, "W", "a", &err));
+    assert_ok(wcow_words_expand(&lexer, "${W//${V}/x}", &arena, &got, &err));
+    assert_string_equal(got, "a");
+    wcow_arena_done(&arena);
+    wcow_env_done(&env);
+}
+
 static void names_of_windows_ignore_case(void **state)
 {
     (void)state;
@@ -321,6 +340,7 @@ int main(void)
         cmocka_unit_test(heredoc_content_keeps_quotes_and_backslashes),
         cmocka_unit_test(too_deep_is_refused),
         cmocka_unit_test(a_long_pattern_takes_no_long_time),
+        cmocka_unit_test(a_huge_pattern_on_a_huge_value_is_refused),
         cmocka_unit_test(names_of_windows_ignore_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
