@@ -28,8 +28,8 @@ WCOW_NODISCARD int wcow_wine_changes_init(struct wcow_wine_changes *changes,
                                           const struct wcow_execution *execution, const char *user,
                                           struct wcow_error *err);
 WCOW_NODISCARD int wcow_wine_changes_add(struct wcow_wine_changes *changes, size_t which,
-                                         const struct wcow_reg *before,
-                                         const struct wcow_reg *after, struct wcow_error *err);
+                                         struct wcow_reg *before, struct wcow_reg *after,
+                                         struct wcow_error *err);
 /** Hives/ and NTUSER.DAT below the folder; nothing where nothing changed. */
 WCOW_NODISCARD int wcow_wine_changes_write(const struct wcow_wine_changes *changes, int fd,
                                            struct wcow_error *err);

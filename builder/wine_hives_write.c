@@ -97,7 +97,7 @@ static int load_profile(struct wcow_wine_changes *c, struct wcow_error *err)
     wcow_autoclose int fd = -1;
     if (c->profile)
         return WCOW_OK;
-    c->profile = calloc(1, sizeof(*c->profile));
+    c->profile = wcow_reg_new();
     if (!c->profile)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a registry");
     (void)snprintf(path, sizeof(path), "Files/Users/%s/NTUSER.DAT", c->user);
@@ -170,19 +170,20 @@ static int on_value_removed(void *arg, const char *path, const char *name, struc
     if (is_foreign(path))
         return WCOW_OK;
     if (c->which == 1) {
+        struct wcow_reg_key *mine = NULL;
         int r = load_profile(c, err);
-        struct wcow_reg_key *mine = r < 0 ? NULL : wcow_reg_find(c->profile, path);
-        if (mine)
+        if (r == WCOW_OK)
+            r = wcow_reg_find(c->profile, path, &mine, err);
+        if (r > 0)
             wcow_reg_unset(mine, name);
-        return r;
+        return r < 0 ? r : WCOW_OK;
     }
     int r = find_key(c, path, &hive, &key, err);
     return r < 0 || !key ? r : wcow_hive_delete_value(key, name, err);
 }
 
-int wcow_wine_changes_add(struct wcow_wine_changes *changes, size_t which,
-                          const struct wcow_reg *before, const struct wcow_reg *after,
-                          struct wcow_error *err)
+int wcow_wine_changes_add(struct wcow_wine_changes *changes, size_t which, struct wcow_reg *before,
+                          struct wcow_reg *after, struct wcow_error *err)
 {
     const struct wcow_reg_changes told = {.key_removed = on_key_removed,
                                           .key_added = on_key,

@@ -178,52 +178,149 @@ static int add_extra(struct wcow_reg_key *key, const char *line, size_t len, str
     return WCOW_OK;
 }
 
-static int read_key(const char **p, struct wcow_reg *reg, struct wcow_reg_key **ret,
-                    struct wcow_error *err)
-{
-    wcow_autofree char *path = NULL;
-    (*p)++;
-    int r = read_name(p, ']', &path, err);
-    return r < 0 ? r : wcow_reg_make(reg, path, ret, err);
-}
-
-static int read_line(const char **p, struct wcow_reg *reg, struct wcow_reg_key **key,
-                     struct wcow_error *err)
+/* One line of a key's, below its first. */
+static int read_line(const char **p, struct wcow_reg_key *key, struct wcow_error *err)
 {
     const char *line = *p;
     size_t len = strcspn(line, "\r\n");
-    if (len == 0)
+    if (len == 0 || *line == ';')
         return WCOW_OK;
-    if (*line == '[')
-        return read_key(p, reg, key, err);
-    if (!*key)
-        return WCOW_OK; /* the head, taken as it is */
-    if (*line == '#')
-        return add_extra(*key, line, len, err);
-    return *line == ';' ? WCOW_OK : read_value(p, *key, err);
+    return *line == '#' ? add_extra(key, line, len, err) : read_value(p, key, err);
+}
+
+static const char *next_line(const char *p)
+{
+    p += strcspn(p, "\n");
+    return p + (*p == '\n');
+}
+
+/* Leaves the text as it is: a slice of a file. */
+static int decode_lines(struct wcow_reg_key *key, const char *raw, size_t len,
+                        struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (const char *p = next_line(raw); r == WCOW_OK && p < raw + len; p = next_line(p))
+        r = read_line(&p, key, err);
+    return r;
+}
+
+int wcow_reg_decode(struct wcow_reg_key *key, struct wcow_error *err)
+{
+    const char *raw = key->raw;
+    key->raw = NULL;
+    return raw ? decode_lines(key, raw, key->raw_len, err) : WCOW_OK;
+}
+
+/* The lines that say what a key is and has. */
+static const char *body_of(const struct wcow_reg_key *key, size_t *ret_len)
+{
+    const char *p = next_line(key->raw);
+    const char *end = key->raw + key->raw_len;
+    if (p < end && strncmp(p, "#time=", 6) == 0)
+        p = next_line(p);
+    *ret_len = p < end ? (size_t)(end - p) : 0;
+    return p;
+}
+
+bool wcow_reg_same_text(const struct wcow_reg_key *a, const struct wcow_reg_key *b)
+{
+    size_t a_len = 0;
+    size_t b_len = 0;
+    if (!a->raw || !b->raw)
+        return false;
+    const char *a_body = body_of(a, &a_len);
+    const char *b_body = body_of(b, &b_len);
+    return a_len == b_len && memcmp(a_body, b_body, a_len) == 0;
+}
+
+/* ---- a file's keys ---- */
+
+/* The path between brackets, into *out, which moves behind its NUL. Nearly all are plain ASCII with
+ * doubled backslashes; the rest goes the long way. */
+static int read_path(const char *start, char **out, struct wcow_error *err)
+{
+    char *to = *out;
+    const char *p = start + 1;
+    for (; (unsigned char)*p >= ' ' && (unsigned char)*p < 0x7f && *p != ']'; p++) {
+        if (*p == '\\' && *++p != '\\')
+            break;
+        *to++ = *p;
+    }
+    if (*p != ']') {
+        wcow_autofree char *path = NULL;
+        p = start + 1;
+        int r = read_name(&p, ']', &path, err);
+        if (r < 0)
+            return r;
+        size_t len = strlen(path);
+        memcpy(*out, path, len);
+        to = *out + len;
+    }
+    *to++ = '\0';
+    *out = to;
+    return WCOW_OK;
+}
+
+/* A key that stands in the file a second time adds to the first. */
+static int add_key(struct wcow_reg *reg, const struct wcow_reg_key *key, struct wcow_error *err)
+{
+    const size_t n = reg->n_keys;
+    bool found = false;
+    size_t at = n;
+    if (n && wcow_reg_compare_paths(reg->keys[n - 1].path, key->path) >= 0)
+        at = wcow_reg_position(reg, key->path, &found);
+    if (!found)
+        return wcow_reg_insert(reg, at, key, err);
+    int r = wcow_reg_decode(&reg->keys[at], err);
+    return r < 0 ? r : decode_lines(&reg->keys[at], key->raw, key->raw_len, err);
+}
+
+/* The slice from a key's bracket to its last line, without empty ones. */
+static const char *key_end(const char *start, const char **ret_next)
+{
+    const char *next = strstr(start, "\n[");
+    const char *end = next ? next : start + strlen(start);
+    *ret_next = next ? next + 1 : end;
+    while (end > start && (end[-1] == '\n' || end[-1] == '\r'))
+        end--;
+    return end;
+}
+
+static int read_keys(struct wcow_reg *reg, const char *first, struct wcow_error *err)
+{
+    char *path = reg->paths;
+    const char *next = NULL;
+    for (const char *p = first; *p; p = next) {
+        const char *end = key_end(p, &next);
+        const struct wcow_reg_key key = {.path = path, .raw = p, .raw_len = (size_t)(end - p)};
+        int r = read_path(p, &path, err);
+        if (r == WCOW_OK)
+            r = add_key(reg, &key, err);
+        if (r < 0)
+            return r;
+    }
+    return WCOW_OK;
 }
 
 int wcow_reg_parse(const char *text, struct wcow_reg **ret, struct wcow_error *err)
 {
     static const char magic[] = "WINE REGISTRY Version 2\n";
-    WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *reg = calloc(1, sizeof(*reg));
-    const char *first = strstr(text, "\n[");
     if (strncmp(text, magic, sizeof(magic) - 1) != 0)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "this is no registry file of Wine's");
-    if (reg)
-        reg->head = first ? strndup(text, (size_t)(first - text)) : strdup(text);
-    if (!reg || !reg->head)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a registry");
-    struct wcow_reg_key *key = NULL;
-    for (const char *p = text; *p;) {
-        int r = read_line(&p, reg, &key, err);
-        if (r < 0)
-            return r;
-        p += strcspn(p, "\n");
-        p += *p == '\n';
+    WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *reg = wcow_reg_new();
+    const size_t len = strlen(text);
+    if (reg) {
+        reg->text = strdup(text);
+        reg->paths = malloc(2 * len + 1); /* a byte of a line is at most two of a path */
     }
-    *ret = WCOW_TAKE_PTR(reg);
-    return WCOW_OK;
+    if (!reg || !reg->text || !reg->paths)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a registry");
+    const char *first = strstr(reg->text, "\n[");
+    reg->head_len = first ? (size_t)(first - reg->text) : len;
+    int r = read_keys(reg, first ? first + 1 : reg->text + len, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(reg);
+    return r;
 }
 
 /* ---- writing ---- */
@@ -282,6 +379,12 @@ static int write_data(struct wcow_buf *out, const struct wcow_reg_value *v, stru
 
 static int write_key(struct wcow_buf *out, const struct wcow_reg_key *key, struct wcow_error *err)
 {
+    if (key->raw) {
+        int copied = wcow_buf_add(out, "\n", 1, err);
+        if (copied == WCOW_OK)
+            copied = wcow_buf_add(out, key->raw, key->raw_len, err);
+        return copied < 0 ? copied : wcow_buf_add(out, "\n", 1, err);
+    }
     int r = wcow_buf_add_str(out, "\n[", err);
     if (r == WCOW_OK)
         r = write_name(out, key->path, "[]", err);
@@ -303,7 +406,7 @@ static int write_key(struct wcow_buf *out, const struct wcow_reg_key *key, struc
 
 int wcow_reg_write(const struct wcow_reg *reg, struct wcow_buf *out, struct wcow_error *err)
 {
-    int r = wcow_buf_add_str(out, reg->head, err);
+    int r = wcow_buf_add(out, reg->text, reg->head_len, err);
     for (size_t i = 0; r == WCOW_OK && i < reg->n_keys; i++)
         r = write_key(out, &reg->keys[i], err);
     return r;
