@@ -94,6 +94,7 @@ int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_bac
     if (!b)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
     (void)pthread_mutex_init(&b->lock, NULL);
+    wcow_key_locks_init(&b->busy);
     b->snapshotter = options->snapshotter;
     b->progress = options->progress;
     b->cancel = options->cancel;
@@ -142,5 +143,6 @@ void wcow_backend_free(struct wcow_backend *b)
     free(b->content_root);
     free(b->unique);
     (void)pthread_mutex_destroy(&b->lock);
+    wcow_key_locks_done(&b->busy);
     free(b);
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "builder/blobs.h"
+#include "base/key_lock.h"
 #include "builder/progress.h"
 #include "containerd/client.h"
 #include "image/registry.h"
@@ -35,6 +36,7 @@ struct wcow_backend {
     struct wcow_progress *progress;
     const atomic_bool *cancel;
     atomic_uint serial;
+    struct wcow_key_locks busy; /**< what one thread does and others may want done, by name */
     pthread_mutex_t lock;       /**< of the next */
     struct wcow_str_list views; /**< snapshots to be removed at the end */
 };

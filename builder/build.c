@@ -4,60 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "builder/build_internal.h"
-#include "builder/words.h"
-
-/* ---- which stages ---- */
-
-static void want(struct wcow_build *b, size_t index);
-
-static void want_named(struct wcow_build *b, const char *name, size_t before)
-{
-    if (wcow_build_is_named(b, name))
-        return;
-    const struct wcow_stage *stage = wcow_stage_find(b->file, name, before);
-    char *end = NULL;
-    unsigned long number = strtoul(name, &end, 10);
-    if (stage)
-        want(b, (size_t)(stage - b->file->stages));
-    else if (*name && !*end && number < before)
-        want(b, number);
-}
-
-/* The stages before it that one needs: its base, and those it copies from. */
-// NOLINTNEXTLINE(misc-no-recursion)
-static void want(struct wcow_build *b, size_t index)
-{
-    struct wcow_stage_state *s = &b->stages[index];
-    if (s->is_wanted)
-        return;
-    s->is_wanted = true;
-    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &b->globals);
-    const char *base = NULL;
-    if (wcow_words_expand(&lexer, s->stage->base, &b->arena, &base, NULL) == WCOW_OK)
-        want_named(b, base, index);
-    for (size_t i = 0; i < s->stage->instruction_count; i++) {
-        const struct wcow_instruction *ins = &s->stage->instructions[i];
-        if ((ins->kind == WCOW_INS_COPY || ins->kind == WCOW_INS_ADD) && ins->copy.from)
-            want_named(b, ins->copy.from, index);
-    }
-}
-
-static int plan(struct wcow_build *b, struct wcow_error *err)
-{
-    size_t n = b->file->stage_count;
-    b->stages = calloc(n ? n : 1, sizeof(*b->stages));
-    if (!b->stages)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
-    for (size_t i = 0; i < n; i++) {
-        b->stages[i].stage = &b->file->stages[i];
-        b->stages[i].index = i;
-    }
-    int r = wcow_stage_target(b->file, b->options->target, &b->target, err);
-    if (r == WCOW_OK)
-        want(b, b->target);
-    return r;
-}
+#include "builder/build_solve.h"
 
 /* ---- what it works with ---- */
 
@@ -99,7 +46,7 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
 {
     int r = wcow_build_load(b, err);
     if (r == WCOW_OK)
-        r = plan(b, err);
+        r = wcow_stage_target(b->file, b->options->target, &b->target, err);
     if (r == WCOW_OK)
         r = wcow_build_check_contexts(b, err);
     if (r == WCOW_OK)
@@ -112,10 +59,8 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
         r = open_context(b, err);
     if (r == WCOW_OK)
         r = open_backend(b, err);
-    for (size_t i = 0; r == WCOW_OK && i < b->file->stage_count; i++) {
-        if (b->stages[i].is_wanted)
-            r = wcow_build_stage(b, &b->stages[i], err);
-    }
+    if (r == WCOW_OK)
+        r = wcow_build_solve(b, err);
     return r < 0 ? r : wcow_build_export(b, ret, err);
 }
 
@@ -129,8 +74,16 @@ static void add_excerpt(const struct wcow_build *b, struct wcow_buf *out)
 int wcow_build_run(const struct wcow_build_options *options, struct wcow_build_result *ret,
                    struct wcow_buf *ret_excerpt, struct wcow_error *err)
 {
-    struct wcow_build b = {.options = options, .progress = options->progress};
-    int r = build(&b, ret, err);
+    WCOW_CLEANUP(wcow_solver_free_p) struct wcow_solver *solver = NULL;
+    int r = wcow_solver_new(options, &solver, err);
+    if (r < 0)
+        return r;
+    /* All parts end for Ctrl-C, and when a stage has failed. */
+    struct wcow_build_options own = *options;
+    own.cancel = wcow_solver_stop(solver);
+    struct wcow_build b = {.options = &own, .progress = options->progress, .solver = solver};
+    (void)pthread_mutex_init(&b.lock, NULL);
+    r = build(&b, ret, err);
     if (r < 0 && r != WCOW_E_CANCELLED)
         add_excerpt(&b, ret_excerpt);
     wcow_build_done(&b);

@@ -18,7 +18,7 @@ struct wcow_build_options {
     const char *context;    /**< a folder */
     const char *dockerfile; /**< path; "-" is standard input; NULL: <context>/Dockerfile */
     const char *target;
-    const char *platform;            /**< NULL: windows/amd64 */
+    const char *platform;            /**< one, or several between commas; NULL: windows/amd64 */
     struct wcow_str_list build_args; /**< "NAME=value", or "NAME" from the environment */
     struct wcow_str_list labels;     /**< "key=value" */
     struct wcow_str_list tags;       /**< references */
@@ -42,6 +42,7 @@ struct wcow_build_options {
     const char *executor_root;       /**< wcowd's root folder, where executors are installed */
     unsigned run_timeout_s;          /**< of one RUN; 0: none */
     struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */
+    unsigned max_parallelism;        /**< steps at work at once; 0: by the processors */
     struct wcow_progress *progress;
     const atomic_bool *cancel;
 };

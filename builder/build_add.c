@@ -98,24 +98,24 @@ static int add_url(struct wcow_build *b, const struct wcow_copying *copying, con
 static int keep_checkout(struct wcow_build *b, struct wcow_git_checkout *checkout,
                          struct wcow_context **ret, struct wcow_error *err)
 {
-    struct wcow_build_checkout *grown =
-        reallocarray(b->checkouts, b->n_checkouts + 1, sizeof(*grown));
-    if (!grown) {
-        wcow_git_checkout_free(checkout);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
-    }
-    b->checkouts = grown;
-    struct wcow_build_checkout *kept = &grown[b->n_checkouts++];
-    *kept = (struct wcow_build_checkout){.checkout = checkout};
+    struct wcow_context *context = NULL;
     const struct wcow_context_options options = {.path = checkout->path,
                                                  .cancel = b->options->cancel};
-    int r = wcow_context_open(&options, &kept->context, err);
-    *ret = kept->context;
-    return r;
+    int r = wcow_context_open(&options, &context, err);
+    const struct wcow_build_checkout kept = {.checkout = checkout, .context = context};
+    if (r == WCOW_OK)
+        r = wcow_build_keep_checkout(b, &kept, err);
+    if (r < 0) {
+        wcow_context_free(context);
+        wcow_git_checkout_free(checkout);
+        return r;
+    }
+    *ret = context;
+    return WCOW_OK;
 }
 
 /* Without the repository's own files, unless they are asked for. */
-static int add_checkout(struct wcow_build *b, const struct wcow_copying *copying,
+static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *copying,
                         struct wcow_context *context, const char *folder, struct wcow_error *err)
 {
     struct wcow_copy copy = *copying->copy;
@@ -124,11 +124,11 @@ static int add_checkout(struct wcow_build *b, const struct wcow_copying *copying
     copy.sources = (struct wcow_strings){0};
     copy.content_count = 0;
     copy.excludes = (struct wcow_strings){0};
-    r = wcow_strings_add(&b->arena, &copy.sources, folder ? folder : ".", err);
+    r = wcow_strings_add(arena, &copy.sources, folder ? folder : ".", err);
     for (size_t i = 0; r == WCOW_OK && i < copying->copy->excludes.count; i++)
-        r = wcow_strings_add(&b->arena, &copy.excludes, copying->copy->excludes.items[i], err);
+        r = wcow_strings_add(arena, &copy.excludes, copying->copy->excludes.items[i], err);
     if (r == WCOW_OK && copying->copy->keep_git_dir != WCOW_YES)
-        r = wcow_strings_add(&b->arena, &copy.excludes, "**/.git", err);
+        r = wcow_strings_add(arena, &copy.excludes, "**/.git", err);
     if (r < 0)
         return r;
     inner.copy = &copy;
@@ -136,8 +136,9 @@ static int add_checkout(struct wcow_build *b, const struct wcow_copying *copying
     return wcow_copy_from_context(&inner, context, err);
 }
 
-static int add_repository(struct wcow_build *b, const struct wcow_copying *copying,
-                          const char *source, unsigned step, struct wcow_error *err)
+static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_copying *copying, const char *source, unsigned step,
+                          struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
     struct wcow_git_checkout *checkout = NULL;
@@ -151,13 +152,13 @@ static int add_repository(struct wcow_build *b, const struct wcow_copying *copyi
     if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)
         wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
     r = keep_checkout(b, checkout, &context, err);
-    return r < 0 ? r : add_checkout(b, copying, context, url.folder, err);
+    return r < 0 ? r : add_checkout(&s->arena, copying, context, url.folder, err);
 }
 
 /* ---- all sources ---- */
 
-int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying, unsigned step,
-                   struct wcow_error *err)
+int wcow_build_add(struct wcow_build *b, struct wcow_stage_state *s,
+                   const struct wcow_copying *copying, unsigned step, struct wcow_error *err)
 {
     const struct wcow_copy *copy = copying->copy;
     struct wcow_copy local = *copy;
@@ -172,11 +173,11 @@ int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying, uns
     for (size_t i = 0; r == WCOW_OK && i < copy->sources.count; i++) {
         const char *source = copy->sources.items[i];
         if (wcow_git_is_url(source))
-            r = add_repository(b, copying, source, step, err);
+            r = add_repository(b, s, copying, source, step, err);
         else if (wcow_remote_is_http(source))
             r = add_url(b, copying, source, step, err);
         else
-            r = wcow_strings_add(&b->arena, &local.sources, source, err);
+            r = wcow_strings_add(&s->arena, &local.sources, source, err);
     }
     if (r < 0 || local.sources.count + local.content_count == 0)
         return r;

@@ -24,34 +24,48 @@ static int full_name(const char *name, char **ret, struct wcow_error *err)
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
 }
 
-static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
-                      struct wcow_local_image **ret, struct wcow_error *err)
+static bool is_same(const struct wcow_platform *a, const struct wcow_platform *b)
 {
-    struct wcow_local_image **grown =
-        reallocarray(b->images, b->n_images + 1, sizeof(struct wcow_local_image *));
+    return strcmp(a->os, b->os) == 0 && strcmp(a->architecture, b->architecture) == 0 &&
+           strcmp(a->variant, b->variant) == 0 && strcmp(a->os_version, b->os_version) == 0;
+}
+
+static struct wcow_local_image *known_image(struct wcow_build *b, const char *name,
+                                            const struct wcow_platform *platform)
+{
+    struct wcow_local_image *found = NULL;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; !found && i < b->n_images; i++) {
+        struct wcow_build_image *known = b->images[i];
+        if (strcmp(known->image.name, name) == 0 && is_same(&known->wanted, platform))
+            found = &known->image;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
+                      const struct wcow_platform *platform, struct wcow_local_image **ret,
+                      struct wcow_error *err)
+{
+    struct wcow_build_image *kept = calloc(1, sizeof(*kept));
+    (void)pthread_mutex_lock(&b->lock);
+    struct wcow_build_image **grown =
+        reallocarray(b->images, b->n_images + 1, sizeof(struct wcow_build_image *));
     if (grown)
         b->images = grown;
-    struct wcow_local_image *kept = calloc(1, sizeof(*kept));
+    if (grown && kept) {
+        *kept = (struct wcow_build_image){.image = *image, .wanted = *platform};
+        b->images[b->n_images++] = kept;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
     if (!grown || !kept) {
         free(kept);
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
     }
-    *kept = *image;
     *image = (struct wcow_local_image){0};
-    b->images[b->n_images++] = kept;
-    *ret = kept;
+    *ret = &kept->image;
     return WCOW_OK;
-}
-
-static struct wcow_local_image *known_image(const struct wcow_build *b, const char *name,
-                                            const struct wcow_platform *platform)
-{
-    for (size_t i = 0; i < b->n_images; i++) {
-        struct wcow_platform has = wcow_image_config_platform(b->images[i]->config);
-        if (strcmp(b->images[i]->name, name) == 0 && wcow_platform_matches(platform, &has))
-            return b->images[i];
-    }
-    return NULL;
 }
 
 /* Whether the registry has the same image under this name; an answer of "don't know" counts as yes.
@@ -78,48 +92,71 @@ static int find_or_pull(struct wcow_build *b, const char *name,
     return r < 0 ? r : wcow_image_find(b->backend, name, platform, ret, err);
 }
 
-int wcow_build_base_image(struct wcow_build *b, const char *name,
-                          const struct wcow_platform *platform, const char *title,
-                          struct wcow_local_image **ret, struct wcow_error *err)
+static int resolve_image(struct wcow_build *b, const char *full,
+                         const struct wcow_platform *platform, const char *title,
+                         struct wcow_local_image **ret, struct wcow_error *err)
 {
-    wcow_autofree char *full = NULL;
-    int r = full_name(name, &full, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "the image \"%s\"", name);
     struct wcow_local_image *known = known_image(b, full, platform);
     if (known) {
         *ret = known;
         return WCOW_OK;
     }
     wcow_autobuf text = {0};
-    r = title ? wcow_buf_add_str(&text, title, err)
-              : wcow_buf_addf(&text, err, "[internal] load metadata for %s", full);
+    int r = title ? wcow_buf_add_str(&text, title, err)
+                  : wcow_buf_addf(&text, err, "[internal] load metadata for %s", full);
     if (r < 0)
         return r;
     unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
     WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
     r = find_or_pull(b, full, platform, step, &image, err);
     if (r == WCOW_OK)
-        r = keep_image(b, &image, ret, err);
+        r = keep_image(b, &image, platform, ret, err);
     wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
                       r < 0 && err ? err->msg : NULL);
     return r;
 }
 
-int wcow_build_open_image(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
-                          struct wcow_layers *ret, struct wcow_error *err)
+/* One stage asks, the others that want the same wait for its answer. */
+int wcow_build_base_image(struct wcow_build *b, const char *name,
+                          const struct wcow_platform *platform, const char *title,
+                          struct wcow_local_image **ret, struct wcow_error *err)
 {
-    int r = WCOW_OK;
-    if (image->layers.n == 0 && image->manifest.layer_count > 0) {
-        size_t before = b->sources.n;
-        r = wcow_image_unpack(b->backend, image, step, err);
-        if (r == WCOW_OK)
-            r = wcow_image_open_layers(b->backend, image, &b->sources, err);
-        for (size_t i = before; r == WCOW_OK && i < b->sources.n; i++)
-            r = wcow_layers_push(&image->layers, b->sources.items[i], err);
-    }
-    return r < 0 ? wcow_error_wrap(r, err, "image %s", image->name)
-                 : wcow_layers_copy(ret, &image->layers, err);
+    wcow_autofree char *full = NULL;
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = full_name(name, &full, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "the image \"%s\"", name);
+    r = wcow_buf_addf(&key, err, "image %s", full);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    return r < 0 ? r : resolve_image(b, full, platform, title, ret, err);
+}
+
+static int find_folders(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
+                        struct wcow_error *err)
+{
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = wcow_buf_addf(&key, err, "folders %s", image->manifest_digest.text);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    if (r < 0 || image->folders.count == image->manifest.layer_count)
+        return r;
+    r = wcow_image_unpack(b->backend, image, step, err);
+    return r < 0 ? r : wcow_image_folders(b->backend, image, 0, &image->folders, err);
+}
+
+int wcow_build_open_image(struct wcow_build *b, struct wcow_stage_state *s,
+                          struct wcow_local_image *image, unsigned step, struct wcow_layers *ret,
+                          struct wcow_error *err)
+{
+    int r = find_folders(b, image, step, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_open(&s->sources, &image->folders, ret, err);
+    return r < 0 ? wcow_error_wrap(r, err, "image %s", image->name) : WCOW_OK;
 }
 
 /* ---- kinds of bases ---- */
@@ -166,18 +203,31 @@ static int copy_descs(struct wcow_stage_state *s, const struct wcow_descriptor *
     return WCOW_OK;
 }
 
-static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s,
-                            const struct wcow_stage_state *from, struct wcow_error *err)
+/* The layers of a finished stage, for the thread of @p s. */
+int wcow_build_share_layers(struct wcow_stage_state *s, struct wcow_stage_state *from,
+                            struct wcow_layers *ret, struct wcow_error *err)
 {
-    (void)b;
+    (void)pthread_mutex_lock(&from->syncing);
+    int r = wcow_layer_sources_share(&s->sources, &from->layers, ret, err);
+    (void)pthread_mutex_unlock(&from->syncing);
+    return r;
+}
+
+static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s, size_t index,
+                            struct wcow_error *err)
+{
+    struct wcow_stage_state *from = NULL;
+    int r = wcow_build_await(b, s, index, &from, err);
+    if (r < 0)
+        return r;
     s->base = from->base;
     s->created_s = from->created_s;
     s->platform = from->platform;
     s->entrypoint = from->entrypoint;
     s->cmd = from->cmd;
-    int r = wcow_image_config_copy(from->config, &s->config, err);
+    r = wcow_image_config_copy(from->config, &s->config, err);
     if (r == WCOW_OK)
-        r = wcow_layers_copy(&s->layers, &from->layers, err);
+        r = wcow_build_share_layers(s, from, &s->layers, err);
     if (r == WCOW_OK)
         r = copy_descs(s, from->descs, from->n_descs, err);
     if (r == WCOW_OK)
@@ -185,14 +235,14 @@ static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s,
     return r;
 }
 
-static int take_list(struct wcow_build *b, const struct wcow_image_config *config,
+static int take_list(struct wcow_stage_state *s, const struct wcow_image_config *config,
                      enum wcow_config_list which, struct wcow_strings *ret, struct wcow_error *err)
 {
     wcow_auto_str_list list = {0};
     int r = wcow_image_config_list(config, which, &list, err);
     for (size_t i = 0; r == WCOW_OK && i < list.count; i++) {
-        const char *copy = wcow_arena_strdup(&b->arena, list.items[i]);
-        r = copy ? wcow_strings_add(&b->arena, ret, copy, err)
+        const char *copy = wcow_arena_strdup(&s->arena, list.items[i]);
+        r = copy ? wcow_strings_add(&s->arena, ret, copy, err)
                  : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage");
     }
     return r;
@@ -208,22 +258,12 @@ static int64_t created_of(const struct wcow_build *b, const struct wcow_image_co
     return timegm(&tm);
 }
 
-static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, const char *name,
-                            struct wcow_error *err)
+static int take_image(struct wcow_build *b, struct wcow_stage_state *s,
+                      struct wcow_local_image *image, unsigned step, struct wcow_error *err)
 {
-    struct wcow_local_image *image = NULL;
-    int r = wcow_build_base_image(b, name, &s->platform, NULL, &image, err);
-    if (r != WCOW_OK)
-        return r;
-    wcow_autobuf text = {0};
-    r = wcow_buf_addf(&text, err, "FROM %s@%s", image->name, image->target_digest.text);
-    wcow_autofree char *title = r < 0 ? NULL : wcow_build_title(b, s, 1, (const char *)text.data);
-    if (!title)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
-    unsigned step = wcow_progress_start(b->progress, title);
     s->base = image;
     s->created_s = created_of(b, image->config);
-    r = wcow_build_open_image(b, image, step, &s->layers, err);
+    int r = wcow_build_open_image(b, s, image, step, &s->layers, err);
     if (r == WCOW_OK)
         r = wcow_image_config_copy(image->config, &s->config, err);
     if (r == WCOW_OK)
@@ -234,52 +274,101 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
     s->entrypoint.args_escaped = escaped;
     s->cmd.args_escaped = escaped;
     if (r == WCOW_OK)
-        r = take_list(b, s->config, WCOW_CONFIG_ENTRYPOINT, &s->entrypoint.args, err);
+        r = take_list(s, s->config, WCOW_CONFIG_ENTRYPOINT, &s->entrypoint.args, err);
     if (r == WCOW_OK)
-        r = take_list(b, s->config, WCOW_CONFIG_CMD, &s->cmd.args, err);
-    wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+        r = take_list(s, s->config, WCOW_CONFIG_CMD, &s->cmd.args, err);
+    return r;
+}
+
+static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, const char *name,
+                            struct wcow_error *err)
+{
+    struct wcow_local_image *image = NULL;
+    int r = wcow_build_base_image(b, name, &s->platform, NULL, &image, err);
+    if (r != WCOW_OK)
+        return r;
+    wcow_autobuf text = {0};
+    r = wcow_buf_addf(&text, err, "FROM %s@%s", image->name, image->target_digest.text);
+    s->n_steps++;
+    wcow_autofree char *title =
+        r < 0 ? NULL : wcow_build_title(b, s, ++s->steps_done, (const char *)text.data);
+    if (!title)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
+    unsigned step = wcow_progress_start(b->progress, title);
+    r = take_image(b, s, image, step, err);
+    wcow_progress_end(b->progress, step, wcow_build_end_of(r, false),
                       r < 0 && err ? err->msg : NULL);
     return r;
 }
 
-static int stage_platform(struct wcow_build *b, struct wcow_stage_state *s,
-                          const struct wcow_lexer *lexer, struct wcow_error *err)
+static int stage_platform(struct wcow_stage_state *s, const struct wcow_lexer *lexer,
+                          struct wcow_error *err)
 {
-    s->platform = b->platform;
+    s->platform = s->variant->platform;
     if (!s->stage->platform)
         return WCOW_OK;
     const char *text = NULL;
-    int r = wcow_words_expand(lexer, s->stage->platform, &b->arena, &text, err);
+    int r = wcow_words_expand(lexer, s->stage->platform, &s->arena, &text, err);
     if (r == WCOW_OK)
         r = wcow_platform_parse(text, &s->platform, err);
     return r < 0 ? wcow_error_wrap(r, err, "--platform=%s", s->stage->platform) : WCOW_OK;
 }
 
+int wcow_build_stage_named(const struct wcow_build *b, const struct wcow_stage_state *s,
+                           const char *name, ssize_t *ret, struct wcow_error *err)
+{
+    const struct wcow_stage *stage = wcow_stage_find(b->file, name, s->index);
+    char *end = NULL;
+    unsigned long number = strtoul(name, &end, 10);
+    *ret = -1;
+    if (stage) {
+        *ret = stage - b->file->stages;
+    } else if (*name && !*end) {
+        if (number >= s->index)
+            return WCOW_FAIL(err, WCOW_E_INVALID,
+                             "--from=%s: the stages before this one are 0 to %zu", name,
+                             s->index ? s->index - 1 : 0);
+        *ret = (ssize_t)number;
+    }
+    return WCOW_OK;
+}
+
+/* What follows FROM is known. */
+static int begin(struct wcow_build *b, struct wcow_stage_state *s, const char *base,
+                 struct wcow_error *err)
+{
+    if (strcmp(base, "scratch") == 0)
+        return begin_scratch(b, s, err);
+    int r = wcow_build_take_slot(b, err);
+    if (r < 0)
+        return r;
+    r = begin_from_image(b, s, base, err);
+    wcow_build_give_slot(b);
+    return r;
+}
+
 int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
 {
-    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &b->globals);
+    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &s->variant->globals);
     const char *base = NULL;
-    b->where = s->stage->node->where;
-    int r = wcow_words_expand(&lexer, s->stage->base, &b->arena, &base, err);
+    s->where = s->stage->node->where;
+    int r = wcow_words_expand(&lexer, s->stage->base, &s->arena, &base, err);
     if (r == WCOW_OK && !*base)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "base name (%s) should not be blank", s->stage->base);
     if (r == WCOW_OK)
-        r = stage_platform(b, s, &lexer, err);
+        r = stage_platform(s, &lexer, err);
     if (r != WCOW_OK)
         return r;
     s->args.ignore_case = strcmp(s->platform.os, "windows") == 0;
     if (wcow_build_is_named(b, base)) {
         const char *image = wcow_build_named_image(b, base);
-        return image ? begin_from_image(b, s, image, err)
+        return image ? begin(b, s, image, err)
                      : WCOW_FAIL(err, WCOW_E_INVALID,
                                  "FROM %s: --build-context %s is a folder, and a stage begins with "
                                  "an image",
                                  base, base);
     }
     const struct wcow_stage *from = wcow_stage_find(b->file, base, s->index);
-    if (from)
-        return begin_from_stage(b, s, &b->stages[from - b->file->stages], err);
-    if (strcmp(base, "scratch") == 0)
-        return begin_scratch(b, s, err);
-    return begin_from_image(b, s, base, err);
+    return from ? begin_from_stage(b, s, (size_t)(from - b->file->stages), err)
+                : begin(b, s, base, err);
 }

@@ -18,7 +18,7 @@ static int check(struct wcow_build *b, struct wcow_buf *out, struct wcow_error *
         return r;
     const struct wcow_lint_input input = {.ignore = wcow_context_ignore(b->context),
                                           .build_args = &b->build_args,
-                                          .predefined = &b->predefined};
+                                          .predefined = &b->variants[0].predefined};
     WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
     r = wcow_lint_run(b->file, &input, &report, err);
     if (r == WCOW_OK)
@@ -36,6 +36,18 @@ static int print(char *text, struct wcow_buf *out, struct wcow_error *err)
     return r;
 }
 
+static bool is_ast(const char *name, size_t len)
+{
+    return len == 3 && strncmp(name, "ast", len) == 0;
+}
+
+static int print_ast(const struct wcow_build *b, struct wcow_buf *out, struct wcow_error *err)
+{
+    char *text = NULL;
+    int r = wcow_ast_json(b->dockerfile, &text, err);
+    return r < 0 ? r : print(text, out, err);
+}
+
 static int call(struct wcow_build *b, const char *name, size_t len, bool json, struct wcow_buf *out,
                 struct wcow_error *err)
 {
@@ -44,14 +56,10 @@ static int call(struct wcow_build *b, const char *name, size_t len, bool json, s
         return check(b, out, err);
     if (len == 4 && strncmp(name, "lint", len) == 0)
         return check(b, out, err);
-    if (len == 3 && strncmp(name, "ast", len) == 0) {
-        int r = wcow_ast_json(b->dockerfile, &text, err);
-        return r < 0 ? r : print(text, out, err);
-    }
     if (len == 7 && strncmp(name, "outline", len) == 0) {
         const struct wcow_outline_input input = {.target = b->options->target,
                                                  .build_args = &b->build_args,
-                                                 .predefined = &b->predefined,
+                                                 .predefined = &b->variants[0].predefined,
                                                  .json = json};
         int r = wcow_outline_print(b->file, &input, &text, err);
         return r < 0 ? r : print(text, out, err);
@@ -68,13 +76,18 @@ int wcow_build_call(const struct wcow_build_options *options, const char *name,
                     struct wcow_buf *out, struct wcow_buf *ret_excerpt, struct wcow_error *err)
 {
     struct wcow_build b = {.options = options};
+    (void)pthread_mutex_init(&b.lock, NULL);
     const char *comma = strchr(name, ',');
     size_t len = comma ? (size_t)(comma - name) : strlen(name);
     bool json = comma && strcmp(comma, ",format=json") == 0;
-    int r = comma && !json ? WCOW_FAIL(err, WCOW_E_INVALID, "--call takes \",format=json\" only")
-                           : wcow_build_load(&b, err);
+    bool ast = is_ast(name, len);
+    int r = WCOW_OK;
+    if (comma && !json)
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "--call takes \",format=json\" only");
     if (r == WCOW_OK)
-        r = call(&b, name, len, json, out, err);
+        r = ast ? wcow_build_load_syntax(&b, err) : wcow_build_load(&b, err);
+    if (r == WCOW_OK)
+        r = ast ? print_ast(&b, out, err) : call(&b, name, len, json, out, err);
     if (r < 0 && b.where.first > 0 && b.dockerfile_name)
         (void)!wcow_diagnostic_excerpt(ret_excerpt, b.dockerfile_name, b.source.data, b.source.len,
                                        b.where, NULL);

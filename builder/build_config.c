@@ -50,15 +50,14 @@ static int set_shell(struct wcow_stage_state *s, const struct wcow_instruction *
     return set_list(s, WCOW_CONFIG_SHELL, &ins->list, err);
 }
 
-static int get_shell(struct wcow_build *b, const struct wcow_stage_state *s,
-                     struct wcow_strings *ret, struct wcow_error *err)
+static int get_shell(struct wcow_stage_state *s, struct wcow_strings *ret, struct wcow_error *err)
 {
     wcow_auto_str_list list = {0};
     int r = wcow_image_config_list(s->config, WCOW_CONFIG_SHELL, &list, err);
     *ret = (struct wcow_strings){0};
     for (size_t i = 0; r == WCOW_OK && i < list.count; i++) {
-        const char *copy = wcow_arena_strdup(&b->arena, list.items[i]);
-        r = copy ? wcow_strings_add(&b->arena, ret, copy, err)
+        const char *copy = wcow_arena_strdup(&s->arena, list.items[i]);
+        r = copy ? wcow_strings_add(&s->arena, ret, copy, err)
                  : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for SHELL");
     }
     if (r == WCOW_OK && ret->count == 0)
@@ -68,10 +67,9 @@ static int get_shell(struct wcow_build *b, const struct wcow_stage_state *s,
 
 /* ---- CMD, ENTRYPOINT ---- */
 
-int wcow_build_store_commands(struct wcow_build *b, struct wcow_stage_state *s,
-                              struct wcow_error *err)
+int wcow_build_store_commands(struct wcow_stage_state *s, struct wcow_error *err)
 {
-    int r = wcow_cmdline_unify(&b->arena, &s->entrypoint, &s->cmd, err);
+    int r = wcow_cmdline_unify(&s->arena, &s->entrypoint, &s->cmd, err);
     if (r == WCOW_OK)
         r = set_list(s, WCOW_CONFIG_ENTRYPOINT, &s->entrypoint.args, err);
     if (r == WCOW_OK)
@@ -81,14 +79,14 @@ int wcow_build_store_commands(struct wcow_build *b, struct wcow_stage_state *s,
     return r < 0 ? r : wcow_image_config_set_args_escaped(s->config, escaped, err);
 }
 
-static int set_command(struct wcow_build *b, struct wcow_stage_state *s,
-                       const struct wcow_instruction *ins, struct wcow_error *err)
+static int set_command(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                       struct wcow_error *err)
 {
     struct wcow_strings shell = {0};
     struct wcow_cmdline_config config = {0};
-    int r = get_shell(b, s, &shell, err);
+    int r = get_shell(s, &shell, err);
     if (r == WCOW_OK)
-        r = wcow_cmdline_config_of(&ins->command, &shell, &b->arena, &config, err);
+        r = wcow_cmdline_config_of(&ins->command, &shell, &s->arena, &config, err);
     if (r < 0)
         return r;
     if (ins->kind == WCOW_INS_CMD) {
@@ -99,7 +97,7 @@ static int set_command(struct wcow_build *b, struct wcow_stage_state *s,
         if (!s->has_own_cmd) /* what the base has as CMD was meant for its own ENTRYPOINT */
             s->cmd = (struct wcow_cmdline_config){0};
     }
-    return wcow_build_store_commands(b, s, err);
+    return wcow_build_store_commands(s, err);
 }
 
 /* ---- HEALTHCHECK ---- */
@@ -250,7 +248,7 @@ static int configure(struct wcow_build *b, struct wcow_stage_state *s,
     switch (ins->kind) {
     case WCOW_INS_CMD:
     case WCOW_INS_ENTRYPOINT:
-        return set_command(b, s, ins, err);
+        return set_command(s, ins, err);
     case WCOW_INS_ENV:
         return set_env(s, ins, err);
     case WCOW_INS_EXPOSE:

@@ -229,7 +229,7 @@ static int write_files(const struct export *e, struct wcow_error *err)
 static int export_files(struct export *e, const struct wcow_output *o, struct wcow_error *err)
 {
     struct wcow_build *b = e->build;
-    struct wcow_stage_state *s = &b->stages[b->target];
+    struct wcow_stage_state *s = wcow_build_target_of(b, 0);
     int r = wcow_build_sync_layers(b, s, e->step, err);
     if (r < 0)
         return r;
@@ -284,7 +284,7 @@ int wcow_build_check_outputs(struct wcow_build *b, struct wcow_error *err)
 
 int wcow_build_export(struct wcow_build *b, struct wcow_build_result *ret, struct wcow_error *err)
 {
-    struct wcow_stage_state *s = &b->stages[b->target];
+    struct wcow_stage_state *s = wcow_build_target_of(b, 0);
     struct export e = {.build = b};
     int r = take_outputs(&e, err);
     if (r == WCOW_OK)

@@ -4,6 +4,8 @@
 #ifndef WCOW_BUILDER_BUILD_INTERNAL_H
 #define WCOW_BUILDER_BUILD_INTERNAL_H
 
+#include <pthread.h>
+
 #include "builder/build.h"
 #include "builder/cmdline.h"
 #include "builder/context.h"
@@ -16,12 +18,31 @@
 #include "builder/words_env.h"
 #include "store/cache.h"
 
-/** What a stage has come to. */
+struct wcow_variant;
+
+/** How far a stage is; under the solver's lock. */
+enum wcow_stage_progress {
+    WCOW_STAGE_IDLE, /**< nobody has asked for it */
+    WCOW_STAGE_RUNNING,
+    WCOW_STAGE_DONE,
+    WCOW_STAGE_FAILED,
+};
+
+/** What a stage has come to. It belongs to the thread that runs it; when that is done, to nobody:
+ *  others read it then. */
 struct wcow_stage_state {
     const struct wcow_stage *stage;
     size_t index;
+    struct wcow_variant *variant; /**< that it is built for */
+    enum wcow_stage_progress progress;
     bool is_wanted; /**< the target needs it */
-    bool is_done;
+    bool has_thread;
+    pthread_t thread;
+    struct wcow_arena arena;
+    struct wcow_layer_sources sources;   /**< owns what the stage opened and made */
+    struct wcow_line_range where;        /**< of the instruction at work: an error is about it */
+    bool skips_cache;                    /**< --no-cache, or the filter names it */
+    pthread_mutex_t syncing;             /**< of the layers, where RUN's are opened afterwards */
     const struct wcow_local_image *base; /**< the image at the bottom; NULL: scratch */
     struct wcow_platform platform;
     struct wcow_image_config *config;
@@ -34,8 +55,8 @@ struct wcow_stage_state {
     bool has_own_cmd;  /**< CMD stood in this stage: ENTRYPOINT keeps it */
     int64_t created_s; /**< of what stands last in the history: a build that finds all its layers
                             in the cache gives the same image again */
-    size_t steps_done;
-    size_t n_steps; /**< instructions that are shown */
+    size_t steps_done; /**< of those that are shown: what makes layers, and FROM an image */
+    size_t n_steps;
 };
 
 /** A repository that ADD fetched, or the folder of --build-context; payloads read it until the end.
@@ -46,53 +67,107 @@ struct wcow_build_checkout {
     struct wcow_context *context;
 };
 
+/** The build for one of the platforms that were asked for: its variables, its stages. */
+struct wcow_variant {
+    struct wcow_build *build;
+    struct wcow_platform platform;
+    struct wcow_arena arena;
+    struct wcow_env predefined;
+    struct wcow_env globals; /**< ARGs before the first FROM */
+    struct wcow_stage_state *stages;
+};
+
+/** An image that stages begin with or copy from. */
+struct wcow_build_image {
+    struct wcow_local_image image;
+    struct wcow_platform wanted; /**< whoever asks for the same gets it */
+};
+
+/** A layer that this build came to. */
+struct wcow_made {
+    struct wcow_digest shape;
+    struct wcow_digest key;
+    struct wcow_cached_layer layer;
+};
+
 struct wcow_build {
     const struct wcow_build_options *options;
     struct wcow_progress *progress;
     struct wcow_backend *backend;
     struct wcow_context *context;
     struct wcow_build_cache *cache;
-    bool skips_cache;               /**< of the stage at work: --no-cache, or the filter names it */
     struct wcow_executor *executor; /**< of RUN; NULL until the first */
-    struct wcow_arena arena;
+    struct wcow_solver *solver;     /**< runs the stages */
+    pthread_mutex_t lock; /**< of what stages add to: file, executor, images, checkouts, made */
 
     char *dockerfile_name; /**< as messages call it */
     struct wcow_buf source;
     struct wcow_dockerfile *dockerfile;
     struct wcow_build_file *file;
-    struct wcow_line_range where; /**< of the instruction at work: an error is about it */
+    struct wcow_line_range where; /**< that an error is about */
 
     struct wcow_env build_args;
-    struct wcow_env predefined;
-    struct wcow_env globals; /**< ARGs before the first FROM */
-    struct wcow_platform platform;
+    struct wcow_variant *variants; /**< in the order asked for, at least one */
+    size_t n_variants;
     bool has_epoch;
     int64_t epoch_s;
     int64_t now_s;
 
-    struct wcow_stage_state *stages;
-    size_t target;
-    struct wcow_layer_sources sources; /**< owns all layers of all stages */
-    struct wcow_local_image **images;  /**< owns the images that stages began from */
+    size_t target; /**< index of the stage */
+    struct wcow_build_image **images;
     size_t n_images;
     struct wcow_build_checkout *checkouts;
     size_t n_checkouts;
+    struct wcow_made *made;
+    size_t n_made;
 };
 
 /* build_load.c: from options to a typed Dockerfile */
 WCOW_NODISCARD int wcow_build_load(struct wcow_build *b, struct wcow_error *err);
-/** The arguments that are always there: TARGETPLATFORM and so on, for stage @p name. */
-WCOW_NODISCARD int wcow_build_predefine(struct wcow_build *b, struct wcow_error *err);
+/** The parse tree alone: what the instructions mean, and whether they are any, is not asked. */
+WCOW_NODISCARD int wcow_build_load_syntax(struct wcow_build *b, struct wcow_error *err);
 void wcow_build_done(struct wcow_build *b);
+
+/* build_variant.c: the platforms */
+/** What --platform names: one, or several between commas. */
+WCOW_NODISCARD int wcow_build_check_platforms(struct wcow_build *b, struct wcow_error *err);
+/** Their variables and stages, once the Dockerfile and --build-arg are read. */
+WCOW_NODISCARD int wcow_build_fill_variants(struct wcow_build *b, struct wcow_error *err);
+void wcow_build_variants_done(struct wcow_build *b);
+/** The stage that a platform's image comes from. */
+struct wcow_stage_state *wcow_build_target_of(const struct wcow_build *b, size_t variant);
+
+/* build_solve.c: which stages run, and when */
+/** Run the target of every variant and all that they need, side by side. The first error ends
+ *  all. */
+WCOW_NODISCARD int wcow_build_solve(struct wcow_build *b, struct wcow_error *err);
+/** The stage @p index of the same platform, finished: wait for it, after it was started where
+ *  nobody had asked for it. WCOW_E_CANCELLED where it failed. */
+WCOW_NODISCARD int wcow_build_await(struct wcow_build *b, const struct wcow_stage_state *s,
+                                    size_t index, struct wcow_stage_state **ret,
+                                    struct wcow_error *err);
+/** Before a step begins, and when it has ended: no more run at once than may. Waiting for another
+ *  stage comes before. */
+WCOW_NODISCARD int wcow_build_take_slot(struct wcow_build *b, struct wcow_error *err);
+void wcow_build_give_slot(struct wcow_build *b);
 
 /* build_base.c: FROM */
 WCOW_NODISCARD int wcow_build_base_image(struct wcow_build *b, const char *name,
                                          const struct wcow_platform *platform, const char *title,
                                          struct wcow_local_image **ret, struct wcow_error *err);
-/** The layers of an image, opened once. */
-WCOW_NODISCARD int wcow_build_open_image(struct wcow_build *b, struct wcow_local_image *image,
-                                         unsigned step, struct wcow_layers *ret,
-                                         struct wcow_error *err);
+/** The layers of an image, for the thread of @p s. */
+WCOW_NODISCARD int wcow_build_open_image(struct wcow_build *b, struct wcow_stage_state *s,
+                                         struct wcow_local_image *image, unsigned step,
+                                         struct wcow_layers *ret, struct wcow_error *err);
+/** The layers of a finished stage, for the thread of @p s. */
+WCOW_NODISCARD int wcow_build_share_layers(struct wcow_stage_state *s,
+                                           struct wcow_stage_state *from, struct wcow_layers *ret,
+                                           struct wcow_error *err);
+/** The index of the stage before @p s that @p name means, by name or number; -1: none.
+ *  WCOW_E_INVALID for the number of a later one. */
+WCOW_NODISCARD int wcow_build_stage_named(const struct wcow_build *b,
+                                          const struct wcow_stage_state *s, const char *name,
+                                          ssize_t *ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s,
                                           struct wcow_error *err);
 
@@ -103,6 +178,8 @@ WCOW_NODISCARD int wcow_build_stage(struct wcow_build *b, struct wcow_stage_stat
 WCOW_NODISCARD int wcow_build_stage_env(const struct wcow_build *b,
                                         const struct wcow_stage_state *s, struct wcow_env *ret,
                                         struct wcow_error *err);
+/** How the progress calls the end of a step. */
+enum wcow_progress_end wcow_build_end_of(int code, bool is_cached);
 /** The title of a step: "[build 2/5] COPY src C:/src". */
 char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state *s, size_t step,
                        const char *text);
@@ -111,8 +188,7 @@ char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state
 WCOW_NODISCARD int wcow_build_configure(struct wcow_build *b, struct wcow_stage_state *s,
                                         const struct wcow_instruction *ins, struct wcow_error *err);
 /** Entrypoint and Cmd as they have come to be. */
-WCOW_NODISCARD int wcow_build_store_commands(struct wcow_build *b, struct wcow_stage_state *s,
-                                             struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_store_commands(struct wcow_stage_state *s, struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
                                           const struct wcow_instruction *ins, bool empty_layer,
                                           struct wcow_error *err);
@@ -131,7 +207,8 @@ WCOW_NODISCARD int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_
                                         struct wcow_layer_made *ret, struct wcow_error *err);
 
 /** Find a layer by its key, and keep its blob while the build lasts: 1, or 0. */
-WCOW_NODISCARD int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_digest *key,
+WCOW_NODISCARD int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_stage_state *s,
+                                           const struct wcow_digest *key,
                                            struct wcow_cached_layer *ret, struct wcow_error *err);
 void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
                                const struct wcow_digest *key,
@@ -151,7 +228,7 @@ WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stag
 
 /* build_steps.c: COPY, ADD, WORKDIR */
 /** The layers that --from names: of a stage before, or of an image (then in @p room). */
-WCOW_NODISCARD int wcow_build_layers_of(struct wcow_build *b, const struct wcow_stage_state *s,
+WCOW_NODISCARD int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s,
                                         const char *from, unsigned step,
                                         const struct wcow_layers **ret, struct wcow_layers *room,
                                         struct wcow_error *err);
@@ -167,13 +244,18 @@ WCOW_NODISCARD int wcow_build_check_contexts(const struct wcow_build *b, struct 
 bool wcow_build_is_named(const struct wcow_build *b, const char *name);
 /** The image that @p name stands for; NULL: none. */
 const char *wcow_build_named_image(const struct wcow_build *b, const char *name);
+/** Keep it until the build ends; what @p checkout points to is taken. */
+WCOW_NODISCARD int wcow_build_keep_checkout(struct wcow_build *b,
+                                            const struct wcow_build_checkout *checkout,
+                                            struct wcow_error *err);
 /** 1 and the folder that @p name stands for, owned by the build; 0 for none. */
 WCOW_NODISCARD int wcow_build_named_folder(struct wcow_build *b, const char *name,
                                            struct wcow_context **ret, struct wcow_error *err);
 
 /* build_add.c: ADD's sources, which may be remote */
-WCOW_NODISCARD int wcow_build_add(struct wcow_build *b, const struct wcow_copying *copying,
-                                  unsigned step, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_add(struct wcow_build *b, struct wcow_stage_state *s,
+                                  const struct wcow_copying *copying, unsigned step,
+                                  struct wcow_error *err);
 
 /* build_export.c: the target's image, out */
 /** What is wrong with --output and the names is said before anything is built. */

@@ -12,10 +12,10 @@
 #include "containerd/leases.h"
 #include "layer/filetime.h"
 
-static int keep_sid(struct wcow_build *b, const struct wcow_buf *sid, struct wcow_bytes *ret,
+static int keep_sid(struct wcow_stage_state *s, const struct wcow_buf *sid, struct wcow_bytes *ret,
                     struct wcow_error *err)
 {
-    uint8_t *kept = wcow_arena_alloc(&b->arena, sid->len ? sid->len : 1);
+    uint8_t *kept = wcow_arena_alloc(&s->arena, sid->len ? sid->len : 1);
     if (!kept)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
     if (sid->len)
@@ -35,9 +35,9 @@ int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s, cons
                   : wcow_identity_sid(wcow_image_config_string(s->config, WCOW_CONFIG_USER), &user,
                                       NULL, err);
     if (r == WCOW_OK)
-        r = keep_sid(b, &user, &options.owner, err);
+        r = keep_sid(s, &user, &options.owner, err);
     if (r == WCOW_OK)
-        r = keep_sid(b, &group, &options.group, err);
+        r = keep_sid(s, &group, &options.group, err);
     return r < 0 ? r : wcow_tree_new(&options, ret, err);
 }
 
@@ -53,26 +53,66 @@ static bool has_blob(struct wcow_build *b, const struct wcow_cached_layer *layer
     return has;
 }
 
+/* ---- what this build has made ---- */
+
+/* Another platform, or a stage that says the same, may have come to the layer already. Without the
+ * step cache, and with --no-cache, this still holds. */
+static bool is_made(struct wcow_build *b, const struct wcow_digest *shape,
+                    const struct wcow_digest *key, struct wcow_cached_layer *ret)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; !found && i < b->n_made; i++) {
+        const struct wcow_made *made = &b->made[i];
+        found = key ? strcmp(made->key.text, key->text) == 0
+                    : strcmp(made->shape.text, shape->text) == 0;
+        if (found && ret)
+            *ret = made->layer;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+static void note_made(struct wcow_build *b, const struct wcow_digest *shape,
+                      const struct wcow_digest *key, const struct wcow_cached_layer *layer)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    struct wcow_made *grown = reallocarray(b->made, b->n_made + 1, sizeof(*grown));
+    if (grown) { /* else it is made once more */
+        b->made = grown;
+        grown[b->n_made++] = (struct wcow_made){.shape = *shape, .key = *key, .layer = *layer};
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+static bool uses_cache(const struct wcow_build *b, const struct wcow_stage_state *s)
+{
+    return b->cache && !s->skips_cache;
+}
+
 /* 1 found, 0 not. @p ret_key is filled wherever it had to be made. */
-static int look_up(struct wcow_build *b, struct wcow_tree *tree,
+static int look_up(struct wcow_build *b, const struct wcow_stage_state *s, struct wcow_tree *tree,
                    const struct wcow_layer_write *options, const struct wcow_digest *shape,
                    struct wcow_digest *ret_key, struct wcow_cached_layer *ret,
                    struct wcow_error *err)
 {
-    if (!b->cache || b->skips_cache)
-        return 0;
     /* Without a layer of this shape there is no need to read the files twice. */
-    int r = wcow_build_cache_has_shape(b->cache, shape, err);
+    int r = is_made(b, shape, NULL, NULL);
+    if (r == 0 && uses_cache(b, s))
+        r = wcow_build_cache_has_shape(b->cache, shape, err);
     if (r <= 0)
         return r;
     r = wcow_layer_key(tree, options, ret_key, err);
-    return r < 0 ? r : wcow_build_cached_layer(b, ret_key, ret, err);
+    return r < 0 ? r : wcow_build_cached_layer(b, s, ret_key, ret, err);
 }
 
-int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_digest *key,
-                            struct wcow_cached_layer *ret, struct wcow_error *err)
+int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_stage_state *s,
+                            const struct wcow_digest *key, struct wcow_cached_layer *ret,
+                            struct wcow_error *err)
 {
-    if (!b->cache || b->skips_cache)
+    if (is_made(b, NULL, key, ret))
+        return 1;
+    if (!uses_cache(b, s))
         return 0;
     int r = wcow_build_cache_layer(b->cache, key, ret, err);
     if (r != 1)
@@ -94,7 +134,7 @@ static void remember(struct wcow_build *b, struct wcow_tree *tree,
                      const struct wcow_cached_layer *layer)
 {
     struct wcow_digest key;
-    if (b->cache && wcow_layer_key(tree, options, &key, NULL) == WCOW_OK)
+    if (wcow_layer_key(tree, options, &key, NULL) == WCOW_OK)
         wcow_build_remember_layer(b, shape, &key, layer);
 }
 
@@ -102,6 +142,7 @@ void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *s
                                const struct wcow_digest *key, const struct wcow_cached_layer *layer)
 {
     wcow_autofree char *id = NULL;
+    note_made(b, shape, key, layer);
     if (!b->cache)
         return;
     int r = wcow_lease_create(&b->backend->ctx, WCOW_BUILD_CACHE_LEASE, 0, NULL, &id, NULL);
@@ -129,8 +170,24 @@ static void show_written(void *ctx, uint64_t done)
     wcow_progress_status(s->build->progress, s->step, "writing layer", done, 0, false);
 }
 
-static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned step,
-                         struct wcow_cached_layer *ret, bool *ret_cached, struct wcow_error *err)
+static int write_layer(struct wcow_build *b, struct wcow_tree *tree,
+                       const struct wcow_layer_write *options, const struct wcow_digest *shape,
+                       struct wcow_cached_layer *ret, struct wcow_error *err)
+{
+    const struct shown *shown = options->progress_ctx;
+    int r = wcow_layer_blob_write(b->backend, tree, options, ret, err);
+    if (r < 0)
+        return r;
+    ret->created_s = b->now_s;
+    if (shown->next > 1 << 20)
+        wcow_progress_status(b->progress, shown->step, "writing layer", ret->tar_bytes, 0, true);
+    remember(b, tree, options, shape, ret);
+    return WCOW_OK;
+}
+
+static int find_or_write(struct wcow_build *b, const struct wcow_stage_state *s,
+                         struct wcow_tree *tree, unsigned step, struct wcow_cached_layer *ret,
+                         bool *ret_cached, struct wcow_error *err)
 {
     struct shown shown = {.build = b, .step = step, .next = 1 << 20};
     const struct wcow_layer_write options = {.has_epoch = b->has_epoch,
@@ -139,23 +196,20 @@ static int find_or_write(struct wcow_build *b, struct wcow_tree *tree, unsigned 
                                              .cancel = b->options->cancel,
                                              .progress = show_written,
                                              .progress_ctx = &shown};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     struct wcow_digest shape;
     struct wcow_digest key;
     int r = wcow_layer_shape(tree, &options, &shape, err);
+    /* The same step of another platform waits until this one is known. */
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, shape.text, b->options->cancel, &hold, err);
     if (r < 0)
         return r;
-    r = look_up(b, tree, &options, &shape, &key, ret, err);
+    r = look_up(b, s, tree, &options, &shape, &key, ret, err);
     *ret_cached = r == 1;
     if (r != 0)
         return r < 0 ? r : WCOW_OK;
-    r = wcow_layer_blob_write(b->backend, tree, &options, ret, err);
-    if (r < 0)
-        return r;
-    ret->created_s = b->now_s;
-    if (shown.next > 1 << 20)
-        wcow_progress_status(b->progress, step, "writing layer", ret->tar_bytes, 0, true);
-    remember(b, tree, &options, &shape, ret);
-    return WCOW_OK;
+    return write_layer(b, tree, &options, &shape, ret, err);
 }
 
 int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_cached_layer *layer,
@@ -189,7 +243,7 @@ int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s, struc
     }
     int r = is_base ? WCOW_OK : wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, 0), err);
     if (r == WCOW_OK)
-        r = find_or_write(b, tree, step, &layer, &ret->is_cached, err);
+        r = find_or_write(b, s, tree, step, &layer, &ret->is_cached, err);
     if (r == WCOW_OK)
         r = wcow_build_add_desc(s, &layer, err);
     if (r < 0)
@@ -201,7 +255,7 @@ int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s, struc
     if (r < 0)
         return r;
     owned = NULL;
-    r = wcow_layer_sources_add(&b->sources, source, err);
+    r = wcow_layer_sources_add(&s->sources, source, err);
     if (r < 0)
         return r;
     return wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);

@@ -66,7 +66,19 @@ static int read_dockerfile(struct wcow_build *b, struct wcow_error *err)
     return read_file(fd, path, &b->source, err);
 }
 
-static int load_dockerfile(struct wcow_build *b, struct wcow_error *err)
+static int parse_dockerfile(struct wcow_build *b, bool typed, struct wcow_error *err)
+{
+    int r = wcow_dockerfile_parse(b->source.data ? b->source.data : (const uint8_t *)"",
+                                  b->source.len, &b->dockerfile, &b->where, err);
+    if (r == WCOW_OK && typed)
+        r = wcow_build_file_new(b->dockerfile, &b->file, &b->where, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "dockerfile parse error on line %u", b->where.first);
+    b->where = (struct wcow_line_range){0};
+    return WCOW_OK;
+}
+
+static int load_dockerfile(struct wcow_build *b, bool typed, struct wcow_error *err)
 {
     unsigned step = 0;
     wcow_autobuf title = {0};
@@ -82,18 +94,16 @@ static int load_dockerfile(struct wcow_build *b, struct wcow_error *err)
         step = wcow_progress_start(b->progress, (const char *)title.data);
         wcow_progress_status(b->progress, step, "transferring dockerfile", b->source.len, 0, true);
     }
-    r = wcow_dockerfile_parse(b->source.data ? b->source.data : (const uint8_t *)"", b->source.len,
-                              &b->dockerfile, &b->where, err);
-    if (r == WCOW_OK)
-        r = wcow_build_file_new(b->dockerfile, &b->file, &b->where, err);
-    if (r < 0)
-        r = wcow_error_wrap(r, err, "dockerfile parse error on line %u", b->where.first);
+    r = parse_dockerfile(b, typed, err);
     if (b->progress)
         wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
                           r < 0 && err ? err->msg : NULL);
-    if (r == WCOW_OK)
-        b->where = (struct wcow_line_range){0};
     return r;
+}
+
+int wcow_build_load_syntax(struct wcow_build *b, struct wcow_error *err)
+{
+    return load_dockerfile(b, false, err);
 }
 
 /* ---- variables ---- */
@@ -133,108 +143,23 @@ static int take_epoch(struct wcow_build *b, struct wcow_error *err)
     return WCOW_OK;
 }
 
-static int predefine_platform(struct wcow_env *env, const char *prefix,
-                              const struct wcow_platform *p, struct wcow_error *err)
-{
-    wcow_autobuf text = {0};
-    struct wcow_platform plain = *p;
-    plain.os_version[0] = '\0';
-    plain.os_features[0] = '\0';
-    int r = wcow_platform_format(&plain, &text, err);
-    const struct {
-        const char *name;
-        const char *value;
-    } variables[] = {{"PLATFORM", (const char *)text.data},
-                     {"OS", p->os},
-                     {"OSVERSION", p->os_version},
-                     {"ARCH", p->architecture},
-                     {"VARIANT", p->variant}};
-    for (size_t i = 0; r == WCOW_OK && i < sizeof(variables) / sizeof(variables[0]); i++) {
-        wcow_autobuf name = {0};
-        r = wcow_buf_addf(&name, err, "%s%s", prefix, variables[i].name);
-        if (r == WCOW_OK)
-            r = wcow_env_set(env, (const char *)name.data, variables[i].value, err);
-    }
-    return r;
-}
-
-int wcow_build_predefine(struct wcow_build *b, struct wcow_error *err)
-{
-    const struct wcow_platform host = wcow_platform_host();
-    int r = predefine_platform(&b->predefined, "TARGET", &b->platform, err);
-    if (r == WCOW_OK)
-        r = predefine_platform(&b->predefined, "BUILD", &host, err);
-    if (r == WCOW_OK)
-        r = wcow_env_set(&b->predefined, "TARGETSTAGE",
-                         b->options->target && *b->options->target ? b->options->target : "default",
-                         err);
-    return r;
-}
-
-/* The ARGs before the first FROM, each seeing those before it. */
-static int take_globals(struct wcow_build *b, struct wcow_error *err)
-{
-    int r = wcow_env_copy(&b->globals, &b->predefined, err);
-    for (size_t i = 0; r == WCOW_OK && i < b->file->global_arg_count; i++) {
-        const struct wcow_instruction *ins = &b->file->global_args[i];
-        struct wcow_instruction expanded;
-        const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &b->globals);
-        b->where = ins->node->where;
-        r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);
-        for (size_t k = 0; r == WCOW_OK && k < expanded.pairs.count; k++) {
-            const struct wcow_pair *pair = &expanded.pairs.items[k];
-            const char *given = wcow_env_get(&b->build_args, pair->key);
-            const char *value = given ? given : pair->value;
-            if (value)
-                r = wcow_env_set(&b->globals, pair->key, value, err);
-        }
-    }
-    if (r == WCOW_OK)
-        b->where = (struct wcow_line_range){0};
-    return r;
-}
-
 int wcow_build_load(struct wcow_build *b, struct wcow_error *err)
 {
-    const char *platform = b->options->platform ? b->options->platform : "windows/amd64";
-    int r = wcow_platform_parse(platform, &b->platform, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "--platform");
-    if (strcmp(b->platform.os, "windows") != 0)
-        return WCOW_FAIL(
-            err, WCOW_E_UNSUPPORTED,
-            "--platform %s: wcow builds images for windows; use another builder for %s", platform,
-            b->platform.os);
-    r = load_dockerfile(b, err);
+    int r = wcow_build_check_platforms(b, err);
+    if (r == WCOW_OK)
+        r = load_dockerfile(b, true, err);
     if (r == WCOW_OK)
         r = take_build_args(b, err);
     if (r == WCOW_OK)
         r = take_epoch(b, err);
-    if (r == WCOW_OK)
-        r = wcow_build_predefine(b, err);
-    if (r == WCOW_OK)
-        r = take_globals(b, err);
-    return r;
-}
-
-static void stage_done(struct wcow_stage_state *s)
-{
-    wcow_image_config_free(s->config);
-    wcow_layers_done(&s->layers);
-    for (size_t i = 0; i < s->n_descs; i++)
-        wcow_descriptor_done(&s->descs[i]);
-    free(s->descs);
-    wcow_env_done(&s->args);
+    return r < 0 ? r : wcow_build_fill_variants(b, err);
 }
 
 void wcow_build_done(struct wcow_build *b)
 {
-    for (size_t i = 0; b->stages && i < b->file->stage_count; i++)
-        stage_done(&b->stages[i]);
-    free(b->stages);
-    wcow_layer_sources_done(&b->sources);
+    wcow_build_variants_done(b);
     for (size_t i = 0; i < b->n_images; i++) {
-        wcow_local_image_done(b->images[i]);
+        wcow_local_image_done(&b->images[i]->image);
         free(b->images[i]);
     }
     free(b->images);
@@ -243,9 +168,8 @@ void wcow_build_done(struct wcow_build *b)
         wcow_git_checkout_free(b->checkouts[i].checkout);
     }
     free(b->checkouts);
+    free(b->made);
     wcow_env_done(&b->build_args);
-    wcow_env_done(&b->predefined);
-    wcow_env_done(&b->globals);
     wcow_context_free(b->context);
     wcow_build_cache_close(b->cache);
     wcow_executor_free(b->executor);
@@ -254,5 +178,5 @@ void wcow_build_done(struct wcow_build *b)
     wcow_dockerfile_free(b->dockerfile);
     wcow_buf_done(&b->source);
     free(b->dockerfile_name);
-    wcow_arena_done(&b->arena);
+    (void)pthread_mutex_destroy(&b->lock);
 }

@@ -58,34 +58,54 @@ const char *wcow_build_named_image(const struct wcow_build *b, const char *name)
     return value && is_image(value) ? value + strlen(IMAGE_PREFIX) : NULL;
 }
 
+static struct wcow_context *known_folder(struct wcow_build *b, const char *value)
+{
+    struct wcow_context *found = NULL;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; !found && i < b->n_checkouts; i++) {
+        if (b->checkouts[i].folder == value)
+            found = b->checkouts[i].context;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+int wcow_build_keep_checkout(struct wcow_build *b, const struct wcow_build_checkout *checkout,
+                             struct wcow_error *err)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    struct wcow_build_checkout *grown =
+        reallocarray(b->checkouts, b->n_checkouts + 1, sizeof(*grown));
+    if (grown) {
+        b->checkouts = grown;
+        grown[b->n_checkouts++] = *checkout;
+    }
+    (void)pthread_mutex_unlock(&b->lock);
+    return grown ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
+}
+
 int wcow_build_named_folder(struct wcow_build *b, const char *name, struct wcow_context **ret,
                             struct wcow_error *err)
 {
     const char *value = value_of(b, name);
     if (!value || is_image(value))
         return 0;
-    for (size_t i = 0; i < b->n_checkouts; i++) {
-        if (b->checkouts[i].folder == value) {
-            *ret = b->checkouts[i].context;
-            return 1;
-        }
-    }
-    struct wcow_build_checkout *grown =
-        reallocarray(b->checkouts, b->n_checkouts + 1, sizeof(*grown));
-    if (!grown)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
-    b->checkouts = grown;
+    *ret = known_folder(b, value);
+    if (*ret)
+        return 1;
     struct wcow_context *context = NULL;
     const struct wcow_context_options options = {
         .path = value, .cache = b->cache, .cancel = b->options->cancel};
     int r = wcow_context_open(&options, &context, err);
     if (r == WCOW_OK)
         r = wcow_context_load_ignore(context, NULL, err);
+    const struct wcow_build_checkout kept = {.context = context, .folder = value};
+    if (r == WCOW_OK)
+        r = wcow_build_keep_checkout(b, &kept, err);
     if (r < 0) {
         wcow_context_free(context);
         return wcow_error_wrap(r, err, "--build-context %s=%s", name, value);
     }
-    grown[b->n_checkouts++] = (struct wcow_build_checkout){.context = context, .folder = value};
     *ret = context;
     return 1;
 }

@@ -41,7 +41,7 @@ static void step_done(struct step *s)
 static int take_shell(struct step *s, struct wcow_strings *ret, struct wcow_error *err)
 {
     wcow_auto_str_list list = {0};
-    struct wcow_arena *arena = &s->build->arena;
+    struct wcow_arena *arena = &s->stage->arena;
     int r = wcow_image_config_list(s->stage->config, WCOW_CONFIG_SHELL, &list, err);
     for (size_t i = 0; r == WCOW_OK && i < list.count; i++) {
         const char *copy = wcow_arena_strdup(arena, list.items[i]);
@@ -167,12 +167,12 @@ int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s, uns
     if (s->layers.n >= s->n_descs)
         return WCOW_OK;
     const struct wcow_local_image image = image_of(s);
-    size_t before = b->sources.n;
+    wcow_auto_str_list folders = {0};
     int r = wcow_image_unpack_layers(b->backend, &image, step, err);
     if (r == WCOW_OK)
-        r = wcow_image_open_upper_layers(b->backend, &image, s->layers.n, &b->sources, err);
-    for (size_t i = before; r == WCOW_OK && i < b->sources.n; i++)
-        r = wcow_layers_push(&s->layers, b->sources.items[i], err);
+        r = wcow_image_folders(b->backend, &image, s->layers.n, &folders, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, err);
     return r < 0 ? wcow_error_wrap(r, err, "what RUN left") : WCOW_OK;
 }
 
@@ -299,7 +299,28 @@ static int find_executor(struct wcow_build *b, struct wcow_error *err)
     const struct wcow_executor_options options = {.name = b->options->executor,
                                                   .configured = b->options->executor_configured,
                                                   .root = b->options->executor_root};
-    return b->executor ? WCOW_OK : wcow_executor_new(&options, b->backend, &b->executor, err);
+    (void)pthread_mutex_lock(&b->lock);
+    int r = b->executor ? WCOW_OK : wcow_executor_new(&options, b->backend, &b->executor, err);
+    (void)pthread_mutex_unlock(&b->lock);
+    return r;
+}
+
+/* As it was before, or made. The same step of another platform waits until this is known. */
+static int find_or_make(struct step *step, const struct wcow_digest *key,
+                        struct wcow_cached_layer *ret, bool *ret_cached, struct wcow_error *err)
+{
+    struct wcow_build *b = step->build;
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = wcow_key_lock_hold(&b->backend->busy, key->text, b->options->cancel, &hold, err);
+    if (r == WCOW_OK)
+        r = wcow_build_cached_layer(b, step->stage, key, ret, err);
+    *ret_cached = r == 1;
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
+    r = make_layer(step, ret, err);
+    if (r == WCOW_OK)
+        wcow_build_remember_layer(b, key, key, ret);
+    return r;
 }
 
 int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
@@ -316,15 +337,8 @@ int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
         r = gather(&st, err);
     if (r == WCOW_OK)
         r = make_key(&st, &key, err);
-    if (r < 0)
-        return r;
-    r = wcow_build_cached_layer(b, &key, &layer, err);
-    ret->is_cached = r == 1;
-    if (r == 0) {
-        r = make_layer(&st, &layer, err);
-        if (r == WCOW_OK)
-            wcow_build_remember_layer(b, &key, &key, &layer);
-    }
+    if (r == WCOW_OK)
+        r = find_or_make(&st, &key, &layer, &ret->is_cached, err);
     if (r < 0)
         return r;
     s->created_s = b->has_epoch ? b->epoch_s : layer.created_s;

@@ -15,25 +15,26 @@ static bool makes_layer(enum wcow_instruction_kind kind)
            kind == WCOW_INS_RUN;
 }
 
+/* "[windows/amd64 build 2/5] COPY …": the platform where there are several, the stage's name where
+ * there are several of those. */
 char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state *s, size_t step,
                        const char *text)
 {
     wcow_autobuf title = {0};
-    size_t steps = s->n_steps;
-    if (steps == 0) { /* before the first: FROM and what makes layers */
-        steps = 1;
-        for (size_t i = 0; i < s->stage->instruction_count; i++)
-            steps += makes_layer(s->stage->instructions[i].kind);
+    int r = wcow_buf_add_str(&title, "[", NULL);
+    if (r == WCOW_OK && b->n_variants > 1) {
+        r = wcow_platform_format(&s->variant->platform, &title, NULL);
+        if (r == WCOW_OK)
+            r = wcow_buf_add_str(&title, " ", NULL);
     }
-    const char *name = b->file->stage_count > 1 ? s->stage->name : NULL;
-    char number[32];
-    (void)snprintf(number, sizeof(number), "stage-%zu", s->index);
-    if (b->file->stage_count > 1 && !name)
-        name = number;
-    if (wcow_buf_addf(&title, NULL, "[%s%s%zu/%zu] %s", name ? name : "", name ? " " : "", step,
-                      steps, text) < 0)
-        return NULL;
-    return wcow_buf_take_str(&title);
+    if (r == WCOW_OK && s->stage->name)
+        r = wcow_buf_addf(&title, NULL, "%s ", s->stage->name);
+    else if (r == WCOW_OK && b->file->stage_count > 1)
+        r = wcow_buf_addf(&title, NULL, "stage-%zu ", s->index);
+    int width = snprintf(NULL, 0, "%zu", s->n_steps);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&title, NULL, "%*zu/%zu] %s", width, step, s->n_steps, text);
+    return r < 0 ? NULL : wcow_buf_take_str(&title);
 }
 
 int wcow_build_stage_env(const struct wcow_build *b, const struct wcow_stage_state *s,
@@ -62,39 +63,79 @@ static int take_args(struct wcow_build *b, struct wcow_stage_state *s,
         if (!value)
             value = pair->value;
         if (!value)
-            value = wcow_env_get(&b->globals, pair->key);
+            value = wcow_env_get(&s->variant->globals, pair->key);
         if (value)
             r = wcow_env_set(&s->args, pair->key, value, err);
     }
     return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
 }
 
+enum wcow_progress_end wcow_build_end_of(int code, bool is_cached)
+{
+    if (code == WCOW_E_CANCELLED)
+        return WCOW_PROGRESS_CANCELED;
+    if (code < 0)
+        return WCOW_PROGRESS_ERROR;
+    return is_cached ? WCOW_PROGRESS_CACHED : WCOW_PROGRESS_DONE;
+}
+
+/* The stage that @p from names, if it is one, is to be finished. */
+static int await_named(struct wcow_build *b, const struct wcow_stage_state *s, const char *from,
+                       struct wcow_error *err)
+{
+    ssize_t index = -1;
+    struct wcow_stage_state *other = NULL;
+    if (!from || wcow_build_is_named(b, from))
+        return WCOW_OK;
+    int r = wcow_build_stage_named(b, s, from, &index, err);
+    return r < 0 || index < 0 ? r : wcow_build_await(b, s, (size_t)index, &other, err);
+}
+
+/* What a step reads of other stages. */
+static int await_inputs(struct wcow_build *b, const struct wcow_stage_state *s,
+                        const struct wcow_instruction *ins, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (ins->kind == WCOW_INS_COPY)
+        r = await_named(b, s, ins->copy.from, err);
+    for (size_t i = 0; ins->kind == WCOW_INS_RUN && r == WCOW_OK && i < ins->run.mount_count; i++)
+        r = await_named(b, s, ins->run.mounts[i].from, err);
+    return r;
+}
+
+static int make(struct wcow_build *b, struct wcow_stage_state *s,
+                const struct wcow_instruction *ins, unsigned step, struct wcow_layer_made *ret,
+                struct wcow_error *err)
+{
+    int r = ins->kind == WCOW_INS_RUN ? WCOW_OK : wcow_build_sync_layers(b, s, step, err);
+    if (r < 0)
+        return r;
+    if (ins->kind == WCOW_INS_RUN)
+        return wcow_build_run_step(b, s, ins, step, ret, err);
+    if (ins->kind == WCOW_INS_WORKDIR)
+        return wcow_build_workdir(b, s, ins, step, ret, err);
+    return wcow_build_copy(b, s, ins, step, ret, err);
+}
+
 static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
                       const struct wcow_instruction *ins, struct wcow_error *err)
 {
-    s->steps_done++;
-    wcow_autofree char *title = wcow_build_title(b, s, s->steps_done + 1, ins->node->original);
+    wcow_autofree char *title = wcow_build_title(b, s, ++s->steps_done, ins->node->original);
     if (!title)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
+    int r = await_inputs(b, s, ins, err);
+    if (r == WCOW_OK)
+        r = wcow_build_take_slot(b, err);
+    if (r < 0)
+        return r;
     unsigned step = wcow_progress_start(b->progress, title);
     struct wcow_layer_made made = {0};
-    int r = ins->kind == WCOW_INS_RUN ? WCOW_OK : wcow_build_sync_layers(b, s, step, err);
-    if (r < 0)
-        ; /* told below */
-    else if (ins->kind == WCOW_INS_RUN)
-        r = wcow_build_run_step(b, s, ins, step, &made, err);
-    else if (ins->kind == WCOW_INS_WORKDIR)
-        r = wcow_build_workdir(b, s, ins, step, &made, err);
-    else
-        r = wcow_build_copy(b, s, ins, step, &made, err);
+    r = make(b, s, ins, step, &made, err);
     if (r == WCOW_OK)
         r = wcow_build_add_history(b, s, ins, made.is_empty, err);
-    enum wcow_progress_end end = made.is_cached ? WCOW_PROGRESS_CACHED : WCOW_PROGRESS_DONE;
-    if (r == WCOW_E_CANCELLED)
-        end = WCOW_PROGRESS_CANCELED;
-    else if (r < 0)
-        end = WCOW_PROGRESS_ERROR;
-    wcow_progress_end(b->progress, step, end, r < 0 && err ? err->msg : NULL);
+    wcow_progress_end(b->progress, step, wcow_build_end_of(r, made.is_cached),
+                      r < 0 && err ? err->msg : NULL);
+    wcow_build_give_slot(b);
     return r;
 }
 
@@ -123,8 +164,8 @@ static const char *percent_path(void *ctx, const char *name, size_t len)
 
 /* What a config's variables hold is not expanded when a container starts: %PATH% would stay as it
  * is, and the container without its programs. */
-static int expand_percent(struct wcow_build *b, struct wcow_instruction *ins, struct wcow_env *env,
-                          struct wcow_error *err)
+static int expand_percent(struct wcow_stage_state *s, struct wcow_instruction *ins,
+                          struct wcow_env *env, struct wcow_error *err)
 {
     for (size_t i = 0; ins->kind == WCOW_INS_ENV && i < ins->pairs.count; i++) {
         struct wcow_pair *pair = &ins->pairs.items[i];
@@ -134,7 +175,7 @@ static int expand_percent(struct wcow_build *b, struct wcow_instruction *ins, st
         int r = wcow_percent_expand(pair->value, percent_path, env, &value, err);
         if (r < 0)
             return r;
-        pair->value = wcow_arena_strdup(&b->arena, (const char *)value.data);
+        pair->value = wcow_arena_strdup(&s->arena, (const char *)value.data);
         if (!pair->value)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for ENV");
     }
@@ -151,10 +192,10 @@ static int execute(struct wcow_build *b, struct wcow_stage_state *s,
         r = add_registry_path(b, s, ins, &env, err);
     if (r == WCOW_OK) {
         const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &env);
-        r = wcow_instruction_expand(ins, &lexer, &b->arena, &expanded, err);
+        r = wcow_instruction_expand(ins, &lexer, &s->arena, &expanded, err);
     }
     if (r == WCOW_OK && strcmp(s->platform.os, "windows") == 0)
-        r = expand_percent(b, &expanded, &env, err);
+        r = expand_percent(s, &expanded, &env, err);
     wcow_env_done(&env);
     if (r < 0)
         return r;
@@ -174,7 +215,9 @@ static int run_triggers(struct wcow_build *b, struct wcow_stage_state *s, struct
         r = wcow_image_config_set_list(s->config, WCOW_CONFIG_ON_BUILD, NULL, err);
     for (size_t i = 0; r == WCOW_OK && i < triggers.count; i++) {
         const struct wcow_instruction *ins = NULL;
+        (void)pthread_mutex_lock(&b->lock);
         r = wcow_build_file_add_trigger(b->file, triggers.items[i], &ins, err);
+        (void)pthread_mutex_unlock(&b->lock);
         if (r == WCOW_OK) {
             s->n_steps += makes_layer(ins->kind);
             r = execute(b, s, ins, err);
@@ -198,23 +241,18 @@ static bool skips_cache(const struct wcow_build *b, const struct wcow_stage_stat
 
 int wcow_build_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
 {
-    b->skips_cache = skips_cache(b, s);
-    int r = wcow_build_begin_stage(b, s, err);
-    if (r < 0)
-        return r;
-    s->n_steps = 1;
+    s->skips_cache = skips_cache(b, s);
     for (size_t i = 0; i < s->stage->instruction_count; i++)
         s->n_steps += makes_layer(s->stage->instructions[i].kind);
-    r = run_triggers(b, s, err);
+    int r = wcow_build_begin_stage(b, s, err);
+    if (r == WCOW_OK)
+        r = run_triggers(b, s, err);
     for (size_t i = 0; r == WCOW_OK && i < s->stage->instruction_count; i++) {
         const struct wcow_instruction *ins = &s->stage->instructions[i];
-        b->where = ins->node->where;
+        s->where = ins->node->where;
         if (wcow_backend_is_cancelled(b->backend))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
         r = execute(b, s, ins, err);
     }
-    if (r == WCOW_OK)
-        b->where = (struct wcow_line_range){0};
-    s->is_done = r == WCOW_OK;
     return r;
 }

@@ -9,37 +9,39 @@
 #include "builder/winpath.h"
 #include "layer/filetime.h"
 
+/* Those of a finished stage, RUN's opened first. */
+static int layers_of_stage(struct wcow_build *b, struct wcow_stage_state *s, size_t index,
+                           unsigned step, struct wcow_layers *ret, struct wcow_error *err)
+{
+    struct wcow_stage_state *other = NULL;
+    int r = wcow_build_await(b, s, index, &other, err);
+    if (r < 0)
+        return r;
+    (void)pthread_mutex_lock(&other->syncing);
+    r = wcow_build_sync_layers(b, other, step, err);
+    (void)pthread_mutex_unlock(&other->syncing);
+    return r < 0 ? r : wcow_build_share_layers(s, other, ret, err);
+}
+
 /* The layers that COPY --from names: of a stage before, or of an image. */
-int wcow_build_layers_of(struct wcow_build *b, const struct wcow_stage_state *s, const char *from,
+int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const char *from,
                          unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
                          struct wcow_error *err)
 {
     const char *named = wcow_build_named_image(b, from);
-    const struct wcow_stage *stage = named ? NULL : wcow_stage_find(b->file, from, s->index);
-    char *end = NULL;
-    from = named ? named : from;
-    unsigned long number = strtoul(from, &end, 10);
-    if (!named && !stage && *from && !*end) {
-        if (number >= s->index)
-            return WCOW_FAIL(err, WCOW_E_INVALID,
-                             "--from=%s: the stages before this one are 0 to %zu", from,
-                             s->index ? s->index - 1 : 0);
-        stage = &b->file->stages[number];
-    }
-    if (stage) {
-        struct wcow_stage_state *state = &b->stages[stage - b->file->stages];
-        *ret = &state->layers;
-        return wcow_build_sync_layers(b, state, step, err);
-    }
-    struct wcow_local_image *image = NULL;
-    int r = wcow_build_base_image(b, from, &b->platform, NULL, &image, err);
-    if (r == WCOW_OK)
-        r = wcow_build_open_image(b, image, step, room, err);
+    ssize_t index = -1;
+    int r = named ? WCOW_OK : wcow_build_stage_named(b, s, from, &index, err);
     *ret = room;
-    return r;
+    if (r < 0)
+        return r;
+    if (index >= 0)
+        return layers_of_stage(b, s, (size_t)index, step, room, err);
+    struct wcow_local_image *image = NULL;
+    r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image, err);
+    return r < 0 ? r : wcow_build_open_image(b, s, image, step, room, err);
 }
 
-static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
+static int fill_copy(struct wcow_build *b, struct wcow_stage_state *s,
                      const struct wcow_instruction *ins, struct wcow_tree *tree, unsigned step,
                      struct wcow_error *err)
 {
@@ -51,7 +53,7 @@ static int fill_copy(struct wcow_build *b, const struct wcow_stage_state *s,
         .is_add = ins->kind == WCOW_INS_ADD,
     };
     if (copying.is_add)
-        return wcow_build_add(b, &copying, step, err);
+        return wcow_build_add(b, s, &copying, step, err);
     if (!ins->copy.from)
         return wcow_copy_from_context(&copying, b->context, err);
     struct wcow_context *folder = NULL;

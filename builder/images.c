@@ -14,7 +14,7 @@ void wcow_local_image_done(struct wcow_local_image *image)
     free(image->name);
     wcow_manifest_done(&image->manifest);
     wcow_image_config_free(image->config);
-    wcow_layers_done(&image->layers);
+    wcow_str_list_done(&image->folders);
     *image = (struct wcow_local_image){0};
 }
 
@@ -131,6 +131,42 @@ int wcow_layer_sources_add(struct wcow_layer_sources *sources, struct wcow_layer
     return WCOW_OK;
 }
 
+int wcow_layer_sources_open(struct wcow_layer_sources *owner, const struct wcow_str_list *folders,
+                            struct wcow_layers *layers, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < folders->count; i++) {
+        WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+        r = wcow_layer_source_open(folders->items[i], &source, err);
+        if (r == WCOW_OK)
+            r = wcow_layer_sources_add(owner, source, err);
+        if (r == WCOW_OK)
+            r = wcow_layers_push(layers, WCOW_TAKE_PTR(source), err);
+    }
+    return r;
+}
+
+static int share(struct wcow_layer_sources *owner, struct wcow_layer_source *source,
+                 struct wcow_layers *layers, struct wcow_error *err)
+{
+    if (source->tree)
+        return wcow_layers_push(layers, source, err);
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *again = NULL;
+    int r = wcow_layer_source_reopen(source, &again, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_add(owner, again, err);
+    return r < 0 ? r : wcow_layers_push(layers, WCOW_TAKE_PTR(again), err);
+}
+
+int wcow_layer_sources_share(struct wcow_layer_sources *owner, const struct wcow_layers *from,
+                             struct wcow_layers *layers, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < from->n; i++)
+        r = share(owner, from->sources[i], layers, err);
+    return r;
+}
+
 int wcow_mounts_parents(const struct wcow_mounts *mounts, struct wcow_str_list *ret,
                         struct wcow_error *err)
 {
@@ -145,15 +181,8 @@ int wcow_mounts_parents(const struct wcow_mounts *mounts, struct wcow_str_list *
                      "--snapshotter wcow's?");
 }
 
-int wcow_image_open_layers(struct wcow_backend *b, const struct wcow_local_image *image,
-                           struct wcow_layer_sources *ret, struct wcow_error *err)
-{
-    return wcow_image_open_upper_layers(b, image, 0, ret, err);
-}
-
-int wcow_image_open_upper_layers(struct wcow_backend *b, const struct wcow_local_image *image,
-                                 size_t skip, struct wcow_layer_sources *ret,
-                                 struct wcow_error *err)
+int wcow_image_folders(struct wcow_backend *b, const struct wcow_local_image *image, size_t skip,
+                       struct wcow_str_list *ret, struct wcow_error *err)
 {
     struct wcow_digest chain_id;
     int r = wcow_image_config_chain_id(image->config, image->manifest.layer_count, &chain_id, err);
@@ -175,13 +204,7 @@ int wcow_image_open_upper_layers(struct wcow_backend *b, const struct wcow_local
     if (r == WCOW_OK)
         r = wcow_mounts_parents(&mounts, &paths, err);
     wcow_mounts_done(&mounts);
-    for (size_t i = paths.count > skip ? paths.count - skip : 0; r == WCOW_OK && i > 0; i--) {
-        WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
-        r = wcow_layer_source_open(paths.items[i - 1], &source, err);
-        if (r == WCOW_OK)
-            r = wcow_layer_sources_add(ret, source, err);
-        if (r == WCOW_OK)
-            source = NULL;
-    }
+    for (size_t i = paths.count > skip ? paths.count - skip : 0; r == WCOW_OK && i > 0; i--)
+        r = wcow_str_list_add(ret, paths.items[i - 1], err);
     return r;
 }

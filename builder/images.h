@@ -18,7 +18,7 @@ struct wcow_local_image {
     struct wcow_digest manifest_digest;
     struct wcow_manifest manifest;
     struct wcow_image_config *config;
-    struct wcow_layers layers; /**< for whoever opens them; the sources are borrowed */
+    struct wcow_str_list folders; /**< of its layers, bottom first, where somebody asked */
 };
 void wcow_local_image_done(struct wcow_local_image *image);
 
@@ -44,8 +44,7 @@ WCOW_NODISCARD int wcow_image_unpack_layers(struct wcow_backend *b,
                                             const struct wcow_local_image *image, unsigned step,
                                             struct wcow_error *err);
 
-/** Open the layer folders of an unpacked image, bottom first. The folders stay as long as the
- *  backend lives. The sources are appended to @p ret, whose owner frees them. */
+/** Layers that somebody opened. */
 struct wcow_layer_sources {
     struct wcow_layer_source **items;
     size_t n;
@@ -53,15 +52,21 @@ struct wcow_layer_sources {
 void wcow_layer_sources_done(struct wcow_layer_sources *sources);
 WCOW_NODISCARD int wcow_layer_sources_add(struct wcow_layer_sources *sources,
                                           struct wcow_layer_source *source, struct wcow_error *err);
-WCOW_NODISCARD int wcow_image_open_layers(struct wcow_backend *b,
-                                          const struct wcow_local_image *image,
-                                          struct wcow_layer_sources *ret, struct wcow_error *err);
+/** Open the layers in these folders, and push them onto @p layers; @p owner frees them. */
+WCOW_NODISCARD int wcow_layer_sources_open(struct wcow_layer_sources *owner,
+                                           const struct wcow_str_list *folders,
+                                           struct wcow_layers *layers, struct wcow_error *err);
+/** The layers of another thread: handles of its own on what is in folders, the same trees. */
+WCOW_NODISCARD int wcow_layer_sources_share(struct wcow_layer_sources *owner,
+                                            const struct wcow_layers *from,
+                                            struct wcow_layers *layers, struct wcow_error *err);
 
-/** The same without the lowest @p skip layers. */
-WCOW_NODISCARD int wcow_image_open_upper_layers(struct wcow_backend *b,
-                                                const struct wcow_local_image *image, size_t skip,
-                                                struct wcow_layer_sources *ret,
-                                                struct wcow_error *err);
+/** The layer folders of an unpacked image, bottom first, without the lowest @p skip. They stay as
+ *  long as the backend lives. Of @p image the same is looked at as in
+ *  wcow_image_unpack_layers(). */
+WCOW_NODISCARD int wcow_image_folders(struct wcow_backend *b, const struct wcow_local_image *image,
+                                      size_t skip, struct wcow_str_list *ret,
+                                      struct wcow_error *err);
 /** The folders below a snapshot, nearest first, from the mounts that the snapshotter gave. */
 WCOW_NODISCARD int wcow_mounts_parents(const struct wcow_mounts *mounts, struct wcow_str_list *ret,
                                        struct wcow_error *err);

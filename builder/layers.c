@@ -19,16 +19,19 @@ void wcow_layer_source_free(struct wcow_layer_source *source)
     wcow_tree_free(source->tree);
     wcow_layer_index_close(source->index);
     wcow_closep_(&source->layer_fd);
+    (void)pthread_mutex_destroy(&source->lock);
     free(source);
 }
 
 static struct wcow_layer_source *new_source(struct wcow_error *err)
 {
     struct wcow_layer_source *source = calloc(1, sizeof(*source));
-    if (source)
-        source->layer_fd = -1;
-    else
+    if (!source) {
         (void)WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
+        return NULL;
+    }
+    source->layer_fd = -1;
+    (void)pthread_mutex_init(&source->lock, NULL);
     return source;
 }
 
@@ -46,6 +49,21 @@ int wcow_layer_source_open(const char *folder, struct wcow_layer_source **ret,
         return wcow_error_wrap(r, err, "layer %s", folder);
     *ret = WCOW_TAKE_PTR(source);
     return WCOW_OK;
+}
+
+int wcow_layer_source_reopen(const struct wcow_layer_source *source, struct wcow_layer_source **ret,
+                             struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *again = new_source(err);
+    if (!again)
+        return WCOW_E_NOMEM;
+    again->layer_fd = fcntl(source->layer_fd, F_DUPFD_CLOEXEC, 3);
+    if (again->layer_fd < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open a layer folder again");
+    int r = wcow_layer_index_open(again->layer_fd, &again->index, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(again);
+    return r;
 }
 
 int wcow_layer_source_of_tree(struct wcow_tree *tree, struct wcow_layer_source **ret,
@@ -165,16 +183,25 @@ int wcow_layers_find(const struct wcow_layers *layers, const char *path,
 /* ---- bytes of a layer on disk ---- */
 
 struct layer_file {
-    const struct wcow_layer_source *source;
+    struct wcow_layer_source *source;
     char *key;         /* of the file */
     char *stream_name; /* full name of a stream, or NULL */
 };
 
-struct sending {
+/* What its row in the index says of the bytes. */
+struct located {
     const struct layer_file *file;
-    const struct wcow_sink *sink;
-    bool sent;
+    bool is_found;
+    bool is_inlined;
+    struct wcow_buf inlined;
+    int fd; /* -1: there are none, or they are inlined */
 };
+
+static void located_done(struct located *l)
+{
+    wcow_buf_done(&l->inlined);
+    wcow_closep_(&l->fd);
+}
 
 static int send_fd(int fd, const char *name, const struct wcow_sink *sink, struct wcow_error *err)
 {
@@ -195,33 +222,45 @@ static int send_fd(int fd, const char *name, const struct wcow_sink *sink, struc
     }
 }
 
-static int send_row(void *arg, const struct wcow_index_row *row, struct wcow_error *err)
+static int locate_row(void *arg, const struct wcow_index_row *row, struct wcow_error *err)
 {
-    struct sending *s = arg;
-    if (s->file->stream_name && strcmp(s->file->stream_name, row->entry->name) != 0)
+    struct located *l = arg;
+    if (l->file->stream_name && strcmp(l->file->stream_name, row->entry->name) != 0)
         return WCOW_OK;
-    s->sent = true;
+    l->is_found = true;
+    l->is_inlined = row->is_inlined;
     if (row->is_inlined)
-        return row->inlined.len ? wcow_sink_write(s->sink, row->inlined.data, row->inlined.len, err)
-                                : WCOW_OK;
+        return wcow_buf_add(&l->inlined, row->inlined.data, row->inlined.len, err);
     if (row->entry->size_bytes == 0)
         return WCOW_OK;
     const char *path = row->host_path ? row->host_path : row->entry->name;
-    wcow_autoclose int fd = -1;
-    int r = wcow_open_beneath(s->file->source->layer_fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
-    return r < 0 ? wcow_error_wrap(r, err, "%s of a layer", path) : send_fd(fd, path, s->sink, err);
+    int r =
+        wcow_open_beneath(l->file->source->layer_fd, path, O_RDONLY | O_NONBLOCK, 0, &l->fd, err);
+    return r < 0 ? wcow_error_wrap(r, err, "%s of a layer", path) : WCOW_OK;
+}
+
+static int locate(const struct layer_file *file, struct located *l, struct wcow_error *err)
+{
+    struct wcow_layer_index *index = file->source->index;
+    (void)pthread_mutex_lock(&file->source->lock);
+    int r = file->stream_name ? wcow_layer_index_streams(index, file->key, locate_row, l, err)
+                              : wcow_layer_index_row(index, file->key, locate_row, l, err);
+    (void)pthread_mutex_unlock(&file->source->lock);
+    if (r >= 0 && !l->is_found)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s is not in its layer's index", file->key);
+    return r < 0 ? r : WCOW_OK;
 }
 
 static int send_layer_file(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
 {
     const struct layer_file *file = ctx;
-    struct sending s = {.file = file, .sink = sink};
-    struct wcow_layer_index *index = file->source->index;
-    int r = file->stream_name ? wcow_layer_index_streams(index, file->key, send_row, &s, err)
-                              : wcow_layer_index_row(index, file->key, send_row, &s, err);
-    if (r >= 0 && !s.sent)
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s is not in its layer's index", file->key);
-    return r < 0 ? r : WCOW_OK;
+    WCOW_CLEANUP(located_done) struct located l = {.file = file, .fd = -1};
+    int r = locate(file, &l, err);
+    if (r < 0)
+        return r;
+    if (l.is_inlined)
+        return l.inlined.len ? wcow_sink_write(sink, l.inlined.data, l.inlined.len, err) : WCOW_OK;
+    return l.fd >= 0 ? send_fd(l.fd, file->key, sink, err) : WCOW_OK;
 }
 
 /* A committed layer does not change: its diff ID and the name say which bytes these are. */

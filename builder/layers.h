@@ -5,6 +5,8 @@
 #ifndef WCOW_BUILDER_LAYERS_H
 #define WCOW_BUILDER_LAYERS_H
 
+#include <pthread.h>
+
 #include "builder/payload.h"
 #include "builder/tree.h"
 #include "layer/view.h"
@@ -15,6 +17,9 @@ struct wcow_layer_source {
     struct wcow_tree *tree;
     struct wcow_layer_index *index;
     int layer_fd; /**< folder of the index; -1 without one */
+    /** Held while a payload looks up its bytes in the index: it may have gone into the tree of a
+     *  stage that several others copy from. Names are looked up by the source's own thread. */
+    pthread_mutex_t lock;
 };
 /** Frees what it owns and itself. NULL allowed. */
 void wcow_layer_source_free(struct wcow_layer_source *source);
@@ -23,6 +28,10 @@ WCOW_DEFINE_CLEANUP(struct wcow_layer_source, wcow_layer_source_free)
 /** The folder of a layer on disk. */
 WCOW_NODISCARD int wcow_layer_source_open(const char *folder, struct wcow_layer_source **ret,
                                           struct wcow_error *err);
+/** Another handle on the same layer, for another thread. A tree is only read by now and shared:
+ *  then there is none, and this must not be asked for. */
+WCOW_NODISCARD int wcow_layer_source_reopen(const struct wcow_layer_source *source,
+                                            struct wcow_layer_source **ret, struct wcow_error *err);
 /** Takes the tree. */
 WCOW_NODISCARD int wcow_layer_source_of_tree(struct wcow_tree *tree, struct wcow_layer_source **ret,
                                              struct wcow_error *err);
@@ -44,8 +53,8 @@ struct wcow_chain wcow_layers_chain(const struct wcow_layers *layers);
  *  bytes are. */
 struct wcow_layers_found {
     struct wcow_entry entry;
-    const struct wcow_layer_source *source; /**< of the bytes */
-    char *data_key;                         /**< of the name that carries the bytes */
+    struct wcow_layer_source *source; /**< of the bytes */
+    char *data_key;                   /**< of the name that carries the bytes */
 };
 void wcow_layers_found_done(struct wcow_layers_found *found);
 /** 1, 0 or an error. */

@@ -14,22 +14,29 @@ static int chain_of(const struct wcow_local_image *image, size_t count, struct w
     return wcow_image_config_chain_id(image->config, count, ret, err);
 }
 
+/* Whether there is a committed snapshot of this name: 1 or 0. */
+static int is_unpacked(struct wcow_backend *b, const struct wcow_digest *chain_id,
+                       struct wcow_error *err)
+{
+    struct wcow_snapshot_info info = {0};
+    int r = wcow_snapshot_stat(&b->ctx, b->snapshotter, chain_id->text, &info, err);
+    bool is_there = r == WCOW_OK && info.kind == WCOW_SNAPSHOT_COMMITTED;
+    wcow_snapshot_info_done(&info);
+    return r < 0 && r != WCOW_E_NOT_FOUND ? r : is_there;
+}
+
 /* How many of the lowest layers are there already. */
 static int count_unpacked(struct wcow_backend *b, const struct wcow_local_image *image, size_t *ret,
                           struct wcow_error *err)
 {
     for (size_t n = image->manifest.layer_count; n > 0; n--) {
         struct wcow_digest chain_id;
-        struct wcow_snapshot_info info = {0};
         int r = chain_of(image, n, &chain_id, err);
+        if (r == WCOW_OK)
+            r = is_unpacked(b, &chain_id, err);
         if (r < 0)
             return r;
-        r = wcow_snapshot_stat(&b->ctx, b->snapshotter, chain_id.text, &info, err);
-        bool is_there = r == WCOW_OK && info.kind == WCOW_SNAPSHOT_COMMITTED;
-        wcow_snapshot_info_done(&info);
-        if (r < 0 && r != WCOW_E_NOT_FOUND)
-            return r;
-        if (is_there) {
+        if (r == 1) {
             *ret = n;
             return WCOW_OK;
         }
@@ -75,29 +82,23 @@ static int commit(struct wcow_backend *b, const char *name, const char *key,
     return wcow_snapshot_remove(&b->ctx, b->snapshotter, key, err);
 }
 
-static int unpack_layer(struct wcow_backend *b, const struct wcow_local_image *image, size_t i,
-                        struct wcow_error *err)
+static int unpack_missing(struct wcow_backend *b, const struct wcow_local_image *image, size_t i,
+                          const struct wcow_digest *chain_id, const struct wcow_digest *parent,
+                          struct wcow_error *err)
 {
-    struct wcow_digest chain_id;
-    struct wcow_digest parent = {0};
-    int r = chain_of(image, i + 1, &chain_id, err);
-    if (r == WCOW_OK && i > 0)
-        r = chain_of(image, i, &parent, err);
-    if (r < 0)
-        return r;
     wcow_autobuf key = {0};
     struct wcow_labels labels = {0};
     struct wcow_mounts mounts = {0};
-    r = wcow_buf_addf(&key, err, "extract-%s-%zu %s", b->unique, i, chain_id.text);
+    int r = wcow_buf_addf(&key, err, "extract-%s-%zu %s", b->unique, i, chain_id->text);
     if (r == WCOW_OK)
-        r = wcow_labels_set(&labels, "containerd.io/snapshot.ref", chain_id.text, err);
+        r = wcow_labels_set(&labels, "containerd.io/snapshot.ref", chain_id->text, err);
     if (r == WCOW_OK)
-        r = wcow_snapshot_prepare(&b->ctx, b->snapshotter, (const char *)key.data, parent.text,
+        r = wcow_snapshot_prepare(&b->ctx, b->snapshotter, (const char *)key.data, parent->text,
                                   &labels, &mounts, err);
     if (r == WCOW_OK) {
         r = apply(b, image, i, &mounts, err);
         if (r == WCOW_OK)
-            r = commit(b, chain_id.text, (const char *)key.data, &labels, err);
+            r = commit(b, chain_id->text, (const char *)key.data, &labels, err);
         if (r < 0) {
             struct wcow_containerd_ctx ctx = b->ctx;
             ctx.cancel = NULL; /* a cancelled build cleans up, too */
@@ -109,6 +110,25 @@ static int unpack_layer(struct wcow_backend *b, const struct wcow_local_image *i
     wcow_mounts_done(&mounts);
     wcow_labels_done(&labels);
     return r;
+}
+
+static int unpack_layer(struct wcow_backend *b, const struct wcow_local_image *image, size_t i,
+                        struct wcow_error *err)
+{
+    struct wcow_digest chain_id;
+    struct wcow_digest parent = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    wcow_autobuf key = {0};
+    int r = chain_of(image, i + 1, &chain_id, err);
+    if (r == WCOW_OK && i > 0)
+        r = chain_of(image, i, &parent, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&key, err, "unpack %s", chain_id.text);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->busy, (const char *)key.data, b->cancel, &hold, err);
+    if (r == WCOW_OK)
+        r = is_unpacked(b, &chain_id, err); /* by another stage, meanwhile */
+    return r != 0 ? (r < 0 ? r : WCOW_OK) : unpack_missing(b, image, i, &chain_id, &parent, err);
 }
 
 /* The config keeps the snapshots from being collected, and the layer tells its diff ID. */
