@@ -102,8 +102,22 @@ static int add_lower(const char *folders, const struct wcow_row *row, struct wco
     return r < 0 ? r : add_option(m, &text, err);
 }
 
+static int add_upper(const char *folders, int64_t id, struct wcow_layer_mount *m,
+                     struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_buf_addf(&text, err, "workdir=%s/%lld/work", folders, (long long)id);
+    if (r == WCOW_OK)
+        r = add_option(m, &text, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&text, err, "upperdir=%s/%lld/Files", folders, (long long)id);
+    return r < 0 ? r : add_option(m, &text, err);
+}
+
 /* The order of options is that of containerd's overlayfs snapshotter; callers shorten a lowerdir
- * that is too long for mount(2) by the paths' common beginning. */
+ * that is too long for mount(2) by the paths' common beginning. redirect_dir is not left to the
+ * kernel's default: a directory of a lower layer can be renamed as on any other file system, and is
+ * found again wherever the layer is mounted. */
 static int overlay(const char *folders, const struct wcow_row *row, bool index_off,
                    struct wcow_layer_mount *m, struct wcow_error *err)
 {
@@ -120,16 +134,10 @@ static int overlay(const char *folders, const struct wcow_row *row, bool index_o
     /* Without it the kernel may refuse a folder that another mount uses, or used, as its upper. */
     if (index_off)
         r = add_fixed(m, "index=off", err);
-    wcow_autobuf text = {0};
-    if (r == WCOW_OK && !is_view) {
-        r = wcow_buf_addf(&text, err, "workdir=%s/%lld/work", folders, (long long)row->id);
-        if (r == WCOW_OK)
-            r = add_option(m, &text, err);
-        if (r == WCOW_OK)
-            r = wcow_buf_addf(&text, err, "upperdir=%s/%lld/Files", folders, (long long)row->id);
-        if (r == WCOW_OK)
-            r = add_option(m, &text, err);
-    }
+    if (r == WCOW_OK)
+        r = add_fixed(m, is_view ? "redirect_dir=follow" : "redirect_dir=on", err);
+    if (r == WCOW_OK && !is_view)
+        r = add_upper(folders, row->id, m, err);
     return r < 0 ? r : add_lower(folders, row, m, err);
 }
 

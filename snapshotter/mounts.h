@@ -7,7 +7,7 @@
 
 #include "store/snapshots.h"
 
-enum { WCOW_LAYER_MOUNT_OPTIONS = 4 };
+enum { WCOW_LAYER_MOUNT_OPTIONS = 5 };
 
 /** Strings belong to the mount; the target is always empty. */
 struct wcow_layer_mount {

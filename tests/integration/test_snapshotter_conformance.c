@@ -200,6 +200,32 @@ static void a_file_can_be_moved_from_a_lower_layer(void **state)
     holds("two", "1");
 }
 
+static void a_folder_of_a_lower_layer_can_be_renamed(void **state)
+{
+    (void)state;
+    prepare("a", "");
+    assert_int_equal(mkdir(below("dir"), 0755), 0);
+    put("dir/one", "1");
+    commit("A", "a");
+    prepare("b", "A");
+    assert_int_equal(rename(below("dir"), below("other")), 0);
+    put("other/two", "2");
+    commit("B", "b");
+    look_at("v", "B");
+    is_gone("dir");
+    holds("other/one", "1");
+    holds("other/two", "2");
+    unmount();
+    prepare("c", "B");
+    holds("other/one", "1");
+    assert_int_equal(rename(below("other"), below("dir")), 0);
+    commit("C", "c");
+    look_at("w", "C");
+    is_gone("other");
+    holds("dir/one", "1");
+    holds("dir/two", "2");
+}
+
 static void owners_and_modes_last(void **state)
 {
     (void)state;
@@ -269,9 +295,13 @@ int main(void)
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        TEST(layers_show_through_and_files_can_be_updated), TEST(a_view_is_read_only),
-        TEST(a_file_can_be_moved_from_a_lower_layer),       TEST(owners_and_modes_last),
-        TEST(a_layer_below_another_cannot_be_removed),      TEST(a_chain_of_128_layers_mounts),
+        TEST(layers_show_through_and_files_can_be_updated),
+        TEST(a_view_is_read_only),
+        TEST(a_file_can_be_moved_from_a_lower_layer),
+        TEST(a_folder_of_a_lower_layer_can_be_renamed),
+        TEST(owners_and_modes_last),
+        TEST(a_layer_below_another_cannot_be_removed),
+        TEST(a_chain_of_128_layers_mounts),
     };
     return cmocka_run_group_tests_name("snapshotter/conformance", tests, NULL, NULL);
 }
