@@ -1,163 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An image out of containerd's content store into a registry: layers side by side, each sent only
- * where the registry has not got it, then config and manifest. */
-#include <pthread.h>
+/* An image into a registry: its layers, each sent only where the registry has not got it, then
+ * config and manifest. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "builder/output.h"
-#include "containerd/content.h"
-
-enum { PARALLEL_PUSHES = 4 };
-
-struct pushing {
-    struct wcow_backend *backend;
-    const struct wcow_built_image *image;
-    struct wcow_reference ref;
-    struct wcow_str_list mount_from;
-    unsigned step;
-    atomic_size_t next;
-    atomic_int failed;
-};
-
-/* ---- one layer ---- */
-
-struct blob {
-    struct pushing *pushing;
-    const struct wcow_descriptor *desc;
-    struct wcow_content_reader *reader;
-    struct wcow_source whole;
-    uint64_t skip; /* bytes still to be passed over */
-};
-
-static int next_chunk(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
-{
-    struct blob *blob = ctx;
-    for (;;) {
-        int r = wcow_source_next(&blob->whole, ret_data, ret_len, err);
-        if (r < 0 || *ret_len == 0 || blob->skip == 0)
-            return r;
-        if (*ret_len > blob->skip) {
-            *ret_data += blob->skip;
-            *ret_len -= (size_t)blob->skip;
-            blob->skip = 0;
-            return WCOW_OK;
-        }
-        blob->skip -= *ret_len;
-    }
-}
-
-static void close_blob(void *ctx)
-{
-    struct blob *blob = ctx;
-    wcow_content_reader_free(WCOW_TAKE_PTR(blob->reader));
-}
-
-static int open_blob(void *ctx, uint64_t offset, struct wcow_source *ret, struct wcow_error *err)
-{
-    struct blob *blob = ctx;
-    const struct wcow_backend *b = blob->pushing->backend;
-    int r = wcow_content_reader_open(&b->ctx, b->content_root, blob->desc->digest.text,
-                                     blob->desc->size_bytes, &blob->reader, err);
-    if (r < 0)
-        return r;
-    blob->whole = wcow_content_reader_source(blob->reader);
-    blob->skip = offset;
-    *ret = (struct wcow_source){.next = next_chunk, .ctx = blob};
-    return WCOW_OK;
-}
-
-static void show_push(void *ctx, uint64_t done, uint64_t total)
-{
-    const struct blob *blob = ctx;
-    wcow_progress_status(blob->pushing->backend->progress, blob->pushing->step,
-                         blob->desc->digest.text, done, total, false);
-}
-
-static int push_layer(struct pushing *p, const struct wcow_descriptor *desc, struct wcow_error *err)
-{
-    struct blob blob = {.pushing = p, .desc = desc};
-    const struct wcow_blob_reader reader = {.open = open_blob, .close = close_blob, .ctx = &blob};
-    const struct wcow_transfer transfer = {.progress = show_push, .ctx = &blob};
-    const struct wcow_blob_push push = {
-        .desc = desc, .reader = &reader, .mount_from = &p->mount_from, .transfer = &transfer};
-    if (wcow_media_is_foreign(desc->media_type))
-        return WCOW_OK; /* whoever pulls gets it from its URLs */
-    int r = wcow_registry_push_blob(p->backend->registry, &p->ref, &push, NULL, err);
-    if (r == WCOW_OK)
-        wcow_progress_status(p->backend->progress, p->step, desc->digest.text, desc->size_bytes,
-                             desc->size_bytes, true);
-    if (r == WCOW_E_NOT_FOUND)
-        return wcow_error_wrap(r, err,
-                               "layer %s is not in containerd any more; pull its image anew",
-                               desc->digest.text);
-    return r;
-}
-
-/* ---- all of them ---- */
-
-struct pusher {
-    struct pushing *shared;
-    pthread_t thread;
-    int result;
-    struct wcow_error err;
-};
-
-static void *push_layers(void *arg)
-{
-    struct pusher *me = arg;
-    struct pushing *p = me->shared;
-    for (;;) {
-        size_t i = atomic_fetch_add(&p->next, 1);
-        if (i >= p->image->n_layers || atomic_load(&p->failed))
-            return NULL;
-        me->result = push_layer(p, &p->image->layers[i], &me->err);
-        if (me->result < 0) {
-            atomic_store(&p->failed, 1);
-            return NULL;
-        }
-    }
-}
-
-static int push_all(struct pushing *p, struct wcow_error *err)
-{
-    struct pusher pushers[PARALLEL_PUSHES] = {0};
-    size_t n = 0;
-    for (size_t i = 0; i < PARALLEL_PUSHES; i++)
-        pushers[i].shared = p;
-    while (n + 1 < PARALLEL_PUSHES && n + 1 < p->image->n_layers &&
-           pthread_create(&pushers[n].thread, NULL, push_layers, &pushers[n]) == 0)
-        n++;
-    (void)push_layers(&pushers[n]);
-    for (size_t i = 0; i < n; i++)
-        (void)pthread_join(pushers[i].thread, NULL);
-    for (size_t i = 0; i <= n; i++) {
-        if (pushers[i].result < 0) {
-            if (err)
-                *err = pushers[i].err;
-            return pushers[i].result;
-        }
-    }
-    return WCOW_OK;
-}
+#include "builder/push_blobs.h"
 
 int wcow_output_push(struct wcow_backend *b, const struct wcow_built_image *image, const char *name,
                      unsigned step, struct wcow_error *err)
 {
-    struct pushing p = {.backend = b, .image = image, .step = step};
+    struct wcow_reference ref;
+    wcow_auto_str_list mount_from = {0};
     struct wcow_digest digest;
-    int r = wcow_reference_parse(name, &p.ref, err);
+    int r = wcow_reference_parse(name, &ref, err);
     /* The base's layers may be on this registry already, under the base's name. */
-    if (r == WCOW_OK && image->base && strcmp(image->base->ref.host, p.ref.host) == 0)
-        r = wcow_str_list_add(&p.mount_from, image->base->ref.repository, err);
+    if (r == WCOW_OK && image->base && strcmp(image->base->ref.host, ref.host) == 0)
+        r = wcow_str_list_add(&mount_from, image->base->ref.repository, err);
     if (r == WCOW_OK)
-        r = push_all(&p, err);
-    wcow_str_list_done(&p.mount_from);
+        r = wcow_blobs_push(b, &ref, image->layers, image->n_layers, &mount_from, step, err);
     if (r == WCOW_OK)
-        r = wcow_registry_push_bytes(b->registry, &p.ref, image->config_data.data,
+        r = wcow_registry_push_bytes(b->registry, &ref, image->config_data.data,
                                      image->config_data.len, err);
     if (r == WCOW_OK)
-        r = wcow_registry_push_manifest(b->registry, &p.ref, image->manifest_desc.media_type,
+        r = wcow_registry_push_manifest(b->registry, &ref, image->manifest_desc.media_type,
                                         image->manifest_data.data, image->manifest_data.len,
                                         &digest, err);
     if (r < 0)
