@@ -8,6 +8,7 @@
 
 #include "builder/output.h"
 #include "builder/progress.h"
+#include "builder/run.h"
 #include "image/strings.h"
 
 /** The containerd lease that keeps the layers of the step cache. */
@@ -41,6 +42,7 @@ struct wcow_build_options {
     const char *executor_configured; /**< what auto stands for on this machine; NULL: none */
     const char *executor_root;       /**< wcowd's root folder, where executors are installed */
     unsigned run_timeout_s;          /**< of one RUN; 0: none */
+    struct wcow_run_limits run_limits;
     struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */
     unsigned max_parallelism;        /**< steps at work at once; 0: by the processors */
     struct wcow_progress *progress;

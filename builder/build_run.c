@@ -272,6 +272,7 @@ static int execute(struct step *step, const struct scratch *scratch, struct wcow
         .base = step->base.text,
         .os_version = platform.os_version,
         .timeout_s = b->options->run_timeout_s,
+        .limits = b->options->run_limits,
         .step = step->number};
     int r = b->executor->run(b->executor, &execution, &code, err);
     if (r == WCOW_OK && code != 0)

@@ -19,6 +19,16 @@ struct wcow_run_volume {
     int64_t size_bytes; /**< of memory; 0: the executor's limit */
 };
 
+/** What one RUN may use. 0: WCOW_RUN_… below. */
+struct wcow_run_limits {
+    int64_t memory_bytes; /**< 0: three quarters of the host's */
+    int64_t disk_bytes;   /**< of what it writes */
+    unsigned processes;   /**< and threads */
+};
+/** As much as Windows gives a container by default. */
+#define WCOW_RUN_DISK_BYTES (INT64_C(20) << 30)
+enum { WCOW_RUN_PROCESSES = 1024 };
+
 /** One RUN. Borrowed. */
 struct wcow_execution {
     const char *command_line; /**< as CreateProcess takes it */
@@ -35,7 +45,8 @@ struct wcow_execution {
     const char *base;                     /**< chain ID of the image that the stage began with */
     const char *os_version;               /**< "10.0.20348.2340" or "" */
     unsigned timeout_s;                   /**< 0: none */
-    unsigned step;                        /**< output goes to this step of the progress */
+    struct wcow_run_limits limits;
+    unsigned step; /**< output goes to this step of the progress */
 };
 
 struct wcow_executor {

@@ -16,11 +16,14 @@
 #include "base/utf.h"
 #include "containerd/containers.h"
 #include "containerd/tasks.h"
+#include "snapshotter/tree.h"
 
 enum {
     POLL_MS = 100,
     LINE_MAX_BYTES = 4096,
     END_TIMEOUT_MS = 10000, /* of the calls that end a task */
+    MEASURE_S = 1,
+    MEASURE_SHARE = 20, /* the time between, in those that measuring takes */
 };
 static const uint64_t KEEP_FREE_BYTES = 256 << 20;
 
@@ -103,6 +106,13 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* Room on the disk is looked at with each poll; the folder is measured once in a while, as that
+ * costs time in proportion to what is in it. */
+struct disk_watch {
+    const struct wcow_run_task *task;
+    double next_s;
+};
+
 static int check_room(const struct wcow_run_task *task, struct wcow_error *err)
 {
     struct statvfs disk;
@@ -115,11 +125,39 @@ static int check_room(const struct wcow_run_task *task, struct wcow_error *err)
         (unsigned long long)(KEEP_FREE_BYTES >> 20));
 }
 
+static int check_size(const struct wcow_run_task *task, struct wcow_error *err)
+{
+    struct wcow_tree_size size = {0};
+    if (!task->disk || !task->disk_bytes ||
+        wcow_tree_measure(AT_FDCWD, task->disk, &size, NULL) < 0 ||
+        size.size_bytes <= (uint64_t)task->disk_bytes)
+        return WCOW_OK;
+    return WCOW_FAIL(
+        err, WCOW_E_LIMIT,
+        "the command was ended: it wrote %llu MiB, the limit is %llu MiB (\"run-disk = "
+        "SIZE\" in wcow.conf)",
+        (unsigned long long)(size.size_bytes >> 20),
+        (unsigned long long)((uint64_t)task->disk_bytes >> 20));
+}
+
+static int check_disk(struct disk_watch *w, struct wcow_error *err)
+{
+    int r = check_room(w->task, err);
+    double begin = now_s();
+    if (r < 0 || begin < w->next_s)
+        return r;
+    r = check_size(w->task, err);
+    double end = now_s();
+    w->next_s = end + MEASURE_S + MEASURE_SHARE * (end - begin);
+    return r;
+}
+
 /* Until it ends by itself (WCOW_OK) or has to be ended. */
 static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struct waiter *w,
                  struct output *o, int fd, struct wcow_error *err)
 {
     double end = task->timeout_s ? now_s() + task->timeout_s : 0;
+    struct disk_watch disk = {.task = task, .next_s = now_s() + MEASURE_S};
     while (!atomic_load(&w->is_done)) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int ready = poll(&p, 1, POLL_MS);
@@ -133,11 +171,11 @@ static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struc
             return WCOW_FAIL(err, WCOW_E_DEADLINE,
                              "the command was ended: it ran longer than %u s (--run-timeout)",
                              task->timeout_s);
-        int r = check_room(task, err);
+        int r = check_disk(&disk, err);
         if (r < 0)
             return r;
     }
-    return WCOW_OK;
+    return check_size(task, err);
 }
 
 /* ---- the task ---- */

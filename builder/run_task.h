@@ -15,8 +15,9 @@ struct wcow_run_task {
     const char *spec_json;
     const struct wcow_mounts *rootfs; /**< zero mounts: root.path of the spec */
     const char *folder;               /**< private, for the FIFO of its output */
-    const char *disk;   /**< a path on the file system that the command fills; NULL: not watched */
-    unsigned timeout_s; /**< 0: none */
+    const char *disk;                 /**< the folder that the command fills; NULL: not watched */
+    int64_t disk_bytes;               /**< that it may hold; 0: as much as there is */
+    unsigned timeout_s;               /**< 0: none */
     unsigned step;
     struct wcow_buf *capture; /**< takes the output instead of the progress; or NULL */
 };

@@ -171,6 +171,7 @@ static int execute(struct job *j, uint32_t *ret, struct wcow_error *err)
                                               .n_binds = j->n_binds,
                                               .network = x->network,
                                               .timeout_s = x->timeout_s,
+                                              .limits = x->limits,
                                               .step = x->step};
     WCOW_CLEANUP(wcow_wine_registry_done) struct wcow_wine_registry registry = {0};
     int r = wcow_wine_registry_begin(&j->run, x, j->user, &registry, err);

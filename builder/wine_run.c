@@ -15,7 +15,7 @@
 #include "layer/utf16.h"
 #include "snapshotter/tree.h"
 
-enum { MAX_PROCESSES = 1024, MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
+enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
 
 const char wcow_wine_overrides[] = "mscoree,mshtml,winemenubuilder.exe,services.exe,wineboot.exe=d";
 
@@ -182,19 +182,48 @@ static int write_files(const struct wcow_wine_run *run, const struct wcow_wine_p
 
 /* ---- the container ---- */
 
+/* Whether the word stands in the text of words. */
+static bool has_word(const char *text, const char *word)
+{
+    const size_t len = strlen(word);
+    for (const char *p = text; (p = strstr(p, word)); p += len) {
+        if ((p == text || p[-1] == ' ') && (p[len] == '\0' || p[len] == ' ' || p[len] == '\n'))
+            return true;
+    }
+    return false;
+}
+
+/* Whether there is something that enforces a limit: a hierarchy of cgroup v1, or v2's controller.
+ */
+static bool has_controller(const char *name)
+{
+    char text[512] = {0};
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/tasks", name);
+    if (access(path, F_OK) == 0)
+        return true;
+    wcow_autoclose int fd = open("/sys/fs/cgroup/cgroup.controllers", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && has_word(text, name);
+}
+
 /* Three quarters of the memory: Windows programs get much, and the host stays alive. */
-static int64_t memory_limit(void)
+static int64_t memory_limit(const struct wcow_run_limits *limits)
 {
     struct sysinfo info;
+    if (!has_controller("memory"))
+        return 0;
+    if (limits->memory_bytes)
+        return limits->memory_bytes;
     if (sysinfo(&info) < 0)
         return INT64_C(4) << 30;
     return (int64_t)info.totalram * info.mem_unit / 4 * 3;
 }
 
-static bool has_cgroups(void)
+static int64_t process_limit(const struct wcow_run_limits *limits)
 {
-    return access("/sys/fs/cgroup/pids", F_OK) == 0 ||
-           access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
+    if (!has_controller("pids"))
+        return 0;
+    return limits->processes ? limits->processes : WCOW_RUN_PROCESSES;
 }
 
 struct paths {
@@ -281,20 +310,21 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
                                         .binds = paths->binds,
                                         .n_binds = paths->n_binds,
                                         .network = program->network,
-                                        .memory_bytes = memory_limit(),
-                                        .max_processes = MAX_PROCESSES,
-                                        .has_cgroups = has_cgroups()};
+                                        .memory_bytes = memory_limit(&program->limits),
+                                        .max_processes = process_limit(&program->limits)};
     int r = wcow_wine_spec_write(&spec, &json, err);
     if (r < 0)
         return r;
-    const struct wcow_run_task task = {.id = run->name,
-                                       .runtime = "io.containerd.runc.v2",
-                                       .spec_json = (const char *)json.data,
-                                       .folder = run->folder,
-                                       .disk = program->upper ? program->upper : run->folder,
-                                       .timeout_s = program->timeout_s,
-                                       .step = program->step,
-                                       .capture = program->capture};
+    const struct wcow_run_task task = {
+        .id = run->name,
+        .runtime = "io.containerd.runc.v2",
+        .spec_json = (const char *)json.data,
+        .folder = run->folder,
+        .disk = program->upper ? program->upper : run->folder,
+        .disk_bytes = program->limits.disk_bytes ? program->limits.disk_bytes : WCOW_RUN_DISK_BYTES,
+        .timeout_s = program->timeout_s,
+        .step = program->step,
+        .capture = program->capture};
     return wcow_run_task(run->backend, &task, ret, err);
 }
 

@@ -46,6 +46,7 @@ struct wcow_wine_program {
     size_t n_binds;
     enum wcow_run_network network;
     unsigned timeout_s;
+    struct wcow_run_limits limits;
     unsigned step;
     struct wcow_buf *capture; /**< takes the output; or NULL: the progress does */
 };

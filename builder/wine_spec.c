@@ -5,91 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Calls that reach beyond the container, or into the kernel's less trodden parts, and that neither
- * Wine nor what runs under it needs. Most want capabilities, of which there are none. */
-static const char *const denied_calls[] = {
-    "acct",
-    "add_key",
-    "bpf",
-    "clock_adjtime",
-    "clock_settime",
-    "delete_module",
-    "fanotify_init",
-    "finit_module",
-    "fsconfig",
-    "fsmount",
-    "fsopen",
-    "fspick",
-    "get_mempolicy",
-    "init_module",
-    "io_uring_enter",
-    "io_uring_register",
-    "io_uring_setup",
-    "ioperm",
-    "iopl",
-    "kcmp",
-    "kexec_file_load",
-    "kexec_load",
-    "keyctl",
-    "lookup_dcookie",
-    "mbind",
-    "mount",
-    "mount_setattr",
-    "move_mount",
-    "name_to_handle_at",
-    "nfsservctl",
-    "open_by_handle_at",
-    "open_tree",
-    "perf_event_open",
-    "pivot_root",
-    "quotactl",
-    "quotactl_fd",
-    "reboot",
-    "request_key",
-    "set_mempolicy",
-    "setdomainname",
-    "sethostname",
-    "setns",
-    "settimeofday",
-    "swapoff",
-    "swapon",
-    "sysfs",
-    "syslog",
-    "umount",
-    "umount2",
-    "unshare",
-    "uselib",
-    "userfaultfd",
-    "ustat",
-    "vhangup",
-    "vmsplice",
-};
-
-enum { N_DENIED = sizeof(denied_calls) / sizeof(denied_calls[0]), ENOSYS_NUMBER = 38 };
-
-/* Namespaces that clone may not make: CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET. */
-static const int clone_new[] = {0x00020000, 0x02000000, 0x04000000, 0x08000000,
-                                0x10000000, 0x20000000, 0x40000000};
-
-static json_t *seccomp(void)
-{
-    json_t *names = json_array();
-    for (size_t i = 0; i < N_DENIED; i++)
-        (void)json_array_append_new(names, json_string(denied_calls[i]));
-    json_t *calls = json_array();
-    (void)json_array_append_new(
-        calls, json_pack("{s:o, s:s}", "names", names, "action", "SCMP_ACT_ERRNO"));
-    /* clone3 hides its flags behind a pointer; glibc falls back to clone. */
-    (void)json_array_append_new(calls, json_pack("{s:[s], s:s, s:i}", "names", "clone3", "action",
-                                                 "SCMP_ACT_ERRNO", "errnoRet", ENOSYS_NUMBER));
-    for (size_t i = 0; i < sizeof(clone_new) / sizeof(clone_new[0]); i++)
-        (void)json_array_append_new(
-            calls, json_pack("{s:[s], s:s, s:[{s:i, s:i, s:i, s:s}]}", "names", "clone", "action",
-                             "SCMP_ACT_ERRNO", "args", "index", 0, "value", clone_new[i],
-                             "valueTwo", clone_new[i], "op", "SCMP_CMP_MASKED_EQ"));
-    return json_pack("{s:s, s:[s], s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures",
-                     "SCMP_ARCH_X86_64", "syscalls", calls);
-}
+#include "builder/wine_seccomp.h"
 
 static void add_mount(json_t *mounts, const char *type, const char *source, const char *target,
                       const char *options)
@@ -185,14 +101,15 @@ static json_t *linux_part(const struct wcow_wine_spec *spec)
                                   "/proc/sysrq-trigger");
     json_t *devices = json_pack("[{s:b, s:s}]", "allow", 0, "access", "rwm");
     json_t *resources = json_pack("{s:o}", "devices", devices);
-    if (spec->has_cgroups) {
+    if (spec->memory_bytes)
         (void)json_object_set_new(resources, "memory",
                                   json_pack("{s:I}", "limit", (json_int_t)spec->memory_bytes));
+    if (spec->max_processes)
         (void)json_object_set_new(resources, "pids",
                                   json_pack("{s:I}", "limit", (json_int_t)spec->max_processes));
-    }
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "namespaces", namespaces, "maskedPaths", hidden,
-                     "readonlyPaths", read_only, "resources", resources, "seccomp", seccomp());
+                     "readonlyPaths", read_only, "resources", resources, "seccomp",
+                     wcow_wine_seccomp());
 }
 
 int wcow_wine_spec_write(const struct wcow_wine_spec *spec, struct wcow_buf *out,

@@ -29,9 +29,8 @@ struct wcow_wine_spec {
     const struct wcow_wine_bind *binds;
     size_t n_binds;
     enum wcow_run_network network;
-    int64_t memory_bytes;
-    int64_t max_processes;
-    bool has_cgroups; /**< whether there is something that enforces these two */
+    int64_t memory_bytes;  /**< 0: no limit */
+    int64_t max_processes; /**< 0: no limit */
 };
 
 enum { WCOW_OVERLAY_OPTIONS_MAX = 4000 }; /**< bytes: the kernel takes one page */

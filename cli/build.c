@@ -137,6 +137,7 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
     a->build.run_timeout_s = (unsigned)seconds;
+    a->build.run_limits = a->conf.run_limits;
     return WCOW_OK;
 }
 

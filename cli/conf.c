@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "builder/run.h"
+#include "builder/instructions_flags.h"
 
-enum { CONF_MAX_BYTES = 65536 };
+enum { CONF_MAX_BYTES = 65536, MIN_PROCESSES = 32, MAX_PROCESSES = 1 << 20 };
 #define SYSTEM_CONF "/etc/wcow/wcow.conf"
 
 void wcow_conf_done(struct wcow_conf *conf)
@@ -32,20 +32,56 @@ static int set(char **target, const char *value, struct wcow_error *err)
     return *target ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for settings");
 }
 
+static int set_size(int64_t *target, const char *value, struct wcow_error *err)
+{
+    int64_t bytes = 0;
+    int r = wcow_parse_size(value, &bytes, err);
+    if (r == WCOW_OK && bytes < 1 << 20)
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is less than 1m", value);
+    if (r == WCOW_OK)
+        *target = bytes;
+    return r;
+}
+
+static int set_processes(unsigned *target, const char *value, struct wcow_error *err)
+{
+    char *end = NULL;
+    unsigned long n = strtoul(value, &end, 10);
+    if (*end || *value < '0' || *value > '9' || n < MIN_PROCESSES || n > MAX_PROCESSES)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "run-processes is a number from %d to %d",
+                         MIN_PROCESSES, MAX_PROCESSES);
+    *target = (unsigned)n;
+    return WCOW_OK;
+}
+
+static int set_executor(char **target, const char *value, struct wcow_error *err)
+{
+    int r = wcow_executor_check_name(value, err);
+    return r < 0 ? r : set(target, value, err);
+}
+
 static int on_setting(void *arg, const char *section, const char *name, const char *value)
 {
     struct reader *r = arg;
+    struct wcow_conf *conf = r->conf;
     if (section[0])
         r->result =
             WCOW_FAIL(r->err, WCOW_E_INVALID, "sections are not used, but there is [%s]", section);
     else if (strcmp(name, "executor") == 0)
-        r->result = wcow_executor_check_name(value, r->err);
-    else if (strcmp(name, "run-timeout") != 0)
+        r->result = set_executor(&conf->executor, value, r->err);
+    else if (strcmp(name, "run-timeout") == 0)
+        r->result = set(&conf->run_timeout, value, r->err);
+    else if (strcmp(name, "run-memory") == 0)
+        r->result = set_size(&conf->run_limits.memory_bytes, value, r->err);
+    else if (strcmp(name, "run-disk") == 0)
+        r->result = set_size(&conf->run_limits.disk_bytes, value, r->err);
+    else if (strcmp(name, "run-processes") == 0)
+        r->result = set_processes(&conf->run_limits.processes, value, r->err);
+    else
         r->result = WCOW_FAIL(r->err, WCOW_E_INVALID,
-                              "unknown name \"%s\": there are executor and run-timeout", name);
-    if (r->result == WCOW_OK)
-        r->result = set(strcmp(name, "executor") == 0 ? &r->conf->executor : &r->conf->run_timeout,
-                        value, r->err);
+                              "unknown name \"%s\": there are executor, run-timeout, run-memory, "
+                              "run-disk and run-processes",
+                              name);
     return r->result == WCOW_OK;
 }
 

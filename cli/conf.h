@@ -6,11 +6,13 @@
 #define WCOW_CLI_CONF_H
 
 #include "base/error.h"
+#include "builder/run.h"
 
 /** NULL: not set. Zero-initialise. */
 struct wcow_conf {
     char *executor;    /**< what --executor=auto stands for */
     char *run_timeout; /**< seconds */
+    struct wcow_run_limits run_limits;
 };
 
 /** No file is fine. WCOW_E_INVALID names the line. */

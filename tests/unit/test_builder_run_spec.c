@@ -18,8 +18,7 @@ static struct wcow_wine_spec sample(void)
                                    .upper = "/s/Files",
                                    .work = "/s/work",
                                    .memory_bytes = 1 << 30,
-                                   .max_processes = 100,
-                                   .has_cgroups = true};
+                                   .max_processes = 100};
 }
 
 static void the_container_is_closed(void **state)
@@ -39,6 +38,37 @@ static void the_container_is_closed(void **state)
     for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         assert_null(strstr((const char *)out.data, never[i]));
     assert_null(strstr((const char *)out.data, "\"network\""));
+}
+
+/* What is not on the list fails; what would open the container up is not on it. */
+static void calls_are_allowed_one_by_one(void **state)
+{
+    (void)state;
+    static const char *const never[] = {
+        "\"mount\"",  "\"umount2\"",          "\"unshare\"",     "\"setns\"",
+        "\"bpf\"",    "\"pivot_root\"",       "\"keyctl\"",      "\"add_key\"",
+        "\"chroot\"", "\"init_module\"",      "\"kexec_load\"",  "\"perf_event_open\"",
+        "\"setuid\"", "\"io_uring_setup\"",   "\"userfaultfd\"", "\"open_by_handle_at\"",
+        "\"reboot\"", "\"name_to_handle_at\""};
+    wcow_autobuf out = {0};
+    const struct wcow_wine_spec spec = sample();
+    assert_int_equal(wcow_wine_spec_write(&spec, &out, NULL), WCOW_OK);
+    const char *text = strstr((const char *)out.data, "\"seccomp\"");
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\"defaultAction\": \"SCMP_ACT_ERRNO\""));
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+        assert_null(strstr(text, never[i]));
+}
+
+static void limits_that_nothing_enforces_are_left_out(void **state)
+{
+    (void)state;
+    wcow_autobuf out = {0};
+    struct wcow_wine_spec spec = sample();
+    spec.memory_bytes = 0;
+    spec.max_processes = 0;
+    assert_int_equal(wcow_wine_spec_write(&spec, &out, NULL), WCOW_OK);
+    assert_null(strstr((const char *)out.data, "\"limit\""));
 }
 
 static void no_network_is_a_namespace(void **state)
@@ -69,6 +99,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_container_is_closed),
+        cmocka_unit_test(calls_are_allowed_one_by_one),
+        cmocka_unit_test(limits_that_nothing_enforces_are_left_out),
         cmocka_unit_test(no_network_is_a_namespace),
         cmocka_unit_test(too_many_layers_are_said_so),
     };
