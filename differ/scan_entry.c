@@ -85,7 +85,7 @@ static int new_entry(const struct wcow_found *f, struct wcow_entry *e, struct wc
     e->has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME;
     if (S_ISDIR(f->st->st_mode)) {
         e->type = WCOW_ENTRY_DIR;
-        e->attributes = WCOW_ATTR_DIRECTORY;
+        e->attributes = host_attributes(f, WCOW_ATTR_DIRECTORY);
     } else if (S_ISLNK(f->st->st_mode)) {
         e->type = WCOW_ENTRY_REPARSE;
         e->attributes = WCOW_ATTR_REPARSE;
@@ -146,8 +146,11 @@ int wcow_scan_is_same_link(const struct wcow_found *f, struct wcow_error *err)
 static int from_base(const struct wcow_found *f, struct wcow_entry *e, struct wcow_error *err)
 {
     enum wcow_entry_type base = f->base->type;
-    if (S_ISDIR(f->st->st_mode) && base == WCOW_ENTRY_DIR)
-        return wcow_entry_copy(f->base, e, err);
+    if (S_ISDIR(f->st->st_mode) && base == WCOW_ENTRY_DIR) {
+        int r = wcow_entry_copy(f->base, e, err);
+        e->attributes = host_attributes(f, e->attributes);
+        return r;
+    }
     if (S_ISREG(f->st->st_mode) && (base == WCOW_ENTRY_FILE || base == WCOW_ENTRY_HARDLINK))
         return changed_file(f, e, err);
     if (S_ISLNK(f->st->st_mode) && base == WCOW_ENTRY_REPARSE) {

@@ -79,17 +79,34 @@ static int set_origin(struct object *o, char *origin, bool is_moved)
     return WCOW_OK;
 }
 
-/* Where overlayfs looks for a renamed directory in the parents. */
+static int is_same_name(const char *a, const char *b, struct wcow_error *err)
+{
+    wcow_autofree char *key_a = NULL;
+    wcow_autofree char *key_b = NULL;
+    int r = wcow_name_key(a, &key_a, err);
+    if (r == WCOW_OK)
+        r = wcow_name_key(b, &key_b, err);
+    return r < 0 ? r : strcmp(key_a, key_b) == 0;
+}
+
+/* Where overlayfs looks for a renamed directory in the parents. One that has only other letters
+ * than before has not moved. */
 static int follow_redirect(const struct wcow_scan_place *at, const char *redirect, struct object *o,
                            struct wcow_error *err)
 {
     char *origin = NULL;
-    int r = WCOW_OK;
-    if (*redirect == '/')
+    wcow_autofree char *here = NULL;
+    int r = wcow_scan_join(at->name, o->leaf, &here, err);
+    if (r == WCOW_OK && *redirect == '/')
         r = wcow_scan_join("Files", redirect + 1, &origin, err);
-    else if (at->origin)
+    else if (r == WCOW_OK && at->origin)
         r = wcow_scan_join(at->origin, redirect, &origin, err);
-    return r < 0 ? r : set_origin(o, origin, true);
+    int same = r == WCOW_OK && origin ? is_same_name(origin, here, err) : r;
+    if (same < 0) {
+        free(origin);
+        return same;
+    }
+    return set_origin(o, origin, !same);
 }
 
 static int find_origin(const struct wcow_scan_place *at, const char *real, struct object *o,
@@ -119,14 +136,38 @@ static int look_up_base(struct wcow_scan *s, struct object *o, struct wcow_error
     return r < 0 ? r : WCOW_OK;
 }
 
+/* Whether a file has another letter case than on the parents' disk: it was renamed, to a name that
+ * is the same one to Windows. A directory keeps the parents' spelling. */
+static int is_respelled(struct wcow_scan *s, const struct object *o, bool *ret,
+                        struct wcow_error *err)
+{
+    *ret = false;
+    if (!o->has_base || o->is_moved || S_ISDIR(o->st.st_mode) || o->base.type == WCOW_ENTRY_DIR)
+        return WCOW_OK;
+    wcow_autofree char *key = NULL;
+    wcow_autofree char *host_path = NULL;
+    int r = wcow_name_key(o->origin, &key, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_chain_host_path(s->o->below, key, &host_path, err);
+    if (r > 0)
+        *ret = strcmp(wcow_scan_base_name(host_path), o->leaf) != 0;
+    return r < 0 ? r : WCOW_OK;
+}
+
 /* Its name in the tar, as the parents spell it, and whether they have a directory of that name. */
 static int find_name(struct wcow_scan *s, const struct wcow_scan_place *at, const char *real,
                      struct object *o, struct wcow_error *err)
 {
     wcow_autoentry there = {0};
     const struct wcow_entry *same = o->has_base && !o->is_moved ? &o->base : NULL;
+    bool respelled = false;
     int r = wcow_scan_join(at->name, real, &o->name, err);
-    if (r == WCOW_OK && !same && at->shows) {
+    if (r == WCOW_OK)
+        r = is_respelled(s, o, &respelled, err);
+    o->is_moved |= respelled;
+    if (r < 0 || respelled)
+        return r;
+    if (!same && at->shows) {
         r = wcow_chain_lookup(&s->below, o->name, &there, NULL, err);
         same = r > 0 ? &there : NULL;
     }
@@ -188,7 +229,8 @@ static int visit_dir(struct wcow_scan *s, struct wcow_scan_place *at, const stru
                                     .is_moved = merges && o->is_moved,
                                     .shows = o->shows};
     /* One that only merges is there already, and is told once something in it is. */
-    int r = merges && !o->is_moved ? WCOW_OK : wcow_scan_tell(s, &place, err);
+    bool is_changed = !merges || o->is_moved || e->attributes != o->base.attributes;
+    int r = is_changed ? wcow_scan_tell(s, &place, err) : WCOW_OK;
     return r < 0 ? r : enter(s, &place, err);
 }
 
