@@ -10,15 +10,15 @@
 #include "layer/names.h"
 #include "layer/utf16.h"
 
-#define CONTROL_SET   "ControlSet001"
-#define WINES_CONTROL "CurrentControlSet"
+#define CONTROL_SET "ControlSet001"
+#define ENVIRONMENT "Control\\Session Manager\\Environment"
 
 /* Keys of a hive on their way into a registry. */
 struct filling {
     struct wcow_reg *into;
     const char *below; /* the hive's root in the registry, "Software"; "" */
     bool values_only;  /* of the top key */
-    bool is_system;    /* ControlSet001 is CurrentControlSet to Wine */
+    const char *set;   /* what Wine calls ControlSet001; NULL: as it is */
 };
 
 static int path_of(const struct filling *f, const char *path, char **ret, struct wcow_error *err)
@@ -26,9 +26,8 @@ static int path_of(const struct filling *f, const char *path, char **ret, struct
     const size_t set = sizeof(CONTROL_SET) - 1;
     const char *rest = path;
     const char *first = "";
-    if (f->is_system && strncasecmp(path, CONTROL_SET, set) == 0 &&
-        (path[set] == '\\' || !path[set])) {
-        first = WINES_CONTROL;
+    if (f->set && strncasecmp(path, CONTROL_SET, set) == 0 && (path[set] == '\\' || !path[set])) {
+        first = f->set;
         rest = path + set + (path[set] == '\\');
     }
     int n = asprintf(ret, "%s%s%s%s%s", f->below, *f->below && (*first || *rest) ? "\\" : "", first,
@@ -127,8 +126,7 @@ static const struct {
     const char *to;
     bool values_only;
 } parts[] = {
-    {"SYSTEM", CONTROL_SET "\\Control\\Session Manager\\Environment",
-     "System\\" WINES_CONTROL "\\Control\\Session Manager\\Environment", true},
+    {"SYSTEM", CONTROL_SET "\\" ENVIRONMENT, NULL, true}, /* see control_set() */
     {"SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion",
      "Software\\Microsoft\\Windows NT\\CurrentVersion", true},
     {"SOFTWARE", "Microsoft\\Windows\\CurrentVersion\\App Paths",
@@ -137,16 +135,30 @@ static const struct {
      "Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall", false},
 };
 
-static int read_base(const struct wcow_layer_chain *below, struct wcow_reg *into,
+/* Wine 8 keeps as CurrentControlSet what Windows keeps as ControlSet001; to Wine 10, as to Windows,
+ * the former is a link to the latter. */
+static int control_set(struct wcow_reg *machine, const char **ret, struct wcow_error *err)
+{
+    struct wcow_reg_key *key = NULL;
+    int r = wcow_reg_find(machine, "System\\CurrentControlSet", &key, err);
+    if (r >= 0)
+        *ret = r > 0 && key->is_link ? CONTROL_SET : "CurrentControlSet";
+    return r < 0 ? r : WCOW_OK;
+}
+
+static int read_base(const struct wcow_layer_chain *below, const char *set, struct wcow_reg *into,
                      struct wcow_error *err)
 {
+    char environment[96];
+    (void)snprintf(environment, sizeof(environment), "System\\%s\\" ENVIRONMENT, set);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         char path[96];
         wcow_autoclose int fd = -1;
         (void)snprintf(path, sizeof(path), "Files/Windows/System32/config/%s", parts[i].hive);
         int r = wcow_wine_open_hive(below, path, &fd, err);
-        struct filling f = {
-            .into = into, .below = parts[i].to, .values_only = parts[i].values_only};
+        struct filling f = {.into = into,
+                            .below = parts[i].to ? parts[i].to : environment,
+                            .values_only = parts[i].values_only};
         if (r > 0)
             r = fill(&f, fd, parts[i].key, err);
         if (r < 0)
@@ -210,7 +222,7 @@ static int set_version(struct wcow_reg *into, const char *version, struct wcow_e
 /* ---- the layers above ---- */
 
 static int read_delta(const struct wcow_layer_chain *below, size_t layer, size_t which,
-                      struct wcow_reg *const registry[3], struct wcow_error *err)
+                      const char *set, struct wcow_reg *const registry[3], struct wcow_error *err)
 {
     static const char *const roots[WCOW_WINE_DELTAS] = {"", "Sam", "Security", "Software",
                                                         "System"};
@@ -220,7 +232,7 @@ static int read_delta(const struct wcow_layer_chain *below, size_t layer, size_t
     (void)snprintf(path, sizeof(path), "Hives/%s", name);
     struct filling f = {.into = registry[strcmp(name, "DefaultUser_Delta") == 0 ? 2 : 0],
                         .below = roots[which],
-                        .is_system = strcmp(name, "System_Delta") == 0};
+                        .set = strcmp(name, "System_Delta") == 0 ? set : NULL};
     int r = open_in_layer(below, layer, path, &fd, err);
     if (r > 0)
         r = fill(&f, fd, "", err);
@@ -232,12 +244,15 @@ int wcow_wine_hives_read(const struct wcow_execution *x, const char *user,
 {
     char path[256];
     wcow_autoclose int fd = -1;
-    int r = read_base(x->below, registry[0], err);
+    const char *set = NULL;
+    int r = control_set(registry[0], &set, err);
+    if (r == WCOW_OK)
+        r = read_base(x->below, set, registry[0], err);
     if (r == WCOW_OK)
         r = set_version(registry[0], x->os_version, err);
     for (size_t i = x->below->n; r == WCOW_OK && i > 0; i--) {
         for (size_t which = 0; r == WCOW_OK && which < WCOW_WINE_DELTAS; which++)
-            r = read_delta(x->below, i - 1, which, registry, err);
+            r = read_delta(x->below, i - 1, which, set, registry, err);
     }
     (void)snprintf(path, sizeof(path), "Files/Users/%s/NTUSER.DAT", user);
     if (r == WCOW_OK)

@@ -32,21 +32,26 @@ void wcow_wine_changes_done(struct wcow_wine_changes *changes)
     *changes = (struct wcow_wine_changes){0};
 }
 
+static bool is_at(const char *path, const char *key)
+{
+    size_t n = strlen(key);
+    return strncasecmp(path, key, n) == 0 && (path[n] == '\0' || path[n] == '\\');
+}
+
 /* What is Wine's own, or the machine's: no part of an image. */
 static bool is_foreign(const char *path)
 {
-    static const char *const keys[] = {"Hardware",
-                                       "Software\\Wine",
-                                       "System\\CurrentControlSet\\Enum",
-                                       "System\\CurrentControlSet\\Control\\Video",
-                                       "System\\CurrentControlSet\\Control\\ComputerName",
-                                       "System\\CurrentControlSet\\Hardware Profiles"};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        size_t n = strlen(keys[i]);
-        if (strncasecmp(path, keys[i], n) == 0 && (path[n] == '\0' || path[n] == '\\'))
-            return true;
+    static const char *const sets[] = {"System\\CurrentControlSet\\", "System\\ControlSet001\\"};
+    static const char *const of_set[] = {"Enum", "Control\\Video", "Control\\ComputerName",
+                                         "Hardware Profiles"};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        const size_t n = strlen(sets[i]);
+        for (size_t k = 0; k < 4 && strncasecmp(path, sets[i], n) == 0; k++) {
+            if (is_at(path + n, of_set[k]))
+                return true;
+        }
     }
-    return false;
+    return is_at(path, "Hardware") || is_at(path, "Software\\Wine");
 }
 
 /* ---- into deltas ---- */
