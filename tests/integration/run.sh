@@ -1,79 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # RUN under Wine against real containerd: what commands see, what they leave in the layer, how they end.
-# Needs Wine (wine64) and a wcow built with mingw-w64: fails where they are missing, unless
-# WCOW_TEST_NO_WINE says that this machine is not to have them.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-
-if [ -n "${WCOW_TEST_NO_WINE:-}" ]; then
-    echo "skipped: WCOW_TEST_NO_WINE is set"
-    exit 77
-fi
-[ -x /usr/lib/wine/wine64 ] || parts_die "no Wine: apt-get install --no-install-recommends wine64 (or set WCOW_TEST_NO_WINE)"
-[ -f "$WCOW_BUILD/wcow-launch.exe" ] || parts_die "no wcow-launch.exe in $WCOW_BUILD: install mingw-w64 and build again"
-begin
-
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache XDG_CONFIG_HOME=$PARTS/config DOCKER_CONFIG=$PARTS/docker
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context" "$PARTS/config/wcow"
-printf 'hello\r\n' >"$context/hello.txt"
-make_image nanoserver:ltsc2022
-
-# dockerfile: from standard input, with @BASE@ replaced.
-dockerfile() {
-    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
-}
-
-build() {
-    "$wcow" build --progress plain "$@" "$context"
-}
-
-# says NAME WANT [OPTION...]: the build's output has the extended regular expression in it.
-says() {
-    local name=$1 want=$2
-    shift 2
-    checks=$((checks + 1))
-    if ! build "$@" >"$PARTS/said" 2>&1; then
-        fail "$name" "the build failed:" "$(tail -n 12 "$PARTS/said")"
-    elif ! tr -d '\r' <"$PARTS/said" | grep -Eq -- "$want"; then
-        fail "$name" "want: $want" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
-    else
-        echo "ok: $name"
-    fi
-}
-
-# fetch NAME: the image's layers and config into $PARTS/NAME, from an OCI archive of the last build.
-fetch() {
-    rm -rf "${PARTS:?}/$1"
-    mkdir "$PARTS/$1"
-    build -t "$1:1" --output "type=oci,dest=$PARTS/$1.tar" >"$PARTS/said" 2>&1 || cat "$PARTS/said"
-    tar -xf "$PARTS/$1.tar" -C "$PARTS/$1"
-    layout=$PARTS/$1
-    manifest=$layout/blobs/sha256/$(jq -r '.manifests[0].digest' "$layout/index.json" | cut -d: -f2)
-}
-
-# layer N: the tar of the last fetched image's layer, -1 the uppermost.
-layer() {
-    local digest
-    digest=$(jq -r ".layers[$1].digest" "$manifest")
-    gzip -dc "$layout/blobs/sha256/${digest#sha256:}"
-}
-
-names() {
-    layer "$1" | tar -tf - 2>/dev/null | grep -v '^Hives' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'
-}
-
-file_of() {
-    layer "$1" | tar -xOf - "$2" 2>/dev/null | tr -d '\r'
-}
-
-nothing_runs() {
-    [ -z "$(ctr tasks ls -q)" ] && [ -z "$(ctr containers ls -q)" ] &&
-        [ -z "$(ls "$WCOWD_ROOT/executors/wine/runs")" ] &&
-        ! snapshots ls | grep -q 'wcow-build' && ! grep -q "$PARTS.*overlay\|overlay.*$PARTS" /proc/self/mounts
-}
+# shellcheck source=tests/integration/run/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/run/lib.sh"
+begin_parts
+parts=$wcow_source/tests/integration/run # of programs and installers
 
 # ---- without an executor ----
 printf 'FROM @BASE@\nRUN exit 0\n' | dockerfile
@@ -81,14 +13,14 @@ refused "RUN without an executor says how to get one" 'wcow executor install win
 refused "wine before it was installed" 'not set up.*wcow executor install wine' build --executor=wine
 refused "runhcs needs Windows" 'Windows host' build --executor=runhcs
 refused "an unknown executor" 'unknown executor "docker"' build --executor=docker
-printf 'executor = nonsense\n' >"$PARTS/config/wcow/wcow.conf"
+printf 'executor = nonsense\n' >"$conf"
 refused "a bad wcow.conf names its line" 'wcow.conf: line 1: unknown executor' build
-rm "$PARTS/config/wcow/wcow.conf"
+rm "$conf"
 
 check "Wine is set up" "$wcow" executor install wine
 check "and listed" bash -c "'$wcow' executor ls | grep -q '^wine    [0-9]'"
 refused "auto is none until the configuration says otherwise" 'wcow executor install wine' build
-printf 'executor = wine\n' >"$PARTS/config/wcow/wcow.conf"
+printf 'executor = wine\n' >"$conf"
 
 # ---- the hello-world of BuildKit's guide ----
 dockerfile <<'DOCKERFILE'
@@ -106,21 +38,7 @@ equal "the history names the executor" "$(jq -r .config.digest "$manifest" | cut
 says "a second build finds it" '^#[0-9]+ CACHED'
 
 # ---- what commands see ----
-cat >"$PARTS/p.c" <<'C'
-#include <stdio.h>
-#include <stdlib.h>
-int main(int argc, char **argv)
-{
-    printf("%d", argc);
-    for (int i = 1; i < argc; i++)
-        printf(" [%s]", argv[i]);
-    printf(" %s\n", getenv("GREETING"));
-    fflush(stdout);
-    fprintf(stderr, "on stderr\n");
-    return argc > 2 ? atoi(argv[2]) : 0;
-}
-C
-x86_64-w64-mingw32-gcc -o "$context/p.exe" "$PARTS/p.c"
+x86_64-w64-mingw32-gcc -o "$context/p.exe" "$parts/args.c"
 dockerfile <<'DOCKERFILE'
 # escape=`
 FROM @BASE@
@@ -141,6 +59,41 @@ printf 'FROM @BASE@\nUSER ContainerUser\nRUN echo %%USERNAME%% %%TEMP%%\n' | doc
 says "USER" 'ContainerUser C:\\Users\\ContainerUser\\AppData\\Local\\Temp'
 printf 'FROM @BASE@\nUSER somebody\nRUN exit 0\n' | dockerfile
 refused "an unknown user" 'ContainerAdministrator and ContainerUser' build
+
+# ---- installers and compilers ----
+printf 'from an MSI\r\n' >"$PARTS/hello.txt"
+(cd "$PARTS" && wixl -a x64 -o "$context/app.msi" "$parts/sample.wxs")
+dockerfile <<'DOCKERFILE'
+# escape=`
+FROM @BASE@
+USER ContainerAdministrator
+COPY app.msi C:\
+RUN msiexec /i C:\app.msi /qn
+RUN type "C:\Program Files\Sample App\hello.txt" && reg query HKLM\Software\Vendor\Sample
+DOCKERFILE
+says "an MSI is installed by msiexec" 'from an MSI'
+said "its registry is there in the next RUN" 'Version +REG_SZ +1\.2\.3'
+fetch msi
+equal "its file is in the layer" "$(file_of -2 'Files/Program Files/Sample App/hello.txt')" 'from an MSI'
+hive_of -2 Hives/Software_Delta
+check "another reader of hives finds its product" bash -c "reglookup '$PARTS/hive' | grep -q '^/Classes/Installer/Products/[0-9A-F]*/ProductName,SZ,Sample,'"
+check "and its key" bash -c "reglookup -p /Vendor/Sample/Version '$PARTS/hive' | grep -q '^/Vendor/Sample/Version,SZ,1.2.3,'"
+
+x86_64-w64-mingw32-gcc -o "$context/cc.exe" "$parts/cc.c"
+printf 'exit 42\n' >"$context/answer.src"
+dockerfile <<'DOCKERFILE'
+# escape=`
+FROM @BASE@ AS build
+COPY cc.exe answer.src C:\src\
+WORKDIR C:\src
+RUN cc.exe answer.src answer.exe
+FROM @BASE@
+COPY --from=build C:\src\answer.exe C:\app\
+RUN C:\app\answer.exe & if errorlevel 42 if not errorlevel 43 echo forty-two && exit 0
+DOCKERFILE
+says "one stage compiles, another runs what came of it" '[0-9] forty-two *$'
+fetch stages
+equal "the compiler is not in the image" "$(names -2)" 'Files Files/app Files/app/answer.exe'
 
 # ---- what commands leave ----
 dockerfile <<'DOCKERFILE'
@@ -175,12 +128,11 @@ says "a RUN sees the registry of the one before" 'FOO=bar'
 says "and what it removed is gone" 'Unable to find the specified registry key' --no-cache
 fetch registry
 user=$(layer -3 | tar -tf - 2>/dev/null | sed -n 's#^Files/Users/\(.*\)/NTUSER.DAT#\1#p')
-file_of_raw() { layer "$1" | tar -xOf - "$2" 2>/dev/null >"$PARTS/hive"; }
-file_of_raw -3 Hives/Software_Delta
+hive_of -3 Hives/Software_Delta
 equal "HKLM\\Software is in its delta" "$(hivexget "$PARTS/hive" 'Vendor\App' Name)" 'some text'
-file_of_raw -3 Hives/System_Delta
+hive_of -3 Hives/System_Delta
 equal "HKLM\\System too, in ControlSet001" "$(hivexget "$PARTS/hive" 'ControlSet001\Control\Session Manager\Environment' FOO)" bar
-file_of_raw -3 "Files/Users/$user/NTUSER.DAT"
+hive_of -3 "Files/Users/$user/NTUSER.DAT"
 equal "HKCU is in NTUSER.DAT" "$(hivexget "$PARTS/hive" 'Software\Mine' N | tr -d '\n')" 5
 equal "nothing of Wine's is in the deltas" "$(layer -3 | tar -xOf - --wildcards 'Hives/*' 2>/dev/null | tr -d '\0' | grep -aic 'wine' || :)" 0
 

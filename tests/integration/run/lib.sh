@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# For the tests of RUN under Wine: builds, and what is in the layers that they make. Sourced after lib.sh:
+#
+#   begin_run            # parts, a base image, Wine set up, wcow.conf with executor = wine
+#   dockerfile <<TEXT    # with @BASE@
+#   says "what is true" 'a regular expression of the output' [BUILD OPTION...]
+#
+# Needs Wine (wine64) and a wcow built with mingw-w64: fails where they are missing, unless
+# WCOW_TEST_NO_WINE says that this machine is not to have them.
+wcow=$WCOW_BUILD/wcow
+
+begin_parts() {
+    if [ -n "${WCOW_TEST_NO_WINE:-}" ]; then
+        echo "skipped: WCOW_TEST_NO_WINE is set"
+        exit 77
+    fi
+    [ -x /usr/lib/wine/wine64 ] || [ -x /usr/lib/wine/wine ] ||
+        parts_die "no Wine: apt-get install --no-install-recommends wine64 (or set WCOW_TEST_NO_WINE)"
+    [ -f "$WCOW_BUILD/wcow-launch.exe" ] || parts_die "no wcow-launch.exe in $WCOW_BUILD: install mingw-w64 and build again"
+    begin
+    export XDG_CACHE_HOME=$PARTS/cache XDG_CONFIG_HOME=$PARTS/config DOCKER_CONFIG=$PARTS/docker
+    unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
+    context=$PARTS/context
+    conf=$PARTS/config/wcow/wcow.conf
+    mkdir -p "$context" "$PARTS/config/wcow"
+    printf 'hello\r\n' >"$context/hello.txt"
+    make_image nanoserver:ltsc2022
+}
+
+begin_run() {
+    begin_parts
+    check "Wine is set up" "$wcow" executor install wine
+    printf 'executor = wine\n' >"$conf"
+}
+
+# dockerfile: from standard input, with @BASE@ replaced.
+dockerfile() {
+    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
+}
+
+build() {
+    "$wcow" build --progress plain "$@" "$context"
+}
+
+# says NAME WANT [OPTION...]: the build's output has the extended regular expression in it.
+says() {
+    local name=$1 want=$2
+    shift 2
+    checks=$((checks + 1))
+    if ! build "$@" >"$PARTS/said" 2>&1; then
+        fail "$name" "the build failed:" "$(tail -n 12 "$PARTS/said")"
+    elif ! tr -d '\r' <"$PARTS/said" | grep -Eq -- "$want"; then
+        fail "$name" "want: $want" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
+    else
+        echo "ok: $name"
+    fi
+}
+
+# said NAME WANT: the output of the last build has it, too.
+said() {
+    checks=$((checks + 1))
+    if tr -d '\r' <"$PARTS/said" | grep -Eq -- "$2"; then
+        echo "ok: $1"
+    else
+        fail "$1" "want: $2" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
+    fi
+}
+
+# fetch NAME: the image's layers and config into $PARTS/NAME, from an OCI archive of the last build.
+fetch() {
+    rm -rf "${PARTS:?}/$1"
+    mkdir "$PARTS/$1"
+    build -t "$1:1" --output "type=oci,dest=$PARTS/$1.tar" >"$PARTS/said" 2>&1 || cat "$PARTS/said"
+    tar -xf "$PARTS/$1.tar" -C "$PARTS/$1"
+    layout=$PARTS/$1
+    manifest=$layout/blobs/sha256/$(jq -r '.manifests[0].digest' "$layout/index.json" | cut -d: -f2)
+}
+
+# layer N: the tar of the last fetched image's layer, -1 the uppermost.
+layer() {
+    local digest
+    digest=$(jq -r ".layers[$1].digest" "$manifest")
+    gzip -dc "$layout/blobs/sha256/${digest#sha256:}"
+}
+
+# names N: of its entries but the hives.
+names() {
+    layer "$1" | tar -tf - 2>/dev/null | grep -v '^Hives' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//'
+}
+
+# file_of N PATH: its text.
+file_of() {
+    layer "$1" | tar -xOf - "$2" 2>/dev/null | tr -d '\r'
+}
+
+# hive_of N PATH: a hive, into $PARTS/hive.
+hive_of() {
+    layer "$1" | tar -xOf - "$2" 2>/dev/null >"$PARTS/hive"
+}
+
+# Nothing of any RUN: no task, container, folder, snapshot or mount.
+nothing_runs() {
+    [ -z "$(ctr tasks ls -q)" ] && [ -z "$(ctr containers ls -q)" ] &&
+        [ -z "$(ls "$WCOWD_ROOT/executors/wine/runs")" ] &&
+        ! snapshots ls | grep -q 'wcow-build' && ! grep -q "$PARTS.*overlay\|overlay.*$PARTS" /proc/self/mounts
+}
