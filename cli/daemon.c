@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "cli/metrics.h"
 #include "containerd/client.h"
+#include "differ/leftovers.h"
 #include "differ/service.h"
 #include "rpc/server.h"
 #include "snapshotter/lookup.h"
@@ -27,6 +28,7 @@ struct wcow_daemon {
     struct wcow_snapshotter *snapshotter;
     struct wcow_containerd *containerd;
     struct wcow_differ_service *differ;
+    char *leftovers; /* the differ's notes */
     struct wcow_metrics *metrics;
     struct wcow_rpc_server *server;
     struct wcow_owner_guard guard;
@@ -121,13 +123,18 @@ static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, stru
     r = wcow_containerd_new(s->containerd_address, &d->containerd, err);
     if (r < 0)
         return r;
+    if (asprintf(&d->leftovers, "%s/" WCOW_LEFTOVERS_DIR, s->root) < 0) {
+        d->leftovers = NULL;
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    }
     struct wcow_differ_options differ = {.containerd = d->containerd,
                                          .content_root = s->content_root,
                                          .namespace_of = namespace_of,
                                          .namespace_ctx = d,
                                          .limits = s->limits.tar,
                                          .max_ratio = s->limits.ratio,
-                                         .allow_missing_parents = s->allow_missing_parents};
+                                         .allow_missing_parents = s->allow_missing_parents,
+                                         .leftovers = d->leftovers};
     return wcow_differ_service_new(&differ, &d->differ, err);
 }
 
@@ -205,6 +212,7 @@ void wcow_daemon_free(struct wcow_daemon *daemon)
     wcow_rpc_server_free(daemon->server);
     wcow_metrics_free(daemon->metrics);
     wcow_differ_service_free(daemon->differ);
+    free(daemon->leftovers);
     wcow_containerd_free(daemon->containerd);
     wcow_snapshotter_free(daemon->snapshotter);
     wcow_store_close(daemon->store);

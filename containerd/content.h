@@ -61,6 +61,10 @@ WCOW_NODISCARD int wcow_content_writer_commit(struct wcow_content_writer *writer
 void wcow_content_writer_free(struct wcow_content_writer *writer);
 WCOW_DEFINE_CLEANUP(struct wcow_content_writer, wcow_content_writer_free)
 
+/** Take away what was written under @p ref without a commit. Absent is fine. */
+WCOW_NODISCARD int wcow_content_abort(const struct wcow_containerd_ctx *ctx, const char *ref,
+                                      struct wcow_error *err);
+
 /** One small blob in one go; fine where it exists. */
 WCOW_NODISCARD int wcow_content_write_all(const struct wcow_containerd_ctx *ctx, const char *ref,
                                           const void *data, size_t len,

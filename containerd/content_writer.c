@@ -147,6 +147,18 @@ static int abort_ingest(const struct wcow_containerd_ctx *ctx, const char *ref,
     return wcow_containerd_order(&own, CONTENT "Abort", &request.base, err);
 }
 
+int wcow_content_abort(const struct wcow_containerd_ctx *ctx, const char *ref,
+                       struct wcow_error *err)
+{
+    struct wcow_error why = {0};
+    int r = abort_ingest(ctx, ref, &why);
+    if (r == WCOW_OK || r == WCOW_E_NOT_FOUND)
+        return WCOW_OK;
+    if (err)
+        *err = why;
+    return wcow_error_wrap(r, err, "abort ingest %s", ref);
+}
+
 static int open_stream(struct wcow_content_writer *writer, write_response *ret,
                        struct wcow_error *err)
 {

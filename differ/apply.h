@@ -22,9 +22,9 @@ struct wcow_apply_options {
     size_t n_parents;
     const struct wcow_tar_limits *limits; /**< NULL: defaults */
     uint32_t max_ratio;                   /**< of decompression; 0: the default, 1,000 */
-    bool need_parents; /**< refuse what stands before its directory, as Windows does */
-    bool sync;                            /**< be on disk before returning */
-    const atomic_bool *cancel;            /**< or NULL */
+    bool need_parents;         /**< refuse what stands before its directory, as Windows does */
+    bool sync;                 /**< be on disk before returning */
+    const atomic_bool *cancel; /**< or NULL */
 };
 
 struct wcow_applied {

@@ -14,6 +14,11 @@ int wcow_differ_service_new(const struct wcow_differ_options *options,
     s->options = *options;
     (void)pthread_mutex_init(&s->lock, NULL);
     wcow_gate_init(&s->gate, WCOW_DIFFER_ROOM);
+    int r = s->options.leftovers ? wcow_differ_sweeper_new(s, &s->sweeper, err) : WCOW_OK;
+    if (r < 0) {
+        wcow_differ_service_free(s);
+        return r;
+    }
     *ret = s;
     return WCOW_OK;
 }
@@ -22,6 +27,7 @@ void wcow_differ_service_free(struct wcow_differ_service *service)
 {
     if (!service)
         return;
+    wcow_differ_sweeper_free(service->sweeper);
     wcow_gate_done(&service->gate);
     (void)pthread_mutex_destroy(&service->lock);
     free(service->content_root);

@@ -22,6 +22,8 @@ struct wcow_differ_options {
     struct wcow_tar_limits limits; /**< of what is unpacked; zeros: the defaults */
     uint32_t max_ratio;            /**< of decompression; 0: the default */
     bool allow_missing_parents;    /**< take what stands before its directory */
+    const char *leftovers; /**< folder for notes of what is under way in containerd, so that it is
+                                taken away after a crash; NULL: none */
 };
 
 enum { WCOW_DIFFER_METHODS = 2 };

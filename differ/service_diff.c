@@ -8,6 +8,7 @@
 #include "containerd/leases.h"
 #include "differ/codec.h"
 #include "differ/compare.h"
+#include "differ/leftovers.h"
 #include "differ/outflow.h"
 #include "differ/service_internal.h"
 #include "layer/filetime.h"
@@ -27,6 +28,14 @@ struct written {
     const char *media_type;
     struct wcow_digest digest;
     uint64_t bytes;
+};
+
+/* What is to be written, and how. Borrowed. */
+struct job {
+    const diff_request *request;
+    const struct wcow_compare_options *compare;
+    enum wcow_compression compression;
+    const char *ref; /* of the ingest */
 };
 
 /* Hashes and counts the blob on its way to the content store. */
@@ -66,17 +75,30 @@ static int choose_compression(const char *media_type, struct written *ret,
                      media_type, WCOW_MEDIA_GZIP);
 }
 
-static int make_ref(const char *asked, char **ret, struct wcow_error *err)
+/* Time and chance. */
+static int make_name(const char *prefix, char **ret, struct wcow_error *err)
 {
     uint8_t random[4] = {0};
     struct timespec now = {0};
     (void)clock_gettime(CLOCK_REALTIME, &now);
     if (getrandom(random, sizeof(random), 0) < 0)
         memset(random, 0, sizeof(random));
-    int n = *asked ? asprintf(ret, "%s", asked)
-                   : asprintf(ret, "%lld%09ld-%02x%02x%02x%02x", (long long)now.tv_sec, now.tv_nsec,
-                              random[0], random[1], random[2], random[3]);
-    return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an ingest's name") : WCOW_OK;
+    int n = asprintf(ret, "%s%lld%09ld-%02x%02x%02x%02x", prefix, (long long)now.tv_sec,
+                     now.tv_nsec, random[0], random[1], random[2], random[3]);
+    return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name") : WCOW_OK;
+}
+
+static int make_lease_id(char **ret, struct wcow_error *err)
+{
+    return make_name("wcow-diff-", ret, err);
+}
+
+static int make_ref(const char *asked, char **ret, struct wcow_error *err)
+{
+    if (!*asked)
+        return make_name("", ret, err);
+    *ret = strdup(asked);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an ingest's name");
 }
 
 static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
@@ -117,59 +139,75 @@ static int write_blob(const struct wcow_compare_options *o, struct blob_sink *bl
     return r < 0 ? r : wcow_outflow_finish(out, err);
 }
 
-static int write_content(const struct wcow_containerd_ctx *ctx, const diff_request *q,
-                         const struct wcow_compare_options *o, enum wcow_compression compression,
+static int write_content(const struct wcow_containerd_ctx *ctx, const struct job *job,
                          struct written *ret, struct wcow_error *err)
 {
-    wcow_autofree char *ref = NULL;
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
     WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
     WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
     struct wcow_digest diff_id = {0};
-    int r = make_ref(q->ref, &ref, err);
+    int r = wcow_hash_new(&hash, err);
     if (r == WCOW_OK)
-        r = wcow_hash_new(&hash, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_open(ctx, ref, NULL, 0, &writer, err);
+        r = wcow_content_writer_open(ctx, job->ref, NULL, 0, &writer, err);
     if (r < 0)
         return r;
     struct blob_sink blob = {.to = wcow_content_writer_sink(writer), .hash = hash};
-    r = write_blob(o, &blob, compression, &diff_id, err);
+    r = write_blob(job->compare, &blob, job->compression, &diff_id, err);
     if (r == WCOW_OK)
         r = wcow_hash_digest(hash, &ret->digest, err);
     if (r == WCOW_OK)
-        r = set_labels(q, &diff_id, &labels, err);
+        r = set_labels(job->request, &diff_id, &labels, err);
     if (r == WCOW_OK)
         r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
     ret->bytes = blob.bytes;
     return r;
 }
 
-/* With the caller's lease where one came, else with one of our own. */
-static int write_leased(struct wcow_containerd_ctx *ctx, const char *lease, const diff_request *q,
-                        const struct wcow_compare_options *o, enum wcow_compression compression,
-                        struct written *ret, struct wcow_error *err)
+/* Under a lease of our own, where the call brought none. */
+static int write_with_own_lease(struct wcow_containerd_ctx *ctx, const struct job *job,
+                                const char *lease, struct written *ret, struct wcow_error *err)
 {
-    if (lease && *lease) {
-        ctx->lease = lease;
-        return write_content(ctx, q, o, compression, ret, err);
-    }
-    wcow_autofree char *own = NULL;
-    int r = wcow_lease_create(ctx, NULL, LEASE_SECONDS, NULL, &own, err);
+    wcow_autofree char *id = NULL;
+    int r = wcow_lease_create(ctx, lease, LEASE_SECONDS, NULL, &id, err);
     if (r < 0)
         return r;
-    ctx->lease = own;
-    r = write_content(ctx, q, o, compression, ret, err);
+    ctx->lease = id;
+    r = write_content(ctx, job, ret, err);
     ctx->lease = NULL;
     if (r < 0) {
         struct wcow_containerd_ctx uncancelled = *ctx;
         uncancelled.cancel = NULL;
         uncancelled.timeout_ms = 5000;
         struct wcow_error ignored = {0};
-        if (wcow_lease_delete(&uncancelled, own, false, &ignored) < 0)
+        if (wcow_lease_delete(&uncancelled, id, false, &ignored) < 0)
             return r; /* it expires by itself */
     }
     return r;
+}
+
+/* With the caller's lease or our own, and a note on disk for as long as it lasts. */
+static int write_leased(struct wcow_differ_service *s, struct wcow_containerd_ctx *ctx,
+                        const char *lease, struct job *job, struct written *ret,
+                        struct wcow_error *err)
+{
+    bool has_lease = lease && *lease;
+    wcow_autofree char *ref = NULL;
+    wcow_autofree char *own = NULL;
+    WCOW_CLEANUP(wcow_leftover_note_free_p) struct wcow_leftover_note *note = NULL;
+    int r = make_ref(job->request->ref, &ref, err);
+    if (r == WCOW_OK && !has_lease)
+        r = make_lease_id(&own, err);
+    if (r == WCOW_OK && s->options.leftovers) {
+        struct wcow_leftover what = {.ns = ctx->ns, .ref = ref, .lease = own};
+        r = wcow_leftover_note_new(s->options.leftovers, &what, &note, err);
+    }
+    if (r < 0)
+        return r;
+    job->ref = ref;
+    if (!has_lease)
+        return write_with_own_lease(ctx, job, own, ret, err);
+    ctx->lease = lease;
+    return write_content(ctx, job, ret, err);
 }
 
 static int pair_of_request(const diff_request *q, struct wcow_layer_side *ret,
@@ -258,8 +296,8 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
     r = wcow_gate_enter(&s->gate, WCOW_DIFFER_DIFF_WEIGHT, ctx.cancel, err);
     if (r < 0)
         return r;
-    r = write_leased(&ctx, wcow_rpc_call_header(call, "containerd-lease"), q, &options, compression,
-                     ret, err);
+    struct job job = {.request = q, .compare = &options, .compression = compression};
+    r = write_leased(s, &ctx, wcow_rpc_call_header(call, "containerd-lease"), &job, ret, err);
     wcow_gate_leave(&s->gate, WCOW_DIFFER_DIFF_WEIGHT);
     /* The request was for us: UNIMPLEMENTED would send containerd on to another differ. */
     if (r == WCOW_E_UNSUPPORTED) {

@@ -18,8 +18,11 @@
  *  by itself) and an Apply. See docs/differ.md. */
 enum { WCOW_DIFFER_ROOM = 4, WCOW_DIFFER_APPLY_WEIGHT = 1, WCOW_DIFFER_DIFF_WEIGHT = 3 };
 
+struct wcow_differ_sweeper;
+
 struct wcow_differ_service {
     struct wcow_differ_options options;
+    struct wcow_differ_sweeper *sweeper;
     struct wcow_gate gate;
     pthread_mutex_t lock;
     char *content_root; /* under the lock; once known it stays */
@@ -37,6 +40,13 @@ WCOW_NODISCARD int wcow_differ_namespace(struct wcow_differ_service *s,
 /** The folder of the content store or NULL; lives as long as the service. */
 const char *wcow_differ_content_root(struct wcow_differ_service *s,
                                      const struct wcow_containerd_ctx *ctx);
+
+/** A thread that takes away what a killed wcowd left in containerd, once containerd answers; it
+ * ends by itself when nothing is left. @param service borrowed */
+WCOW_NODISCARD int wcow_differ_sweeper_new(const struct wcow_differ_service *service,
+                                           struct wcow_differ_sweeper **ret,
+                                           struct wcow_error *err);
+void wcow_differ_sweeper_free(struct wcow_differ_sweeper *sweeper);
 
 void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *service);
 void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *service);
