@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/build_check.h"
 #include "builder/build_solve.h"
 
 /* ---- what it works with ---- */
@@ -49,6 +50,8 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
         r = wcow_stage_target(b->file, b->options->target, &b->target, err);
     if (r == WCOW_OK)
         r = wcow_build_check_contexts(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_check(b, err);
     if (r == WCOW_OK)
         r = wcow_build_check_outputs(b, err);
     /* A build is as good without its cache. */

@@ -4,30 +4,10 @@
 #include <string.h>
 
 #include "builder/archive.h"
-#include "builder/build_internal.h"
+#include "builder/build_check.h"
 #include "builder/copy.h"
 #include "builder/remote.h"
 #include "layer/filetime.h"
-
-static bool is_remote(const char *source)
-{
-    return wcow_git_is_url(source) || wcow_remote_is_http(source);
-}
-
-static int check_flags(const struct wcow_copy *copy, struct wcow_error *err)
-{
-    size_t n = copy->sources.count + copy->content_count;
-    if (!copy->checksum)
-        return WCOW_OK;
-    if (n != 1)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "--checksum is for one source, and there are %zu", n);
-    if (copy->content_count || !is_remote(copy->sources.items[0]))
-        return WCOW_FAIL(
-            err, WCOW_E_INVALID,
-            "--checksum is for URLs and git repositories: what is in the build context "
-            "is as it is");
-    return WCOW_OK;
-}
 
 /* ---- HTTP ---- */
 
@@ -165,7 +145,7 @@ int wcow_build_add(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_copying locally = *copying;
     WCOW_CLEANUP(wcow_copy_dest_done) struct wcow_copy_dest dest = {0};
     local.sources = (struct wcow_strings){0};
-    int r = check_flags(copy, err);
+    int r = wcow_build_check_copy(copy, true, err);
     if (r == WCOW_OK)
         r = wcow_copy_dest_of(copying, &dest, err);
     if (r == WCOW_OK)

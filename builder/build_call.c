@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "builder/ast_json.h"
-#include "builder/build_internal.h"
+#include "builder/build_check.h"
 #include "builder/lint.h"
 #include "builder/outline.h"
 
-static int check(struct wcow_build *b, struct wcow_buf *out, struct wcow_error *err)
+/* The warnings first; then what would end the build, which is an error. */
+static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct wcow_error *err)
 {
     const struct wcow_context_options options = {.path = b->options->context};
     int r = wcow_context_open(&options, &b->context, err);
@@ -21,9 +22,16 @@ static int check(struct wcow_build *b, struct wcow_buf *out, struct wcow_error *
                                           .predefined = &b->variants[0].predefined};
     WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
     r = wcow_lint_run(b->file, &input, &report, err);
-    if (r == WCOW_OK)
+    int failed = r == WCOW_OK ? wcow_build_check(b, err) : WCOW_OK;
+    const struct wcow_lint_error fatal = {.message = failed < 0 && err ? err->msg : NULL,
+                                          .where = b->where};
+    if (r == WCOW_OK && json)
+        r = wcow_lint_json(report, failed < 0 ? &fatal : NULL, out, err);
+    else if (r == WCOW_OK)
         r = wcow_lint_format(report, b->dockerfile_name, b->source.data, b->source.len, out, err);
-    if (r == WCOW_OK && report->count > 0)
+    if (r < 0 || failed < 0)
+        return r < 0 ? r : failed;
+    if (report->count > 0)
         r = WCOW_FAIL(err, WCOW_E_PRECONDITION, "the checks found %zu warning%s", report->count,
                       report->count == 1 ? "" : "s");
     return r;
@@ -53,15 +61,17 @@ static int call(struct wcow_build *b, const char *name, size_t len, bool json, s
 {
     char *text = NULL;
     if (len == 5 && strncmp(name, "check", len) == 0)
-        return check(b, out, err);
+        return check(b, json, out, err);
     if (len == 4 && strncmp(name, "lint", len) == 0)
-        return check(b, out, err);
+        return check(b, json, out, err);
     if (len == 7 && strncmp(name, "outline", len) == 0) {
         const struct wcow_outline_input input = {.target = b->options->target,
                                                  .build_args = &b->build_args,
                                                  .predefined = &b->variants[0].predefined,
                                                  .json = json};
-        int r = wcow_outline_print(b->file, &input, &text, err);
+        int r = wcow_build_check(b, err);
+        if (r == WCOW_OK)
+            r = wcow_outline_print(b->file, &input, &text, err);
         return r < 0 ? r : print(text, out, err);
     }
     if (len == 7 && strncmp(name, "targets", len) == 0) {

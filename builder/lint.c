@@ -173,9 +173,15 @@ static bool is_skipped_above(const struct wcow_node *node, enum wcow_lint_rule r
     for (size_t i = 0; node && i < node->comments.count; i++) {
         struct wcow_lint_config config = {0};
         const char *comment = node->comments.items[i];
-        if (strncmp(comment, "check=", 6) == 0 &&
-            wcow_lint_config_parse(comment + 6, &config, NULL) == WCOW_OK)
-            return config.skip_all || config.skip[rule];
+        if (strncmp(comment, "check=", 6) != 0)
+            continue;
+        /* What follows a space is said to the reader. */
+        char text[WCOW_LINT_COUNT * 40] = "";
+        size_t len = strcspn(comment + 6, " ");
+        if (len < sizeof text)
+            memcpy(text, comment + 6, len);
+        return wcow_lint_config_parse(text, &config, NULL) == WCOW_OK &&
+               (config.skip_all || config.skip[rule]);
     }
     return false;
 }
@@ -444,12 +450,16 @@ static void check_shell_forms(struct wcow_lint *lint, const struct wcow_stage *s
     }
 }
 
-static bool is_absolute(const char *path)
+/* The text is as written: one escape character before a backslash goes. */
+static bool is_absolute(const char *path, char escape)
 {
-    if (path[0] == '/' || path[0] == '\\' || path[0] == '$')
+    bool has_drive = wcow_text_is_letter((unsigned char)path[0]) && path[1] == ':';
+    const char *root = has_drive ? path + 2 : path;
+    if (root[0] == escape)
+        root++;
+    else if (root[0] == '\\')
         return true;
-    return wcow_text_is_letter((unsigned char)path[0]) && path[1] == ':' &&
-           (path[2] == '/' || path[2] == '\\');
+    return root[0] == '/' || root[0] == '\\' || path[0] == '$';
 }
 
 static void check_workdirs(struct wcow_lint *lint, const struct wcow_stage *stage)
@@ -461,7 +471,7 @@ static void check_workdirs(struct wcow_lint *lint, const struct wcow_stage *stag
         const struct wcow_instruction *ins = &stage->instructions[i];
         if (ins->kind != WCOW_INS_WORKDIR)
             continue;
-        if (!is_absolute(ins->text))
+        if (!is_absolute(ins->text, lint->file->dockerfile->escape))
             wcow_lint_warn(lint, WCOW_LINT_WORKDIR_RELATIVE_PATH, ins->node,
                            "Relative workdir \"%s\" can have unexpected results if the base image "
                            "changes",
@@ -564,23 +574,4 @@ void wcow_lint_report_free(struct wcow_lint_report *report)
         return;
     wcow_arena_done(&report->arena);
     free(report);
-}
-
-int wcow_lint_format(const struct wcow_lint_report *report, const char *file_name,
-                     const void *source, size_t len, struct wcow_buf *out, struct wcow_error *err)
-{
-    if (report->count == 0)
-        return wcow_buf_add_str(out, "Check complete, no warnings found.\n", err);
-    int r = report->count == 1
-                ? wcow_buf_add_str(out, "Check complete, 1 warning has been found!\n", err)
-                : wcow_buf_addf(out, err, "Check complete, %zu warnings have been found!\n",
-                                report->count);
-    for (size_t i = 0; i < report->count && r == WCOW_OK; i++) {
-        const struct wcow_lint_warning *warning = &report->warnings[i];
-        r = wcow_buf_addf(out, err, "\nWARNING: %s\n%s\n", rules[warning->rule].name,
-                          warning->detail);
-        if (r == WCOW_OK)
-            r = wcow_diagnostic_excerpt(out, file_name, source, len, warning->where, err);
-    }
-    return r;
 }

@@ -94,5 +94,20 @@ const char *wcow_lint_rule_description(enum wcow_lint_rule rule);
 WCOW_NODISCARD int wcow_lint_format(const struct wcow_lint_report *report, const char *file_name,
                                     const void *source, size_t len, struct wcow_buf *out,
                                     struct wcow_error *err);
+/** One warning of it: an empty line, its rule and where that is explained, its sentence, its lines.
+ */
+WCOW_NODISCARD int wcow_lint_format_one(const struct wcow_lint_warning *warning,
+                                        const char *file_name, const void *source, size_t len,
+                                        struct wcow_buf *out, struct wcow_error *err);
+/** What would end the build, beside the warnings. */
+struct wcow_lint_error {
+    const char *message;
+    struct wcow_line_range where;
+};
+/** Append the warnings as JSON, as `docker build --call=check,format=json` names things.
+ *  @param fatal  NULL: nothing would end the build */
+WCOW_NODISCARD int wcow_lint_json(const struct wcow_lint_report *report,
+                                  const struct wcow_lint_error *fatal, struct wcow_buf *out,
+                                  struct wcow_error *err);
 
 #endif

@@ -9,9 +9,11 @@
 
 struct item {
     const char *name;
-    const char *value;       /* an ARG's; NULL when it has none */
-    const char *description; /* NULL when there is none */
-    bool required;           /* a secret's, an agent's */
+    const char *value;         /* an ARG's; NULL when it has none */
+    const char *description;   /* NULL when there is none */
+    bool required;             /* a secret's, an agent's */
+    bool is_used;              /* an ARG's: the stage takes it, or FROM mentions it */
+    struct wcow_strings needs; /* an ARG's before FROM: those that its value mentions */
     struct wcow_line_range where;
 };
 
@@ -26,6 +28,8 @@ struct outline {
     struct wcow_arena arena;
     struct wcow_env env; /* of the stage at hand */
     struct wcow_env globals;
+    struct items global_args; /* before the first FROM */
+    struct items stage_args;  /* of the stage at hand, with those of the stages below it */
     struct items args;
     struct items secrets;
     struct items agents;
@@ -37,6 +41,8 @@ static void outline_done(struct outline *o)
 {
     wcow_env_done(&o->env);
     wcow_env_done(&o->globals);
+    free(o->global_args.all);
+    free(o->stage_args.all);
     free(o->args.all);
     free(o->secrets.all);
     free(o->agents.all);
@@ -44,14 +50,17 @@ static void outline_done(struct outline *o)
     wcow_arena_done(&o->arena);
 }
 
-static int keep(struct outline *o, struct items *items, const struct item *item)
+static struct item *find(const struct items *items, const char *name)
 {
     for (size_t i = 0; i < items->count; i++) {
-        if (strcmp(items->all[i].name, item->name) == 0) {
-            items->all[i].required = items->all[i].required || item->required;
-            return WCOW_OK;
-        }
+        if (strcmp(items->all[i].name, name) == 0)
+            return &items->all[i];
     }
+    return NULL;
+}
+
+static int append(struct outline *o, struct items *items, const struct item *item)
+{
     struct item *all = reallocarray(items->all, items->count + 1, sizeof *all);
     if (!all)
         return WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
@@ -60,7 +69,52 @@ static int keep(struct outline *o, struct items *items, const struct item *item)
     return WCOW_OK;
 }
 
+/* The first of a name stays; it is required if one of them is. */
+static int keep_first(struct outline *o, struct items *items, const struct item *item)
+{
+    struct item *known = find(items, item->name);
+    if (!known)
+        return append(o, items, item);
+    known->required = known->required || item->required;
+    return WCOW_OK;
+}
+
+/* The last of a name counts. */
+static int keep_last(struct outline *o, struct items *items, const struct item *item)
+{
+    struct item *known = find(items, item->name);
+    if (!known)
+        return append(o, items, item);
+    *known = *item;
+    return WCOW_OK;
+}
+
 /* --- gathering --- */
+
+struct need_notes {
+    struct outline *outline;
+    struct item *item;
+};
+
+/* A name that the value of an ARG mentions: one of the same name gives what it needed itself.
+ * Running out of memory here loses a line of the outline. */
+static void note_need(void *ctx, const char *name, bool is_set)
+{
+    const struct need_notes *notes = ctx;
+    struct outline *o = notes->outline;
+    struct item *item = notes->item;
+    if (!is_set)
+        return;
+    if (strcmp(name, item->name) != 0) {
+        const char *copy = wcow_arena_strdup(&o->arena, name);
+        if (copy)
+            (void)!wcow_strings_add(&o->arena, &item->needs, copy, NULL);
+        return;
+    }
+    const struct item *before = find(&o->global_args, name);
+    for (size_t i = 0; before && i < before->needs.count; i++)
+        (void)!wcow_strings_add(&o->arena, &item->needs, before->needs.items[i], NULL);
+}
 
 static const char *argument_value(const struct outline *o, const struct wcow_pair *pair)
 {
@@ -69,32 +123,44 @@ static const char *argument_value(const struct outline *o, const struct wcow_pai
     return value ? value : pair->value;
 }
 
-/* @p env: where the values go, and what they are expanded with. */
-static int add_arg(struct outline *o, const struct wcow_instruction *ins,
-                   const struct wcow_pair *pair, struct wcow_env *env)
+/* The value goes into @p env. */
+static int take_value(struct outline *o, struct item *item, const char *value, struct wcow_env *env)
 {
-    const char *value = argument_value(o, pair);
     if (!value)
-        value = wcow_env_get(&o->globals, pair->key);
-    struct item item = {pair->key, NULL, pair->description, false, ins->node->where};
-    if (value) {
-        item.value = wcow_arena_strdup(&o->arena, value);
-        if (!item.value)
-            return WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
-        int r = wcow_env_set(env, pair->key, value, o->err);
-        if (r != WCOW_OK)
-            return r;
-    }
-    return keep(o, &o->args, &item);
+        return WCOW_OK;
+    item->value = wcow_arena_strdup(&o->arena, value);
+    return item->value ? wcow_env_set(env, item->name, value, o->err)
+                       : WCOW_FAIL(o->err, WCOW_E_NOMEM, "out of memory writing the outline");
 }
 
-static int add_pairs(struct outline *o, const struct wcow_instruction *ins, struct wcow_env *env)
+/* An ARG that takes its value from before the first FROM is told of with what stands there; one
+ * that is always set, like TARGETARCH, is nothing that a user gives. */
+static int add_stage_arg(struct outline *o, const struct wcow_instruction *ins,
+                         const struct wcow_pair *pair)
+{
+    struct item item = {.name = pair->key,
+                        .description = pair->description,
+                        .is_used = true,
+                        .where = ins->node->where};
+    const char *value = argument_value(o, pair);
+    const char *global = value ? NULL : wcow_env_get(&o->globals, pair->key);
+    if (!global) {
+        int r = take_value(o, &item, value, &o->env);
+        return r == WCOW_OK ? keep_last(o, &o->stage_args, &item) : r;
+    }
+    struct item *known = find(&o->stage_args, pair->key);
+    if (known)
+        known->is_used = true;
+    return wcow_env_set(&o->env, pair->key, global, o->err);
+}
+
+static int add_pairs(struct outline *o, const struct wcow_instruction *ins)
 {
     int r = WCOW_OK;
     for (size_t i = 0; i < ins->pairs.count && r == WCOW_OK; i++) {
         const struct wcow_pair *pair = &ins->pairs.items[i];
-        r = ins->kind == WCOW_INS_ARG ? add_arg(o, ins, pair, env)
-                                      : wcow_env_set(env, pair->key, pair->value, o->err);
+        r = ins->kind == WCOW_INS_ARG ? add_stage_arg(o, ins, pair)
+                                      : wcow_env_set(&o->env, pair->key, pair->value, o->err);
     }
     return r;
 }
@@ -104,11 +170,12 @@ static int add_mounts(struct outline *o, const struct wcow_instruction *ins)
     int r = WCOW_OK;
     for (size_t i = 0; i < ins->run.mount_count && r == WCOW_OK; i++) {
         const struct wcow_run_mount *mount = &ins->run.mounts[i];
-        struct item item = {mount->id, NULL, NULL, mount->required, ins->node->where};
+        struct item item = {
+            .name = mount->id, .required = mount->required, .where = ins->node->where};
         if (mount->type == WCOW_MOUNT_SECRET)
-            r = keep(o, &o->secrets, &item);
+            r = keep_first(o, &o->secrets, &item);
         else if (mount->type == WCOW_MOUNT_SSH)
-            r = keep(o, &o->agents, &item);
+            r = keep_first(o, &o->agents, &item);
     }
     return r;
 }
@@ -124,7 +191,38 @@ static int add_instruction(struct outline *o, const struct wcow_instruction *ins
     int r = wcow_instruction_expand(ins, &lexer, &o->arena, &expanded, o->err);
     if (r != WCOW_OK)
         return wcow_error_wrap(r, o->err, "line %u", ins->node->where.first);
-    return ins->kind == WCOW_INS_RUN ? add_mounts(o, &expanded) : add_pairs(o, &expanded, &o->env);
+    return ins->kind == WCOW_INS_RUN ? add_mounts(o, &expanded) : add_pairs(o, &expanded);
+}
+
+static void note_used(void *ctx, const char *name, bool is_set)
+{
+    struct outline *o = ctx;
+    struct item *known = is_set ? find(&o->stage_args, name) : NULL;
+    if (known)
+        known->is_used = true;
+}
+
+/* What FROM mentions. A FROM that cannot be read is told of when it is built. */
+static void use_from(struct outline *o, const struct wcow_stage *stage)
+{
+    struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
+    const char *word = NULL;
+    lexer.on_variable = note_used;
+    lexer.on_variable_ctx = o;
+    (void)!wcow_words_expand(&lexer, stage->base, &o->arena, &word, NULL);
+    if (stage->platform)
+        (void)!wcow_words_expand(&lexer, stage->platform, &o->arena, &word, NULL);
+}
+
+static int begin_stage(struct outline *o)
+{
+    wcow_env_done(&o->env);
+    o->env.ignore_case = true;
+    o->stage_args.count = 0;
+    int r = WCOW_OK;
+    for (size_t i = 0; i < o->global_args.count && r == WCOW_OK; i++)
+        r = append(o, &o->stage_args, &o->global_args.all[i]);
+    return r;
 }
 
 /* A stage with those it builds on first, so that variables are inherited. */
@@ -132,13 +230,37 @@ static int add_stage(struct outline *o, size_t index)
 {
     const struct wcow_stage *stage = &o->file->stages[index];
     const struct wcow_stage *base = wcow_stage_find(o->file, stage->base, index);
-    int r = WCOW_OK;
-    if (base)
-        r = add_stage(o, (size_t)(base - o->file->stages));
-    else
-        wcow_env_done(&o->env);
+    int r = base ? add_stage(o, (size_t)(base - o->file->stages)) : begin_stage(o);
+    if (r == WCOW_OK)
+        use_from(o, stage);
     for (size_t i = 0; i < stage->instruction_count && r == WCOW_OK; i++)
         r = add_instruction(o, &stage->instructions[i]);
+    return r;
+}
+
+/* Whoever is used needs those that its value mentions; they stand before it. */
+static void use_needs(struct items *items)
+{
+    for (size_t i = items->count; i-- > 0;) {
+        const struct item *item = &items->all[i];
+        for (size_t k = 0; item->is_used && k < item->needs.count; k++) {
+            struct item *need = find(items, item->needs.items[k]);
+            if (need)
+                need->is_used = true;
+        }
+    }
+}
+
+static int take_stage(struct outline *o, size_t index)
+{
+    int r = add_stage(o, index);
+    if (r != WCOW_OK)
+        return r;
+    use_needs(&o->stage_args);
+    for (size_t i = 0; i < o->stage_args.count && r == WCOW_OK; i++) {
+        if (o->stage_args.all[i].is_used)
+            r = keep_first(o, &o->args, &o->stage_args.all[i]);
+    }
     return r;
 }
 
@@ -161,41 +283,72 @@ static void need_sources(struct outline *o, size_t index)
         const struct wcow_instruction *ins = &stage->instructions[i];
         if (ins->kind == WCOW_INS_COPY)
             need_stage(o, ins->copy.from, index);
+        for (size_t k = 0; ins->kind == WCOW_INS_RUN && k < ins->run.mount_count; k++)
+            need_stage(o, ins->run.mounts[k].from, index);
     }
+}
+
+static int add_global(struct outline *o, const struct wcow_instruction *ins, size_t pair_index)
+{
+    struct wcow_pair *pair = &ins->pairs.items[pair_index];
+    struct item item = {
+        .name = pair->key, .description = pair->description, .where = ins->node->where};
+    struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
+    struct wcow_instruction one = *ins;
+    struct wcow_instruction expanded = {0};
+    struct need_notes notes = {.outline = o, .item = &item};
+    const char *value = o->input->build_args ? wcow_env_get(o->input->build_args, pair->key) : NULL;
+    int r = WCOW_OK;
+    one.pairs.items = pair;
+    one.pairs.count = 1;
+    lexer.on_variable = note_need;
+    lexer.on_variable_ctx = &notes;
+    if (!value) {
+        r = wcow_instruction_expand(&one, &lexer, &o->arena, &expanded, o->err);
+        value = r == WCOW_OK ? expanded.pairs.items[0].value : NULL;
+    }
+    if (r == WCOW_OK)
+        r = take_value(o, &item, value, &o->globals);
+    return r == WCOW_OK ? keep_last(o, &o->global_args, &item) : r;
 }
 
 static int add_globals(struct outline *o)
 {
-    if (o->input->predefined) {
-        int r = wcow_env_copy(&o->globals, o->input->predefined, o->err);
-        if (r != WCOW_OK)
-            return r;
+    int r =
+        o->input->predefined ? wcow_env_copy(&o->globals, o->input->predefined, o->err) : WCOW_OK;
+    for (size_t i = 0; i < o->file->global_arg_count && r == WCOW_OK; i++) {
+        const struct wcow_instruction *ins = &o->file->global_args[i];
+        for (size_t k = 0; k < ins->pairs.count && r == WCOW_OK; k++)
+            r = add_global(o, ins, k);
     }
-    for (size_t i = 0; i < o->file->global_arg_count; i++) {
-        struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
-        struct wcow_instruction expanded = {0};
-        int r =
-            wcow_instruction_expand(&o->file->global_args[i], &lexer, &o->arena, &expanded, o->err);
-        if (r == WCOW_OK)
-            r = add_pairs(o, &expanded, &o->globals);
-        if (r != WCOW_OK)
-            return r;
+    return r;
+}
+
+static void sort_by_line(struct items *items)
+{
+    /* Few, and those of one line keep their order: by insertion. */
+    for (size_t i = 1; i < items->count; i++) {
+        struct item item = items->all[i];
+        size_t k = i;
+        for (; k > 0 && items->all[k - 1].where.first > item.where.first; k--)
+            items->all[k] = items->all[k - 1];
+        items->all[k] = item;
     }
-    return WCOW_OK;
 }
 
 static int gather(struct outline *o, size_t target)
 {
     int r = add_globals(o);
     o->needed[target] = true;
-    for (size_t i = target + 1; i-- > 0;) {
-        if (o->needed[i])
-            need_sources(o, i);
+    for (size_t i = target + 1; i-- > 0 && r == WCOW_OK;) {
+        if (!o->needed[i])
+            continue;
+        need_sources(o, i);
+        r = take_stage(o, i);
     }
-    for (size_t i = 0; i <= target && r == WCOW_OK; i++) {
-        if (o->needed[i])
-            r = add_stage(o, i);
-    }
+    sort_by_line(&o->args);
+    sort_by_line(&o->secrets);
+    sort_by_line(&o->agents);
     return r;
 }
 
@@ -325,7 +478,6 @@ int wcow_outline_print(const struct wcow_build_file *file, const struct wcow_out
     int r = wcow_stage_target(file, input->target, &target, err);
     if (r != WCOW_OK)
         return r;
-    o.env.ignore_case = true;
     o.needed = calloc(file->stage_count, sizeof *o.needed);
     if (!o.needed)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory writing the outline");
