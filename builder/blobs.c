@@ -23,10 +23,8 @@ struct place {
 
 struct wcow_blobs {
     pthread_mutex_t lock;
-    pthread_cond_t arrived;
     struct place **places;
     size_t n_places;
-    struct wcow_str_list under_way; /* digests */
 };
 
 int wcow_blobs_new(struct wcow_blobs **ret, struct wcow_error *err)
@@ -35,7 +33,6 @@ int wcow_blobs_new(struct wcow_blobs **ret, struct wcow_error *err)
     if (!blobs)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
     (void)pthread_mutex_init(&blobs->lock, NULL);
-    (void)pthread_cond_init(&blobs->arrived, NULL);
     *ret = blobs;
     return WCOW_OK;
 }
@@ -57,8 +54,6 @@ void wcow_blobs_free(struct wcow_blobs *blobs)
     for (size_t i = 0; i < blobs->n_places; i++)
         place_free(blobs->places[i]);
     free(blobs->places);
-    wcow_str_list_done(&blobs->under_way);
-    (void)pthread_cond_destroy(&blobs->arrived);
     (void)pthread_mutex_destroy(&blobs->lock);
     free(blobs);
 }
@@ -159,39 +154,6 @@ int wcow_blobs_repositories(struct wcow_blobs *blobs, const char *digest, const 
             r = wcow_str_list_add(ret, place->ref.repository, err);
     }
     return r;
-}
-
-/* ---- one at a time ---- */
-
-static bool is_under_way(const struct wcow_blobs *blobs, const char *digest, size_t *ret_at)
-{
-    for (*ret_at = 0; *ret_at < blobs->under_way.count; (*ret_at)++) {
-        if (strcmp(blobs->under_way.items[*ret_at], digest) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* This thread is the one to fetch it, once no other does. */
-static int begin_fetch(struct wcow_blobs *blobs, const char *digest, struct wcow_error *err)
-{
-    size_t at = 0;
-    (void)pthread_mutex_lock(&blobs->lock);
-    while (is_under_way(blobs, digest, &at))
-        (void)pthread_cond_wait(&blobs->arrived, &blobs->lock);
-    int r = wcow_str_list_add(&blobs->under_way, digest, err);
-    (void)pthread_mutex_unlock(&blobs->lock);
-    return r;
-}
-
-static void end_fetch(struct wcow_blobs *blobs, const char *digest)
-{
-    size_t at = 0;
-    (void)pthread_mutex_lock(&blobs->lock);
-    if (is_under_way(blobs, digest, &at))
-        wcow_str_list_remove(&blobs->under_way, at);
-    (void)pthread_cond_broadcast(&blobs->arrived);
-    (void)pthread_mutex_unlock(&blobs->lock);
 }
 
 /* ---- the transfer ---- */
@@ -316,12 +278,12 @@ int wcow_blob_fetch(struct wcow_backend *b, const struct wcow_descriptor *desc, 
                     struct wcow_error *err)
 {
     const struct fetch f = {.backend = b, .desc = desc, .step = step};
-    int r = begin_fetch(b->blobs, desc->digest.text, err);
-    if (r < 0)
-        return r;
-    r = fetch_it(&f, err);
-    end_fetch(b->blobs, desc->digest.text);
-    return r;
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = wcow_buf_addf(&key, err, "fetch %s", desc->digest.text);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->busy, (const char *)key.data, b->cancel, &hold, err);
+    return r < 0 ? r : fetch_it(&f, err);
 }
 
 /* ---- several, taken in turn by a few threads ---- */

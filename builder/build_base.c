@@ -77,19 +77,28 @@ static bool is_current(struct wcow_build *b, const struct wcow_local_image *imag
     return r < 0 || strcmp(desc.digest.text, image->target_digest.text) == 0;
 }
 
+/* A layer whose blob is gone from containerd comes from where the image came from. */
+static int note_layers(struct wcow_build *b, const struct wcow_local_image *image,
+                       struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < image->manifest.layer_count; i++)
+        r = wcow_blobs_add_remote(b->backend->blobs, &image->manifest.layers[i], &image->ref, err);
+    return r;
+}
+
 /* Find it; pull it where it is missing, or --pull says so and there is a newer one. */
 static int find_or_pull(struct wcow_build *b, const char *name,
-                        const struct wcow_platform *platform, unsigned step,
-                        struct wcow_local_image *ret, struct wcow_error *err)
+                        const struct wcow_platform *platform, struct wcow_local_image *ret,
+                        struct wcow_error *err)
 {
     int r = wcow_image_find(b->backend, name, platform, ret, err);
     if (r == WCOW_OK && (!b->options->pull || is_current(b, ret)))
-        return r;
+        return note_layers(b, ret, err);
     if (r < 0 && r != WCOW_E_NOT_FOUND)
         return r;
     wcow_local_image_done(ret);
-    r = wcow_image_pull(b->backend, name, platform, step, err);
-    return r < 0 ? r : wcow_image_find(b->backend, name, platform, ret, err);
+    return wcow_image_pull(b->backend, name, platform, ret, err);
 }
 
 static int resolve_image(struct wcow_build *b, const char *full,
@@ -108,7 +117,7 @@ static int resolve_image(struct wcow_build *b, const char *full,
         return r;
     unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
     WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    r = find_or_pull(b, full, platform, step, &image, err);
+    r = find_or_pull(b, full, platform, &image, err);
     if (r == WCOW_OK)
         r = keep_image(b, &image, platform, ret, err);
     wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
@@ -134,8 +143,8 @@ int wcow_build_base_image(struct wcow_build *b, const char *name,
     return r < 0 ? r : resolve_image(b, full, platform, title, ret, err);
 }
 
-static int find_folders(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
-                        struct wcow_error *err)
+int wcow_build_unpack_image(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
+                            struct wcow_error *err)
 {
     wcow_autobuf key = {0};
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
@@ -145,7 +154,9 @@ static int find_folders(struct wcow_build *b, struct wcow_local_image *image, un
                                err);
     if (r < 0 || image->folders.count == image->manifest.layer_count)
         return r;
-    r = wcow_image_unpack(b->backend, image, step, err);
+    r = wcow_image_complete(b->backend, image, step, err);
+    if (r == WCOW_OK)
+        r = wcow_image_unpack(b->backend, image, step, err);
     return r < 0 ? r : wcow_image_folders(b->backend, image, 0, &image->folders, err);
 }
 
@@ -153,7 +164,7 @@ int wcow_build_open_image(struct wcow_build *b, struct wcow_stage_state *s,
                           struct wcow_local_image *image, unsigned step, struct wcow_layers *ret,
                           struct wcow_error *err)
 {
-    int r = find_folders(b, image, step, err);
+    int r = wcow_build_unpack_image(b, image, step, err);
     if (r == WCOW_OK)
         r = wcow_layer_sources_open(&s->sources, &image->folders, ret, err);
     return r < 0 ? wcow_error_wrap(r, err, "image %s", image->name) : WCOW_OK;
@@ -177,12 +188,18 @@ static bool has_path(const struct wcow_str_list *env)
     return false;
 }
 
-/* Without a registry nothing else tells cmd.exe where its programs are. */
-static int give_path(struct wcow_stage_state *s, struct wcow_error *err)
+/* Without a registry nothing else tells cmd.exe where its programs are. An image that says which
+ * Windows it is of has one: its layers need not be looked at for that. */
+static int give_path(struct wcow_build *b, struct wcow_stage_state *s,
+                     struct wcow_local_image *image, unsigned step, struct wcow_error *err)
 {
     wcow_auto_str_list env = {0};
     int r = wcow_image_config_list(s->config, WCOW_CONFIG_ENV, &env, err);
-    if (r < 0 || has_path(&env) || strcmp(s->platform.os, "windows") != 0)
+    const struct wcow_platform is = wcow_image_config_platform(s->config);
+    if (r < 0 || has_path(&env) || strcmp(s->platform.os, "windows") != 0 || is.os_version[0])
+        return r;
+    r = wcow_build_open_image(b, s, image, step, &s->layers, err);
+    if (r < 0)
         return r;
     r = wcow_layers_have_registry(&s->layers, err);
     return r != 0 ? (r < 0 ? r : WCOW_OK)
@@ -221,6 +238,7 @@ static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s, si
     if (r < 0)
         return r;
     s->base = from->base;
+    s->from = from;
     s->created_s = from->created_s;
     s->platform = from->platform;
     s->entrypoint = from->entrypoint;
@@ -230,6 +248,8 @@ static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s, si
         r = wcow_build_share_layers(s, from, &s->layers, err);
     if (r == WCOW_OK)
         r = copy_descs(s, from->descs, from->n_descs, err);
+    if (r == WCOW_OK)
+        r = wcow_build_copy_own(s, from, err);
     if (r == WCOW_OK)
         r = wcow_env_copy(&s->args, &from->args, err);
     return r;
@@ -263,11 +283,9 @@ static int take_image(struct wcow_build *b, struct wcow_stage_state *s,
 {
     s->base = image;
     s->created_s = created_of(b, image->config);
-    int r = wcow_build_open_image(b, s, image, step, &s->layers, err);
+    int r = wcow_image_config_copy(image->config, &s->config, err);
     if (r == WCOW_OK)
-        r = wcow_image_config_copy(image->config, &s->config, err);
-    if (r == WCOW_OK)
-        r = give_path(s, err);
+        r = give_path(b, s, image, step, err);
     if (r == WCOW_OK)
         r = copy_descs(s, image->manifest.layers, image->manifest.layer_count, err);
     bool escaped = r == WCOW_OK && wcow_image_config_args_escaped(s->config);

@@ -168,6 +168,8 @@ static int export_image(struct export *e, const struct wcow_output *o, struct wc
 {
     struct wcow_backend *backend = e->build->backend;
     int r = WCOW_OK;
+    if (o->store && e->names.count)
+        r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, 0), e->step, err);
     for (size_t i = 0; o->store && r == WCOW_OK && i < e->names.count; i++)
         r = wcow_output_name(backend, &e->image, e->names.items[i], e->step, err);
     if (r == WCOW_OK && o->unpack)
@@ -260,7 +262,9 @@ static int export_one(struct export *e, const struct wcow_output *o, struct wcow
     case WCOW_OUTPUT_DOCKER:
         break;
     }
-    return wcow_output_archive(e->build->backend, &e->image, o, &e->names, e->step, err);
+    int r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, 0), e->step, err);
+    return r < 0 ? r
+                 : wcow_output_archive(e->build->backend, &e->image, o, &e->names, e->step, err);
 }
 
 static int export_all(struct export *e, struct wcow_error *err)

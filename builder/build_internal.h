@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "builder/build.h"
+#include "builder/cache_steps.h"
 #include "builder/cmdline.h"
 #include "builder/context.h"
 #include "builder/copy.h"
@@ -19,6 +20,21 @@
 #include "store/cache.h"
 
 struct wcow_variant;
+
+/** COPY, ADD or WORKDIR with all that its layer depends on besides the layers below. Borrows from
+ *  arenas that last as long as the build. */
+struct wcow_layer_step {
+    struct wcow_instruction ins; /**< its variables replaced */
+    const char *user;            /**< USER; "" for none */
+    const char *workdir;         /**< before it; "" for none */
+};
+
+/** A step as it came out: for --cache-to. */
+struct wcow_step_note {
+    struct wcow_step_key input;
+    struct wcow_step_key content;
+    struct wcow_cached_layer layer;
+};
 
 /** How far a stage is; under the solver's lock. */
 enum wcow_stage_progress {
@@ -43,12 +59,18 @@ struct wcow_stage_state {
     struct wcow_line_range where;        /**< of the instruction at work: an error is about it */
     bool skips_cache;                    /**< --no-cache, or the filter names it */
     pthread_mutex_t syncing;             /**< of the layers, where RUN's are opened afterwards */
-    const struct wcow_local_image *base; /**< the image at the bottom; NULL: scratch */
+    struct wcow_local_image *base;       /**< the image at the bottom; NULL: scratch */
+    const struct wcow_stage_state *from; /**< the stage that it began with; NULL: none */
     struct wcow_platform platform;
     struct wcow_image_config *config;
-    struct wcow_layers layers;
+    struct wcow_layers layers;     /**< as far as somebody looked: wcow_build_sync_layers() */
     struct wcow_descriptor *descs; /**< of the layers, bottom first */
     size_t n_descs;
+    /** Of those above the base's: the step whose tree it is; NULL: what RUN left. */
+    const struct wcow_layer_step **own;
+    size_t n_own;
+    struct wcow_step_note *notes;
+    size_t n_notes;
     struct wcow_env args; /**< what ARG has set */
     struct wcow_cmdline_config entrypoint;
     struct wcow_cmdline_config cmd;
@@ -96,8 +118,9 @@ struct wcow_build {
     struct wcow_backend *backend;
     struct wcow_context *context;
     struct wcow_build_cache *cache;
-    struct wcow_executor *executor; /**< of RUN; NULL until the first */
-    struct wcow_solver *solver;     /**< runs the stages */
+    struct wcow_cache_imports *imports; /**< of --cache-from; NULL: none */
+    struct wcow_executor *executor;     /**< of RUN; NULL until the first */
+    struct wcow_solver *solver;         /**< runs the stages */
     pthread_mutex_t lock; /**< of what stages add to: file, executor, images, checkouts, made */
 
     char *dockerfile_name; /**< as messages call it */
@@ -155,6 +178,9 @@ void wcow_build_give_slot(struct wcow_build *b);
 WCOW_NODISCARD int wcow_build_base_image(struct wcow_build *b, const char *name,
                                          const struct wcow_platform *platform, const char *title,
                                          struct wcow_local_image **ret, struct wcow_error *err);
+/** Have an image's layers in the snapshotter, and know their folders. */
+WCOW_NODISCARD int wcow_build_unpack_image(struct wcow_build *b, struct wcow_local_image *image,
+                                           unsigned step, struct wcow_error *err);
 /** The layers of an image, for the thread of @p s. */
 WCOW_NODISCARD int wcow_build_open_image(struct wcow_build *b, struct wcow_stage_state *s,
                                          struct wcow_local_image *image, unsigned step,
@@ -194,37 +220,75 @@ WCOW_NODISCARD int wcow_build_add_history(struct wcow_build *b, struct wcow_stag
                                           struct wcow_error *err);
 
 /* build_layer.c: instructions that make a layer */
-WCOW_NODISCARD int wcow_build_layer_tree(struct wcow_build *b, struct wcow_stage_state *s,
-                                         const char *owner, const struct wcow_chain *below,
-                                         struct wcow_tree **ret, struct wcow_error *err);
-/** Turn the tree into a layer of the stage: found in the cache, or written. Takes the tree. */
 struct wcow_layer_made {
-    bool is_empty; /**< the tree changed nothing: no layer */
+    bool is_empty; /**< the step changed nothing: no layer */
     bool is_cached;
 };
+/** Turn the tree of @p of into a layer of the stage: found in the cache, or written. Takes the
+ * tree.
+ *  @param note  gets what it came to: key by content, layer */
 WCOW_NODISCARD int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s,
-                                        struct wcow_tree *tree, unsigned step,
+                                        const struct wcow_layer_step *of, struct wcow_tree *tree,
+                                        unsigned step, struct wcow_step_note *note,
                                         struct wcow_layer_made *ret, struct wcow_error *err);
+/** How trees become tar. */
+struct wcow_layer_write wcow_build_layer_options(const struct wcow_build *b);
 
-/** Find a layer by its key, and keep its blob while the build lasts: 1, or 0. */
+/* build_cache.c: what steps came to before, here or elsewhere */
+/** Whether there may be a layer of this shape, so that looking for its key is worth its while: 1, 0
+ *  or an error. */
+WCOW_NODISCARD int wcow_build_knows_shape(struct wcow_build *b, const struct wcow_stage_state *s,
+                                          const struct wcow_digest *shape, struct wcow_error *err);
+/** Find a layer by its key, and keep its blob while the build lasts: 1, or 0. Its size is 0 where
+ *  the step is known to change nothing. */
 WCOW_NODISCARD int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_stage_state *s,
                                            const struct wcow_digest *key,
                                            struct wcow_cached_layer *ret, struct wcow_error *err);
 void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
                                const struct wcow_digest *key,
                                const struct wcow_cached_layer *layer);
-/** The layer becomes the stage's uppermost. */
-WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s,
+/** Keep a step's note for --cache-to. */
+WCOW_NODISCARD int wcow_build_note_step(struct wcow_stage_state *s,
+                                        const struct wcow_step_note *note, struct wcow_error *err);
+
+/* build_key.c: a step's key by its inputs, without a look at what lies below */
+struct wcow_input_key {
+    struct wcow_step_key key;  /**< "" where there is none, or (the key alone) not yet */
+    struct wcow_digest prefix; /**< of all but the files */
+    struct wcow_tree *tree;    /**< the files, lying on nothing; NULL: none */
+};
+void wcow_input_key_done(struct wcow_input_key *key);
+/** The shape. A step may have none: what ADD fetches is not known before. */
+WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
+                                          const struct wcow_layer_step *of, unsigned step,
+                                          struct wcow_input_key *ret, struct wcow_error *err);
+/** The key, where there is a shape: reads the files whose digest is not known. */
+WCOW_NODISCARD int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
+                                        struct wcow_error *err);
+
+/* build_sync.c: the stage's layers */
+/** The layer becomes the stage's uppermost; @p of NULL: what RUN left. */
+WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_layer_step *of,
                                        const struct wcow_cached_layer *layer,
                                        struct wcow_error *err);
+/** Those that lie above a base's are its own, too. */
+WCOW_NODISCARD int wcow_build_copy_own(struct wcow_stage_state *s,
+                                       const struct wcow_stage_state *from, struct wcow_error *err);
+/** The stage as far as it has come, as something to be unpacked. Borrows. */
+struct wcow_local_image wcow_build_image_of(const struct wcow_stage_state *s);
+/** Open what was found in caches, and the base: whoever looks into a stage's layers calls this
+ *  first. COPY's trees are made again; what RUN left is unpacked. */
+WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
+                                          unsigned step, struct wcow_error *err);
+
+/** Have all its layers in containerd's content store, where an image needs them. */
+WCOW_NODISCARD int wcow_build_need_layers(struct wcow_build *b, struct wcow_stage_state *s,
+                                          unsigned step, struct wcow_error *err);
 
 /* build_run.c: RUN */
 WCOW_NODISCARD int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
                                        const struct wcow_instruction *ins, unsigned step,
                                        struct wcow_layer_made *ret, struct wcow_error *err);
-/** Open what RUN left only as blobs: whoever looks into a stage's layers calls this first. */
-WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
-                                          unsigned step, struct wcow_error *err);
 
 /* build_steps.c: COPY, ADD, WORKDIR */
 /** The layers that --from names: of a stage before, or of an image (then in @p room). */
@@ -232,12 +296,15 @@ WCOW_NODISCARD int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_
                                         const char *from, unsigned step,
                                         const struct wcow_layers **ret, struct wcow_layers *room,
                                         struct wcow_error *err);
-WCOW_NODISCARD int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
-                                   const struct wcow_instruction *ins, unsigned step,
-                                   struct wcow_layer_made *ret, struct wcow_error *err);
-WCOW_NODISCARD int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
-                                      const struct wcow_instruction *ins, unsigned step,
-                                      struct wcow_layer_made *ret, struct wcow_error *err);
+/** What the step puts on the layers @p below. */
+WCOW_NODISCARD int wcow_build_step_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                                        const struct wcow_layer_step *of,
+                                        const struct wcow_chain *below, unsigned step,
+                                        struct wcow_tree **ret, struct wcow_error *err);
+/** The step: found by its inputs, or made. */
+WCOW_NODISCARD int wcow_build_files_step(struct wcow_build *b, struct wcow_stage_state *s,
+                                         const struct wcow_instruction *ins, unsigned step,
+                                         struct wcow_layer_made *ret, struct wcow_error *err);
 
 /* build_named.c: --build-context, which wins over stages and images of the name */
 WCOW_NODISCARD int wcow_build_check_contexts(const struct wcow_build *b, struct wcow_error *err);

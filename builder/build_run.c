@@ -154,28 +154,6 @@ static int make_key(const struct step *s, struct wcow_digest *ret, struct wcow_e
 
 /* ---- the layers ---- */
 
-/* The stage as far as it has come, as something to be unpacked. Borrows. */
-static struct wcow_local_image image_of(const struct wcow_stage_state *s)
-{
-    return (struct wcow_local_image){.manifest = {.layers = s->descs, .layer_count = s->n_descs},
-                                     .config = s->config};
-}
-
-int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
-                           struct wcow_error *err)
-{
-    if (s->layers.n >= s->n_descs)
-        return WCOW_OK;
-    const struct wcow_local_image image = image_of(s);
-    wcow_auto_str_list folders = {0};
-    int r = wcow_image_unpack_layers(b->backend, &image, step, err);
-    if (r == WCOW_OK)
-        r = wcow_image_folders(b->backend, &image, s->layers.n, &folders, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, err);
-    return r < 0 ? wcow_error_wrap(r, err, "what RUN left") : WCOW_OK;
-}
-
 /* A scratch snapshot on the stage's layers. */
 struct scratch {
     struct wcow_backend *backend;
@@ -201,9 +179,13 @@ static void scratch_done(struct scratch *s)
 static int prepare(const struct step *step, struct scratch *s, struct wcow_error *err)
 {
     struct wcow_backend *backend = step->build->backend;
-    const struct wcow_local_image image = image_of(step->stage);
+    const struct wcow_local_image image = wcow_build_image_of(step->stage);
     struct wcow_labels labels = {0};
-    int r = wcow_image_unpack_layers(backend, &image, step->number, err);
+    int r = WCOW_OK;
+    if (step->stage->base)
+        r = wcow_build_unpack_image(step->build, step->stage->base, step->number, err);
+    if (r == WCOW_OK)
+        r = wcow_image_unpack_layers(backend, &image, step->number, err);
     if (r < 0)
         return r;
     wcow_autofree char *key = wcow_backend_name(backend, "-run");
@@ -330,7 +312,7 @@ int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
 {
     WCOW_CLEANUP(step_done)
     struct step st = {.build = b, .stage = s, .run = &ins->run, .number = step};
-    struct wcow_cached_layer layer = {0};
+    struct wcow_step_note note = {0};
     struct wcow_digest key;
     *ret = (struct wcow_layer_made){0};
     int r = find_executor(b, err);
@@ -339,9 +321,11 @@ int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
     if (r == WCOW_OK)
         r = make_key(&st, &key, err);
     if (r == WCOW_OK)
-        r = find_or_make(&st, &key, &layer, &ret->is_cached, err);
+        r = find_or_make(&st, &key, &note.layer, &ret->is_cached, err);
     if (r < 0)
         return r;
-    s->created_s = b->has_epoch ? b->epoch_s : layer.created_s;
-    return wcow_build_add_desc(s, &layer, err);
+    note.input = (struct wcow_step_key){.key = key, .shape = key};
+    s->created_s = b->has_epoch ? b->epoch_s : note.layer.created_s;
+    r = wcow_build_add_desc(s, NULL, &note.layer, err);
+    return r < 0 ? r : wcow_build_note_step(s, &note, err);
 }

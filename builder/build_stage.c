@@ -107,14 +107,8 @@ static int make(struct wcow_build *b, struct wcow_stage_state *s,
                 const struct wcow_instruction *ins, unsigned step, struct wcow_layer_made *ret,
                 struct wcow_error *err)
 {
-    int r = ins->kind == WCOW_INS_RUN ? WCOW_OK : wcow_build_sync_layers(b, s, step, err);
-    if (r < 0)
-        return r;
-    if (ins->kind == WCOW_INS_RUN)
-        return wcow_build_run_step(b, s, ins, step, ret, err);
-    if (ins->kind == WCOW_INS_WORKDIR)
-        return wcow_build_workdir(b, s, ins, step, ret, err);
-    return wcow_build_copy(b, s, ins, step, ret, err);
+    return ins->kind == WCOW_INS_RUN ? wcow_build_run_step(b, s, ins, step, ret, err)
+                                     : wcow_build_files_step(b, s, ins, step, ret, err);
 }
 
 static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
@@ -228,12 +222,23 @@ static int run_triggers(struct wcow_build *b, struct wcow_stage_state *s, struct
     return r;
 }
 
+/* Whether @p name is among those between commas. */
+static bool names(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; p; p = strchr(p, ','), p += p != NULL) {
+        if (strncasecmp(p, name, len) == 0 && (p[len] == '\0' || p[len] == ','))
+            return true;
+    }
+    return false;
+}
+
 /* --no-cache-filter names stages as --target does. */
 static bool skips_cache(const struct wcow_build *b, const struct wcow_stage_state *s)
 {
     const struct wcow_str_list *filter = &b->options->no_cache_filter;
     for (size_t i = 0; s->stage->name && i < filter->count; i++) {
-        if (strcasecmp(filter->items[i], s->stage->name) == 0)
+        if (names(filter->items[i], s->stage->name))
             return true;
     }
     return b->options->no_cache;

@@ -5,6 +5,7 @@
 
 #include "builder/build_internal.h"
 #include "builder/copy.h"
+#include "builder/identity.h"
 #include "builder/rights.h"
 #include "builder/winpath.h"
 #include "layer/filetime.h"
@@ -41,14 +42,45 @@ int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const
     return r < 0 ? r : wcow_build_open_image(b, s, image, step, room, err);
 }
 
+/* ---- trees ---- */
+
+static int keep_sid(struct wcow_stage_state *s, const struct wcow_buf *sid, struct wcow_bytes *ret,
+                    struct wcow_error *err)
+{
+    uint8_t *kept = wcow_arena_alloc(&s->arena, sid->len ? sid->len : 1);
+    if (!kept)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
+    if (sid->len)
+        memcpy(kept, sid->data, sid->len);
+    *ret = (struct wcow_bytes){.data = kept, .len = sid->len};
+    return WCOW_OK;
+}
+
+static int new_tree(struct wcow_build *b, struct wcow_stage_state *s, const char *owner,
+                    const char *creator, const struct wcow_chain *below, struct wcow_tree **ret,
+                    struct wcow_error *err)
+{
+    wcow_autobuf user = {0};
+    wcow_autobuf group = {0};
+    struct wcow_tree_options options = {.below = below, .now = wcow_filetime_of_unix(b->now_s, 0)};
+    int r = owner ? wcow_rights_chown(owner, &user, &group, err)
+                  : wcow_identity_sid(creator, &user, NULL, err);
+    if (r == WCOW_OK)
+        r = keep_sid(s, &user, &options.owner, err);
+    if (r == WCOW_OK)
+        r = keep_sid(s, &group, &options.group, err);
+    return r < 0 ? r : wcow_tree_new(&options, ret, err);
+}
+
 static int fill_copy(struct wcow_build *b, struct wcow_stage_state *s,
-                     const struct wcow_instruction *ins, struct wcow_tree *tree, unsigned step,
+                     const struct wcow_layer_step *of, struct wcow_tree *tree, unsigned step,
                      struct wcow_error *err)
 {
+    const struct wcow_instruction *ins = &of->ins;
     const struct wcow_copying copying = {
         .tree = tree,
         .copy = &ins->copy,
-        .workdir = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR),
+        .workdir = of->workdir,
         .now = wcow_filetime_of_unix(b->now_s, 0),
         .is_add = ins->kind == WCOW_INS_ADD,
     };
@@ -108,38 +140,139 @@ static int apply_chmod(const struct wcow_copy *copy, struct wcow_tree *tree, str
     return r;
 }
 
-int wcow_build_copy(struct wcow_build *b, struct wcow_stage_state *s,
-                    const struct wcow_instruction *ins, unsigned step, struct wcow_layer_made *ret,
-                    struct wcow_error *err)
+static int copy_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_layer_step *of, const struct wcow_chain *below,
+                     unsigned step, struct wcow_tree **ret, struct wcow_error *err)
 {
-    const struct wcow_chain below = wcow_layers_chain(&s->layers);
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
-    int r = wcow_build_layer_tree(b, s, ins->copy.chown, &below, &tree, err);
+    int r = new_tree(b, s, of->ins.copy.chown, of->user, below, &tree, err);
     if (r == WCOW_OK)
-        r = fill_copy(b, s, ins, tree, step, err);
+        r = fill_copy(b, s, of, tree, step, err);
     if (r == WCOW_OK)
-        r = apply_chmod(&ins->copy, tree, err);
-    return r < 0 ? r : wcow_build_add_layer(b, s, WCOW_TAKE_PTR(tree), step, ret, err);
+        r = apply_chmod(&of->ins.copy, tree, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(tree);
+    return r;
 }
 
-int wcow_build_workdir(struct wcow_build *b, struct wcow_stage_state *s,
-                       const struct wcow_instruction *ins, unsigned step,
-                       struct wcow_layer_made *ret, struct wcow_error *err)
+static int workdir_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                        const struct wcow_layer_step *of, const struct wcow_chain *below,
+                        struct wcow_tree **ret, struct wcow_error *err)
 {
-    const struct wcow_chain below = wcow_layers_chain(&s->layers);
-    const char *before = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR);
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     struct wcow_tree_node *dir = NULL;
-    wcow_autofree char *workdir = NULL;
     wcow_autofree char *path = NULL;
-    int r = wcow_winpath_workdir(before, ins->text, &workdir, err);
+    int r = wcow_winpath_to_layer(of->workdir, of->ins.text, &path, NULL, err);
     if (r == WCOW_OK)
-        r = wcow_winpath_to_layer(before, ins->text, &path, NULL, err);
-    if (r == WCOW_OK)
-        r = wcow_build_layer_tree(b, s, NULL, &below, &tree, err);
+        r = new_tree(b, s, NULL, of->user, below, &tree, err);
     if (r == WCOW_OK)
         r = wcow_tree_dir(tree, path, &dir, err);
     if (r == WCOW_OK)
-        r = wcow_image_config_set_string(s->config, WCOW_CONFIG_WORKING_DIR, workdir, err);
-    return r < 0 ? r : wcow_build_add_layer(b, s, WCOW_TAKE_PTR(tree), step, ret, err);
+        *ret = WCOW_TAKE_PTR(tree);
+    return r;
+}
+
+int wcow_build_step_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                         const struct wcow_layer_step *of, const struct wcow_chain *below,
+                         unsigned step, struct wcow_tree **ret, struct wcow_error *err)
+{
+    return of->ins.kind == WCOW_INS_WORKDIR ? workdir_tree(b, s, of, below, ret, err)
+                                            : copy_tree(b, s, of, below, step, ret, err);
+}
+
+/* ---- the step ---- */
+
+static int take_step(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                     const struct wcow_layer_step **ret, struct wcow_error *err)
+{
+    struct wcow_layer_step *of = wcow_arena_alloc(&s->arena, sizeof(*of));
+    const char *user = wcow_image_config_string(s->config, WCOW_CONFIG_USER);
+    const char *workdir = wcow_image_config_string(s->config, WCOW_CONFIG_WORKING_DIR);
+    user = wcow_arena_strdup(&s->arena, user);
+    workdir = wcow_arena_strdup(&s->arena, workdir);
+    if (!of || !user || !workdir)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
+    *of = (struct wcow_layer_step){.ins = *ins, .user = user, .workdir = workdir};
+    *ret = of;
+    return WCOW_OK;
+}
+
+/* By its inputs: 1 found, 0 not. */
+static int find_step(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_layer_step *of, struct wcow_input_key *key,
+                     struct wcow_step_note *note, struct wcow_error *err)
+{
+    int r = key->key.shape.text[0] ? wcow_build_knows_shape(b, s, &key->key.shape, err) : 0;
+    if (r == 1)
+        r = wcow_build_input_key(b, key, err);
+    if (r == WCOW_OK && key->key.key.text[0])
+        r = wcow_build_cached_layer(b, s, &key->key.key, &note->layer, err);
+    if (r != 1 || note->layer.size_bytes == 0)
+        return r;
+    r = wcow_build_add_desc(s, of, &note->layer, err);
+    s->created_s = b->has_epoch ? b->epoch_s : note->layer.created_s;
+    return r < 0 ? r : 1;
+}
+
+static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_layer_step *of, unsigned step, struct wcow_step_note *note,
+                     struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    int r = wcow_build_sync_layers(b, s, step, err);
+    if (r < 0)
+        return r;
+    const struct wcow_chain below = wcow_layers_chain(&s->layers);
+    r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
+    return r < 0 ? r : wcow_build_add_layer(b, s, of, WCOW_TAKE_PTR(tree), step, note, ret, err);
+}
+
+/* What was made is found by its inputs the next time. That it changed nothing, too. */
+static void remember_step(struct wcow_build *b, struct wcow_input_key *key,
+                          struct wcow_step_note *note, bool is_empty)
+{
+    if (!key->key.shape.text[0] || wcow_build_input_key(b, key, NULL) < 0)
+        return;
+    if (is_empty && (wcow_digest_of("", 0, &note->layer.digest, NULL) < 0 ||
+                     wcow_digest_of("", 0, &note->layer.diff_id, NULL) < 0))
+        return;
+    wcow_build_remember_layer(b, &key->key.shape, &key->key.key, &note->layer);
+}
+
+static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
+                        const struct wcow_layer_step *of, unsigned step,
+                        struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_input_key_done) struct wcow_input_key key = {0};
+    struct wcow_step_note note = {0};
+    int r = wcow_build_input_shape(b, s, of, step, &key, err);
+    if (r == WCOW_OK)
+        r = find_step(b, s, of, &key, &note, err);
+    if (r < 0)
+        return r;
+    *ret = (struct wcow_layer_made){.is_cached = r == 1, .is_empty = r && !note.layer.size_bytes};
+    if (r == 0) {
+        r = make_step(b, s, of, step, &note, ret, err);
+        if (r < 0)
+            return r;
+        remember_step(b, &key, &note, ret->is_empty);
+    }
+    note.input = key.key;
+    return wcow_build_note_step(s, &note, err);
+}
+
+int wcow_build_files_step(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_instruction *ins, unsigned step,
+                          struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    const struct wcow_layer_step *of = NULL;
+    wcow_autofree char *workdir = NULL;
+    int r = take_step(s, ins, &of, err);
+    if (r == WCOW_OK && ins->kind == WCOW_INS_WORKDIR)
+        r = wcow_winpath_workdir(of->workdir, ins->text, &workdir, err);
+    if (r == WCOW_OK)
+        r = find_or_make(b, s, of, step, ret, err);
+    return r < 0 || !workdir
+               ? r
+               : wcow_image_config_set_string(s->config, WCOW_CONFIG_WORKING_DIR, workdir, err);
 }

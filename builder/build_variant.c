@@ -163,6 +163,8 @@ static void stage_done(struct wcow_stage_state *s)
     for (size_t i = 0; i < s->n_descs; i++)
         wcow_descriptor_done(&s->descs[i]);
     free(s->descs);
+    free(s->own);
+    free(s->notes);
     wcow_env_done(&s->args);
     wcow_arena_done(&s->arena);
     (void)pthread_mutex_destroy(&s->syncing);

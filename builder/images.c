@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/images.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,31 +83,40 @@ static int check_platform(const struct wcow_local_image *image,
                      (const char *)is.data, (const char *)wanted.data);
 }
 
-int wcow_image_find(struct wcow_backend *b, const char *name, const struct wcow_platform *platform,
-                    struct wcow_local_image *ret, struct wcow_error *err)
+int wcow_image_load(struct wcow_backend *b, const struct wcow_image_record *record,
+                    const struct wcow_platform *platform, struct wcow_local_image *ret,
+                    struct wcow_error *err)
 {
-    struct wcow_image_record record = {0};
-    int r = wcow_image_get(&b->ctx, name, &record, err);
-    if (r < 0)
-        return r;
     WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    image.name = strdup(name);
-    image.target_digest = record.digest;
-    r = image.name ? wcow_reference_parse(name, &image.ref, err)
-                   : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
+    image.name = strdup(record->name);
+    image.target_digest = record->digest;
+    image.target_bytes = record->size_bytes;
+    (void)snprintf(image.target_type, sizeof(image.target_type), "%s", record->media_type);
+    int r = image.name ? wcow_reference_parse(record->name, &image.ref, err)
+                       : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
     if (r == WCOW_OK)
-        r = select_manifest(b, &record, platform, &image, err);
-    wcow_image_record_done(&record);
+        r = select_manifest(b, record, platform, &image, err);
     if (r == WCOW_OK)
         r = load_config(b, &image, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "image %s", name);
+        return wcow_error_wrap(r, err, "image %s", record->name);
     r = check_platform(&image, platform, err);
     if (r < 0)
         return r;
     *ret = image;
     image = (struct wcow_local_image){0};
     return WCOW_OK;
+}
+
+int wcow_image_find(struct wcow_backend *b, const char *name, const struct wcow_platform *platform,
+                    struct wcow_local_image *ret, struct wcow_error *err)
+{
+    struct wcow_image_record record = {0};
+    int r = wcow_image_get(&b->ctx, name, &record, err);
+    if (r == WCOW_OK)
+        r = wcow_image_load(b, &record, platform, ret, err);
+    wcow_image_record_done(&record);
+    return r;
 }
 
 /* ---- folders ---- */

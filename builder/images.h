@@ -19,6 +19,10 @@ struct wcow_local_image {
     struct wcow_manifest manifest;
     struct wcow_image_config *config;
     struct wcow_str_list folders; /**< of its layers, bottom first, where somebody asked */
+    /** Only its documents are here: its layers are fetched when somebody needs them. */
+    bool is_remote;
+    char target_type[WCOW_MEDIA_TYPE_MAX + 1]; /**< of what the name stands for; so below */
+    uint64_t target_bytes;
 };
 void wcow_local_image_done(struct wcow_local_image *image);
 
@@ -29,12 +33,24 @@ WCOW_NODISCARD int wcow_image_find(struct wcow_backend *b, const char *name,
                                    const struct wcow_platform *platform,
                                    struct wcow_local_image *ret, struct wcow_error *err);
 
-/** Pull @p name for @p platform into containerd's content store, and record the image. */
+/** The image @p name for @p platform from its registry: its documents, which the build's lease
+ * keeps in containerd's content store. */
 WCOW_NODISCARD int wcow_image_pull(struct wcow_backend *b, const char *name,
-                                   const struct wcow_platform *platform, unsigned step,
-                                   struct wcow_error *err);
+                                   const struct wcow_platform *platform,
+                                   struct wcow_local_image *ret, struct wcow_error *err);
+/** The layers of an image that was pulled, too, and its record in containerd's image store. Nothing
+ *  is done for an image that is there. */
+WCOW_NODISCARD int wcow_image_complete(struct wcow_backend *b, struct wcow_local_image *image,
+                                       unsigned step, struct wcow_error *err);
 
-/** Unpack those layers that the snapshotter has not got. */
+/** The image that a record stands for, from documents in the content store. */
+struct wcow_image_record;
+WCOW_NODISCARD int wcow_image_load(struct wcow_backend *b, const struct wcow_image_record *record,
+                                   const struct wcow_platform *platform,
+                                   struct wcow_local_image *ret, struct wcow_error *err);
+
+/** Unpack those layers that the snapshotter has not got; a layer whose blob is not there is fetched
+ *  first, where a registry is known that has it. */
 WCOW_NODISCARD int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image,
                                      unsigned step, struct wcow_error *err);
 

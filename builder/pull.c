@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An image from a registry into containerd's content store: manifests, config and layers, each with
- * the labels that keep what it refers to, then the image's record. */
-#include <pthread.h>
+/* An image from a registry into containerd's content store: manifests and config, each with the
+ * labels that keep what it refers to; layers and the image's record when they are needed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +9,9 @@
 #include "containerd/content.h"
 #include "containerd/images.h"
 
-enum { PARALLEL_FETCHES = 3 };
-
 struct puller {
     struct wcow_backend *backend;
     struct wcow_reference ref;
-    unsigned step;
     const struct wcow_platform *platform;
 };
 
@@ -32,105 +28,6 @@ static int label_child(struct wcow_labels *labels, const char *name, size_t inde
     char key[80];
     (void)snprintf(key, sizeof(key), "containerd.io/gc.ref.content.%s.%zu", name, index);
     return wcow_labels_set(labels, key, digest, err);
-}
-
-/* ---- layers ---- */
-
-struct fetch_progress {
-    const struct puller *puller;
-    const char *id;
-};
-
-static void show_fetch(void *ctx, uint64_t done, uint64_t total)
-{
-    const struct fetch_progress *f = ctx;
-    wcow_progress_status(f->puller->backend->progress, f->puller->step, f->id, done, total, false);
-}
-
-static int fetch_blob(const struct puller *p, const struct wcow_descriptor *blob,
-                      struct wcow_error *err)
-{
-    struct wcow_backend *b = p->backend;
-    wcow_autobuf name = {0};
-    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
-    int r = wcow_buf_addf(&name, err, "wcow-pull-%s-%s", b->unique, blob->digest.text);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_open(&b->ctx, (const char *)name.data, blob->digest.text,
-                                     blob->size_bytes, &writer, err);
-    const char *id = blob->digest.text;
-    if (r == WCOW_E_EXISTS) {
-        wcow_progress_status(b->progress, p->step, id, blob->size_bytes, blob->size_bytes, true);
-        return WCOW_OK;
-    }
-    if (r < 0)
-        return r;
-    struct fetch_progress shown = {.puller = p, .id = id};
-    const struct wcow_transfer transfer = {.progress = show_fetch, .ctx = &shown};
-    const struct wcow_sink sink = wcow_content_writer_sink(writer);
-    r = wcow_registry_fetch_blob(b->registry, &p->ref, blob, &sink, &transfer, err);
-    struct wcow_labels labels = {0};
-    if (r == WCOW_OK)
-        r = label_source(p, &labels, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_commit(writer, blob->digest.text, &labels, err);
-    wcow_labels_done(&labels);
-    if (r == WCOW_OK)
-        wcow_progress_status(b->progress, p->step, id, blob->size_bytes, blob->size_bytes, true);
-    return r < 0 ? wcow_error_wrap(r, err, "fetch %s", blob->digest.text) : WCOW_OK;
-}
-
-/* Layers of one manifest, taken in turn by a few threads. */
-struct fetching {
-    const struct puller *puller;
-    const struct wcow_manifest *manifest;
-    atomic_size_t next;
-    atomic_int failed;
-};
-struct fetcher {
-    struct fetching *shared;
-    pthread_t thread;
-    int result;
-    struct wcow_error err;
-};
-
-static void *fetch_layers(void *arg)
-{
-    struct fetcher *f = arg;
-    const struct wcow_manifest *m = f->shared->manifest;
-    for (;;) {
-        size_t i = atomic_fetch_add(&f->shared->next, 1);
-        if (i >= m->layer_count || atomic_load(&f->shared->failed))
-            return NULL;
-        f->result = fetch_blob(f->shared->puller, &m->layers[i], &f->err);
-        if (f->result < 0) {
-            atomic_store(&f->shared->failed, 1);
-            return NULL;
-        }
-    }
-}
-
-static int fetch_all(const struct puller *p, const struct wcow_manifest *manifest,
-                     struct wcow_error *err)
-{
-    struct fetching shared = {.puller = p, .manifest = manifest};
-    struct fetcher fetchers[PARALLEL_FETCHES] = {0};
-    size_t n = 0;
-    for (size_t i = 0; i < PARALLEL_FETCHES; i++)
-        fetchers[i].shared = &shared;
-    while (n + 1 < PARALLEL_FETCHES && n + 1 < manifest->layer_count &&
-           pthread_create(&fetchers[n].thread, NULL, fetch_layers, &fetchers[n]) == 0)
-        n++;
-    (void)fetch_layers(&fetchers[n]); /* this thread is one of them */
-    for (size_t i = 0; i < n; i++)
-        (void)pthread_join(fetchers[i].thread, NULL);
-    for (size_t i = 0; i <= n; i++) {
-        if (fetchers[i].result < 0) {
-            if (err)
-                *err = fetchers[i].err;
-            return fetchers[i].result;
-        }
-    }
-    return WCOW_OK;
 }
 
 /* ---- documents ---- */
@@ -170,8 +67,6 @@ static int pull_manifest(const struct puller *p, const struct wcow_buf *data,
     if (r == WCOW_OK)
         r = pull_config(p, &manifest, err);
     if (r == WCOW_OK)
-        r = fetch_all(p, &manifest, err);
-    if (r == WCOW_OK)
         r = wcow_labels_set(&labels, "containerd.io/gc.ref.content.config",
                             manifest.config.digest.text, err);
     for (size_t i = 0; r == WCOW_OK && i < manifest.layer_count; i++)
@@ -207,28 +102,71 @@ static int pull_index(const struct puller *p, const struct wcow_buf *data, const
     return r;
 }
 
-int wcow_image_pull(struct wcow_backend *b, const char *name, const struct wcow_platform *platform,
-                    unsigned step, struct wcow_error *err)
+/* From here on the layers can be fetched. */
+static int note_layers(const struct puller *p, const struct wcow_manifest *manifest,
+                       struct wcow_error *err)
 {
-    struct puller p = {.backend = b, .step = step, .platform = platform};
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < manifest->layer_count; i++)
+        r = wcow_blobs_add_remote(p->backend->blobs, &manifest->layers[i], &p->ref, err);
+    return r;
+}
+
+static int pull_documents(struct puller *p, struct wcow_descriptor *target, struct wcow_error *err)
+{
     wcow_autobuf data = {0};
-    wcow_auto_descriptor target = {0};
-    int r = wcow_reference_parse(name, &p.ref, err);
-    if (r == WCOW_OK)
-        r = wcow_registry_fetch_manifest(b->registry, &p.ref, &data, &target, err);
+    int r = wcow_registry_fetch_manifest(p->backend->registry, &p->ref, &data, target, err);
     if (r < 0)
         return r;
-    r = wcow_media_is_index(target.media_type) ? pull_index(&p, &data, target.media_type, err)
-                                               : pull_manifest(&p, &data, target.media_type, err);
+    return wcow_media_is_index(target->media_type)
+               ? pull_index(p, &data, target->media_type, err)
+               : pull_manifest(p, &data, target->media_type, err);
+}
+
+int wcow_image_pull(struct wcow_backend *b, const char *name, const struct wcow_platform *platform,
+                    struct wcow_local_image *ret, struct wcow_error *err)
+{
+    struct puller p = {.backend = b, .platform = platform};
+    wcow_auto_descriptor target = {0};
+    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
+    int r = wcow_reference_parse(name, &p.ref, err);
+    if (r == WCOW_OK)
+        r = pull_documents(&p, &target, err);
+    const struct wcow_image_record record = {.name = (char *)(uintptr_t)name,
+                                             .media_type = target.media_type,
+                                             .digest = target.digest,
+                                             .size_bytes = target.size_bytes};
+    if (r == WCOW_OK)
+        r = wcow_image_load(b, &record, platform, &image, err);
+    if (r == WCOW_OK)
+        r = note_layers(&p, &image.manifest, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "pull %s", name);
-    struct wcow_image_record record = {.name = strdup(name),
-                                       .media_type = strdup(target.media_type),
-                                       .digest = target.digest,
-                                       .size_bytes = target.size_bytes};
-    r = record.name && record.media_type
-            ? wcow_image_put(&b->ctx, &record, 0, err)
-            : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image's record");
-    wcow_image_record_done(&record);
-    return r;
+    *ret = image;
+    ret->is_remote = true;
+    image = (struct wcow_local_image){0};
+    return WCOW_OK;
+}
+
+/* Two platforms of one name may be completed at once: one after the other. */
+int wcow_image_complete(struct wcow_backend *b, struct wcow_local_image *image, unsigned step,
+                        struct wcow_error *err)
+{
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = wcow_buf_addf(&key, err, "complete %s", image->name);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->busy, (const char *)key.data, b->cancel, &hold, err);
+    if (r < 0 || !image->is_remote)
+        return r;
+    const struct wcow_image_record record = {.name = image->name,
+                                             .media_type = image->target_type,
+                                             .digest = image->target_digest,
+                                             .size_bytes = image->target_bytes};
+    r = wcow_blobs_fetch(b, image->manifest.layers, image->manifest.layer_count, step, err);
+    if (r == WCOW_OK)
+        r = wcow_image_put(&b->ctx, &record, 0, err);
+    if (r == WCOW_OK)
+        image->is_remote = false;
+    return r < 0 ? wcow_error_wrap(r, err, "pull %s", image->name) : WCOW_OK;
 }

@@ -113,7 +113,7 @@ static int unpack_missing(struct wcow_backend *b, const struct wcow_local_image 
 }
 
 static int unpack_layer(struct wcow_backend *b, const struct wcow_local_image *image, size_t i,
-                        struct wcow_error *err)
+                        unsigned step, struct wcow_error *err)
 {
     struct wcow_digest chain_id;
     struct wcow_digest parent = {0};
@@ -128,7 +128,10 @@ static int unpack_layer(struct wcow_backend *b, const struct wcow_local_image *i
         r = wcow_key_lock_hold(&b->busy, (const char *)key.data, b->cancel, &hold, err);
     if (r == WCOW_OK)
         r = is_unpacked(b, &chain_id, err); /* by another stage, meanwhile */
-    return r != 0 ? (r < 0 ? r : WCOW_OK) : unpack_missing(b, image, i, &chain_id, &parent, err);
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
+    r = wcow_blob_fetch(b, &image->manifest.layers[i], step, err);
+    return r < 0 ? r : unpack_missing(b, image, i, &chain_id, &parent, err);
 }
 
 /* The config keeps the snapshots from being collected, and the layer tells its diff ID. */
@@ -188,7 +191,7 @@ int wcow_image_unpack_layers(struct wcow_backend *b, const struct wcow_local_ima
         if (r < 0)
             return r;
         wcow_progress_status(b->progress, step, (const char *)id.data, 0, 0, false);
-        r = unpack_layer(b, image, i, err);
+        r = unpack_layer(b, image, i, step, err);
         if (r == WCOW_OK)
             wcow_progress_status(b->progress, step, (const char *)id.data, 0, 0, true);
     }

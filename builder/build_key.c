@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A step's key by its inputs: the chain ID of what lies below, the instruction, and the files that
+ * it copies. Nothing below is looked at: a step that was made before, here or by another builder,
+ * is found without a layer of its base.
+ *
+ * The files are those of a tree that lies on nothing: names, attributes, digests. What they become
+ * on the layers below follows from those layers, which the chain ID names. */
+#include <stdio.h>
+#include <string.h>
+
+#include "builder/build_internal.h"
+#include "builder/git.h"
+#include "builder/pattern.h"
+#include "builder/remote.h"
+
+void wcow_input_key_done(struct wcow_input_key *key)
+{
+    wcow_tree_free(WCOW_TAKE_PTR(key->tree));
+}
+
+/* ---- the instruction ---- */
+
+static void add(struct wcow_hash *hash, const char *text)
+{
+    wcow_hash_add(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+    wcow_hash_add(hash, text ? "1" : "0", 1);
+}
+
+static void add_strings(struct wcow_hash *hash, const struct wcow_strings *strings)
+{
+    char number[24];
+    (void)snprintf(number, sizeof(number), "%zu", strings->count);
+    add(hash, number);
+    for (size_t i = 0; i < strings->count; i++)
+        add(hash, strings->items[i]);
+}
+
+static void add_copy(struct wcow_hash *hash, const struct wcow_copy *copy)
+{
+    char flags[64];
+    (void)snprintf(flags, sizeof(flags), "%d %d %d %d %zu", copy->link, copy->parents,
+                   (int)copy->unpack, (int)copy->keep_git_dir, copy->content_count);
+    add(hash, flags);
+    add(hash, copy->dest);
+    add(hash, copy->chown);
+    add(hash, copy->chmod);
+    add(hash, copy->checksum);
+    add_strings(hash, &copy->sources);
+    add_strings(hash, &copy->excludes);
+}
+
+/* "" where nothing lies below. */
+static int chain_of(const struct wcow_image_config *config, struct wcow_digest *ret,
+                    struct wcow_error *err)
+{
+    size_t n = wcow_image_config_diff_id_count(config);
+    *ret = (struct wcow_digest){0};
+    return n ? wcow_image_config_chain_id(config, n, ret, err) : WCOW_OK;
+}
+
+static int add_step(const struct wcow_build *b, const struct wcow_stage_state *s,
+                    const struct wcow_layer_step *of, struct wcow_hash *hash,
+                    struct wcow_error *err)
+{
+    struct wcow_digest chain;
+    char number[64];
+    int r = chain_of(s->config, &chain, err);
+    if (r < 0)
+        return r;
+    (void)snprintf(number, sizeof(number), "%s 1 %lld", wcow_instruction_name(of->ins.kind),
+                   b->has_epoch ? (long long)b->epoch_s : -1);
+    add(hash, number);
+    add(hash, chain.text);
+    add(hash, of->user);
+    add(hash, of->workdir);
+    if (of->ins.kind == WCOW_INS_WORKDIR)
+        add(hash, of->ins.text);
+    else
+        add_copy(hash, &of->ins.copy);
+    return WCOW_OK;
+}
+
+/* ---- sources ---- */
+
+/* What patterns matched: a name decides where a file goes. */
+static int add_matches(struct wcow_context *context, const struct wcow_copy *copy,
+                       struct wcow_hash *hash, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < copy->sources.count; i++) {
+        wcow_auto_str_list found = {0};
+        if (!wcow_pattern_has_glob(copy->sources.items[i]))
+            continue;
+        r = wcow_context_glob(context, copy->sources.items[i], &found, err);
+        for (size_t k = 0; r == WCOW_OK && k < found.count; k++)
+            add(hash, found.items[k]);
+        add(hash, "");
+    }
+    return r;
+}
+
+/* The files of the context, archives as they are. */
+static int take_files(struct wcow_build *b, struct wcow_stage_state *s,
+                      const struct wcow_layer_step *of, struct wcow_context *context, unsigned step,
+                      struct wcow_hash *hash, struct wcow_tree **ret, struct wcow_error *err)
+{
+    static const struct wcow_chain nothing;
+    struct wcow_layer_step plain = *of;
+    plain.ins.kind = WCOW_INS_COPY;
+    plain.ins.copy.checksum = NULL;
+    int r = add_matches(context, &of->ins.copy, hash, err);
+    return r < 0 ? r : wcow_build_step_tree(b, s, &plain, &nothing, step, ret, err);
+}
+
+/* The layers of a stage or an image are what they are called by. */
+static int add_from(struct wcow_build *b, struct wcow_stage_state *s, const char *from,
+                    struct wcow_hash *hash, struct wcow_error *err)
+{
+    const char *named = wcow_build_named_image(b, from);
+    const struct wcow_image_config *config = NULL;
+    struct wcow_local_image *image = NULL;
+    struct wcow_stage_state *other = NULL;
+    struct wcow_digest chain;
+    ssize_t index = -1;
+    int r = named ? WCOW_OK : wcow_build_stage_named(b, s, from, &index, err);
+    if (r == WCOW_OK && index >= 0) {
+        r = wcow_build_await(b, s, (size_t)index, &other, err);
+        config = other ? other->config : NULL;
+    } else if (r == WCOW_OK) {
+        r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image,
+                                  err);
+        config = image ? image->config : NULL;
+    }
+    if (r == WCOW_OK)
+        r = chain_of(config, &chain, err);
+    if (r == WCOW_OK)
+        add(hash, chain.text);
+    return r;
+}
+
+static bool is_fetched(const struct wcow_copy *copy)
+{
+    for (size_t i = 0; i < copy->sources.count; i++) {
+        if (wcow_git_is_url(copy->sources.items[i]) || wcow_remote_is_http(copy->sources.items[i]))
+            return true;
+    }
+    return false;
+}
+
+/* 1 where the inputs are known, 0 where they are not before they are fetched. */
+static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
+                       const struct wcow_layer_step *of, unsigned step, struct wcow_hash *hash,
+                       struct wcow_tree **ret, struct wcow_error *err)
+{
+    const struct wcow_copy *copy = &of->ins.copy;
+    struct wcow_context *context = b->context;
+    if (of->ins.kind == WCOW_INS_WORKDIR)
+        return 1;
+    if (of->ins.kind == WCOW_INS_ADD && is_fetched(copy))
+        return 0;
+    if (copy->from) {
+        int r = wcow_build_named_folder(b, copy->from, &context, err);
+        if (r == 0)
+            r = add_from(b, s, copy->from, hash, err);
+        if (r < 0 || context == b->context)
+            return r < 0 ? r : 1;
+    }
+    int r = take_files(b, s, of, context, step, hash, ret, err);
+    return r < 0 ? r : 1;
+}
+
+/* ---- the key ---- */
+
+static int combine(const struct wcow_digest *prefix, const struct wcow_digest *files,
+                   struct wcow_digest *ret, struct wcow_error *err)
+{
+    char both[2 * WCOW_DIGEST_LEN + 1];
+    int n = snprintf(both, sizeof(both), "%s%s", prefix->text, files->text);
+    return wcow_digest_of(both, (size_t)n, ret, err);
+}
+
+static int make_shape(const struct wcow_build *b, struct wcow_input_key *key,
+                      struct wcow_error *err)
+{
+    const struct wcow_layer_write options = wcow_build_layer_options(b);
+    struct wcow_digest files;
+    if (!key->tree) {
+        key->key = (struct wcow_step_key){.key = key->prefix, .shape = key->prefix};
+        return WCOW_OK;
+    }
+    int r = wcow_layer_shape(key->tree, &options, &files, err);
+    return r < 0 ? r : combine(&key->prefix, &files, &key->key.shape, err);
+}
+
+int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
+                           const struct wcow_layer_step *of, unsigned step,
+                           struct wcow_input_key *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    struct wcow_error why = {0};
+    int r = wcow_hash_new(&hash, err);
+    if (r == WCOW_OK)
+        r = add_step(b, s, of, hash, err);
+    if (r < 0)
+        return r;
+    r = add_sources(b, s, of, step, hash, &ret->tree, &why);
+    if (r == 1) {
+        r = wcow_hash_digest(hash, &ret->prefix, err);
+        return r < 0 ? r : make_shape(b, ret, err);
+    }
+    /* What is wrong with the sources is said when they are copied to where they go; what seems
+     * wrong without the layers below may be right on them. */
+    if (r != WCOW_E_CANCELLED && r != WCOW_E_NOMEM)
+        return WCOW_OK;
+    if (err)
+        *err = why;
+    return r;
+}
+
+int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
+                         struct wcow_error *err)
+{
+    const struct wcow_layer_write options = wcow_build_layer_options(b);
+    struct wcow_digest files;
+    if (key->key.key.text[0])
+        return WCOW_OK;
+    int r = wcow_layer_key(key->tree, &options, &files, err);
+    return r < 0 ? r : combine(&key->prefix, &files, &key->key.key, err);
+}
