@@ -176,6 +176,8 @@ static int begin_scratch(struct wcow_build *b, struct wcow_stage_state *s, struc
 {
     s->created_s = b->now_s;
     int r = wcow_image_config_new(&s->platform, &s->config, err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_set_string(s->config, WCOW_CONFIG_WORKING_DIR, "C:\\", err);
     return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", WCOW_DEFAULT_PATH, err);
 }
 

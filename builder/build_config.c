@@ -207,9 +207,11 @@ static int set_env(struct wcow_stage_state *s, const struct wcow_instruction *in
                    struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++)
+    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++) {
+        wcow_env_unset(&s->args, ins->pairs.items[i].key);
         r = wcow_image_config_set_env(s->config, ins->pairs.items[i].key, ins->pairs.items[i].value,
                                       err);
+    }
     return r;
 }
 

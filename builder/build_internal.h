@@ -200,7 +200,7 @@ WCOW_NODISCARD int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stag
 /* build_stage.c: the instructions in turn */
 WCOW_NODISCARD int wcow_build_stage(struct wcow_build *b, struct wcow_stage_state *s,
                                     struct wcow_error *err);
-/** The value of a variable of this stage, ENV before ARG, as a lexer asks for it. */
+/** The variables of this stage; of an ENV and an ARG of one name the later one counts. */
 WCOW_NODISCARD int wcow_build_stage_env(const struct wcow_build *b,
                                         const struct wcow_stage_state *s, struct wcow_env *ret,
                                         struct wcow_error *err);

@@ -43,11 +43,12 @@ int wcow_build_stage_env(const struct wcow_build *b, const struct wcow_stage_sta
     (void)b;
     wcow_auto_str_list env = {0};
     ret->ignore_case = s->args.ignore_case;
-    int r = wcow_env_copy(ret, &s->args, err);
-    if (r == WCOW_OK)
-        r = wcow_image_config_list(s->config, WCOW_CONFIG_ENV, &env, err);
+    int r = wcow_image_config_list(s->config, WCOW_CONFIG_ENV, &env, err);
     for (size_t i = 0; r == WCOW_OK && i < env.count; i++)
         r = wcow_env_set_pair(ret, env.items[i], err);
+    /* An ENV after an ARG of its name has taken that away (build_config.c). */
+    for (size_t i = 0; r == WCOW_OK && i < s->args.count; i++)
+        r = wcow_env_set(ret, s->args.vars[i].name, s->args.vars[i].value, err);
     return r;
 }
 

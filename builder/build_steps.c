@@ -92,10 +92,6 @@ static int fill_copy(struct wcow_build *b, struct wcow_stage_state *s,
     int r = wcow_build_named_folder(b, ins->copy.from, &folder, err);
     if (r != 0)
         return r < 0 ? r : wcow_copy_from_context(&copying, folder, err);
-    if (ins->copy.parents)
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "--parents with --from: it is for files of a build context; name the "
-                         "folders in the destination instead");
     struct wcow_layers room = {0};
     const struct wcow_layers *layers = NULL;
     r = wcow_build_layers_of(b, s, ins->copy.from, step, &layers, &room, err);

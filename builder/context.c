@@ -273,8 +273,17 @@ int wcow_context_link(struct wcow_context *c, const struct wcow_context_item *li
 struct globbing {
     struct wcow_context *context;
     const char *pattern;
+    const struct wcow_pattern *deep; /* instead of it, where ** spans directories */
     struct wcow_str_list *found;
 };
+
+/* Whether a directory that was found already holds it. */
+static bool is_within_last(const struct wcow_str_list *found, const char *path)
+{
+    const char *last = found->count ? found->items[found->count - 1] : NULL;
+    size_t len = last ? strlen(last) : 0;
+    return last && strncmp(path, last, len) == 0 && path[len] == '/';
+}
 
 static int match_item(void *arg, const struct wcow_context_item *item, const char *below,
                       struct wcow_error *err)
@@ -282,7 +291,12 @@ static int match_item(void *arg, const struct wcow_context_item *item, const cha
     (void)below;
     struct globbing *g = arg;
     bool matches = false;
-    int r = wcow_pattern_glob(g->pattern, item->path, &matches, err);
+    int r = WCOW_OK;
+    if (g->deep)
+        matches = !is_within_last(g->found, item->path) &&
+                  wcow_pattern_matches(g->deep, item->path, strlen(item->path));
+    else
+        r = wcow_pattern_glob(g->pattern, item->path, &matches, err);
     if (r < 0 || !matches)
         return r;
     return wcow_str_list_add(g->found, item->path, err);
@@ -307,6 +321,21 @@ static char *fixed_part(const char *pattern)
     return strndup(pattern, end);
 }
 
+/* @p g has the pattern, cleaned. */
+static int glob(struct globbing *g, struct wcow_error *err)
+{
+    wcow_autofree char *top = fixed_part(g->pattern);
+    if (!top)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pattern");
+    struct stat st;
+    wcow_autoclose int fd = open_in_root(g->context, top, O_PATH | O_DIRECTORY);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return WCOW_OK;
+    const struct wcow_context_walking walking = {
+        .fn = match_item, .arg = g, .pattern = g->deep ? NULL : g->pattern};
+    return wcow_context_walk_with(g->context, top, &walking, err);
+}
+
 int wcow_context_glob(struct wcow_context *c, const char *pattern, struct wcow_str_list *ret,
                       struct wcow_error *err)
 {
@@ -318,14 +347,21 @@ int wcow_context_glob(struct wcow_context *c, const char *pattern, struct wcow_s
     r = wcow_pattern_glob(clean, "", &ignored, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
-    wcow_autofree char *top = fixed_part(clean);
-    if (!top)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pattern");
-    struct stat st;
-    wcow_autoclose int fd = open_in_root(c, top, O_PATH | O_DIRECTORY);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return WCOW_OK;
     struct globbing g = {.context = c, .pattern = clean, .found = ret};
-    const struct wcow_context_walking walking = {.fn = match_item, .arg = &g, .pattern = clean};
-    return wcow_context_walk_with(c, top, &walking, err);
+    return glob(&g, err);
+}
+
+int wcow_context_glob_deep(struct wcow_context *c, const char *pattern, struct wcow_str_list *ret,
+                           struct wcow_error *err)
+{
+    wcow_autofree char *clean = NULL;
+    WCOW_CLEANUP(wcow_pattern_free_p) struct wcow_pattern *deep = NULL;
+    int r = wcow_context_clean(pattern, &clean, err);
+    if (r < 0)
+        return r;
+    r = wcow_pattern_new(clean, &deep, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
+    struct globbing g = {.context = c, .pattern = clean, .deep = deep, .found = ret};
+    return glob(&g, err);
 }

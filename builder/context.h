@@ -53,6 +53,10 @@ WCOW_NODISCARD int wcow_context_find(struct wcow_context *c, const char *source,
 /** The paths that a pattern of COPY matches, sorted; none is no error here. */
 WCOW_NODISCARD int wcow_context_glob(struct wcow_context *c, const char *pattern,
                                      struct wcow_str_list *ret, struct wcow_error *err);
+/** The same with `**` for any number of directories, as COPY --parents has it. What lies in a
+ *  directory that matches is not named again. */
+WCOW_NODISCARD int wcow_context_glob_deep(struct wcow_context *c, const char *pattern,
+                                          struct wcow_str_list *ret, struct wcow_error *err);
 
 /** Each thing below directory @p dir that is not ignored: parents first, names in byte order.
  *  @p below is its path from @p dir on. Return < 0 to stop. Sockets are passed over. */

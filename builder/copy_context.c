@@ -226,6 +226,42 @@ static int no_match(const struct copier *c, const char *pattern, struct wcow_err
                      wcow_context_ignore(c->context) ? wcow_context_ignore_name(c->context) : "");
 }
 
+/* The pivot of --parents, "/./", behind the directory that stood before it in the pattern. */
+static int keep_pivot(const char *source, const char *match, struct wcow_str_list *ret,
+                      struct wcow_error *err)
+{
+    const char *pivot = strstr(source, "/./");
+    if (!pivot)
+        return wcow_str_list_add(ret, match, err);
+    wcow_autofree char *before = strndup(source, (size_t)(pivot - source));
+    wcow_autofree char *clean = NULL;
+    wcow_autobuf path = {0};
+    int r = before ? wcow_context_clean(before, &clean, err)
+                   : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    if (r < 0)
+        return r;
+    size_t end = *clean ? strcspn(match, "/") : 0;
+    for (const char *p = clean; *p; p++) {
+        if (*p == '/' && match[end] == '/')
+            end += 1 + strcspn(match + end + 1, "/");
+    }
+    const char *rest = match + end + (match[end] == '/');
+    r = wcow_buf_addf(&path, err, "%.*s/./%s", (int)end, match, rest);
+    return r < 0 ? r : wcow_str_list_add(ret, (const char *)path.data, err);
+}
+
+static int expand_pattern(const struct copier *c, const char *source, struct wcow_str_list *ret,
+                          struct wcow_error *err)
+{
+    if (!c->copying->copy->parents)
+        return wcow_context_glob(c->context, source, ret, err);
+    wcow_auto_str_list found = {0};
+    int r = wcow_context_glob_deep(c->context, source, &found, err);
+    for (size_t i = 0; r == WCOW_OK && i < found.count; i++)
+        r = keep_pivot(source, found.items[i], ret, err);
+    return r;
+}
+
 /* The sources with patterns replaced by what they match. One without a match is an error unless
  * another source gives something. */
 static int expand_sources(const struct copier *c, struct wcow_str_list *ret, struct wcow_error *err)
@@ -241,7 +277,7 @@ static int expand_sources(const struct copier *c, struct wcow_str_list *ret, str
             r = wcow_str_list_add(ret, sources->items[i], err);
         } else {
             size_t before = ret->count;
-            r = wcow_context_glob(c->context, sources->items[i], ret, err);
+            r = expand_pattern(c, sources->items[i], ret, err);
             if (r == WCOW_OK && ret->count == before)
                 without_match = sources->items[i];
         }

@@ -223,9 +223,35 @@ static int match_child(void *arg, const struct wcow_entry *child, struct wcow_er
     return wcow_str_list_add(&g->names, last_component(child->name), err);
 }
 
+/* "**": the directory and all below it. No link is followed, so this ends. */
+// NOLINTNEXTLINE(misc-no-recursion)
+static int add_directories(struct copier *c, const char *dir, struct wcow_str_list *ret,
+                           struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_layers_found_done) struct wcow_layers_found found = {0};
+    int r = wcow_layers_find(c->layers, dir, &found, err);
+    if (r <= 0 || found.entry.type != WCOW_ENTRY_DIR)
+        return r < 0 ? r : WCOW_OK;
+    struct wcow_chain chain = wcow_layers_chain(c->layers);
+    struct children children = {0};
+    r = wcow_str_list_add(ret, dir, err);
+    if (r == WCOW_OK)
+        r = wcow_chain_children(&chain, dir, note_child, &children, err);
+    for (size_t i = 0; r >= 0 && i < children.names.count; i++) {
+        wcow_autofree char *path = NULL;
+        r = join(dir, children.names.items[i], &path, err);
+        if (r == WCOW_OK)
+            r = add_directories(c, path, ret, err);
+    }
+    wcow_str_list_done(&children.names);
+    return r < 0 ? r : WCOW_OK;
+}
+
 static int glob_level(struct copier *c, const char *dir, const char *component,
                       struct wcow_str_list *ret, struct wcow_error *err)
 {
+    if (c->copying->copy->parents && strcmp(component, "**") == 0)
+        return add_directories(c, dir, ret, err);
     if (!wcow_pattern_has_glob(component)) {
         wcow_autofree char *path = NULL;
         int r = join(dir, component, &path, err);
@@ -282,29 +308,87 @@ static int expand(struct copier *c, const char *pattern, struct wcow_str_list *r
     return r;
 }
 
+/* How many components of a source's layer path stand before what --parents makes anew: "Files", and
+ * those before "/./". */
+static int count_fixed(const char *source, size_t *ret, struct wcow_error *err)
+{
+    const char *pivot = strstr(source, "/./");
+    wcow_autofree char *before = strndup(source, pivot ? (size_t)(pivot - source) : 0);
+    wcow_autofree char *path = NULL;
+    if (!before)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    int r = layer_path(before, &path, err);
+    *ret = 1;
+    for (const char *p = path; r == WCOW_OK && *p; p++)
+        *ret += *p == '/';
+    return r;
+}
+
+/* The directories of @p path from component @p fixed on, made in the destination. */
+static int copy_with_parents(struct copier *c, const char *path, size_t fixed,
+                             struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_layers_found_done) struct wcow_layers_found found = {0};
+    struct wcow_copy_dest whole = c->dest;
+    const char *rest = path;
+    for (size_t i = 0; i < fixed && *rest; i++)
+        rest += strcspn(rest, "/") + (rest[strcspn(rest, "/")] == '/');
+    int r = find_source(c, path, &found, err);
+    if (r < 0)
+        return r;
+    bool is_dir = r == 1 && found.entry.type == WCOW_ENTRY_DIR;
+    const char *slash = strrchr(rest, '/');
+    wcow_autofree char *parents =
+        is_dir ? strdup(rest) : strndup(rest, slash ? (size_t)(slash - rest) : 0);
+    if (!parents)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    wcow_autofree char *below = NULL;
+    r = *parents ? join(whole.path, parents, &below, err) : join("", whole.path, &below, err);
+    if (r < 0)
+        return r;
+    c->dest = (struct wcow_copy_dest){.tree = whole.tree, .path = below, .is_dir = true};
+    r = copy_source(c, path, err);
+    c->dest = whole;
+    return r;
+}
+
+/* What was found for one source as it is written. */
+static int copy_found(struct copier *c, const char *source, const struct wcow_str_list *found,
+                      struct wcow_error *err)
+{
+    size_t fixed = 0;
+    int r = c->copying->copy->parents ? count_fixed(source, &fixed, err) : WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < found->count; i++)
+        r = fixed ? copy_with_parents(c, found->items[i], fixed, err)
+                  : copy_source(c, found->items[i], err);
+    return r;
+}
+
+/* @p ret: for each source what it stands for. */
 static int expand_sources(struct copier *c, struct wcow_str_list *ret, struct wcow_error *err)
 {
     const struct wcow_strings *sources = &c->copying->copy->sources;
     const char *without_match = NULL;
+    size_t count = 0;
     for (size_t i = 0; i < sources->count; i++) {
         wcow_autofree char *path = NULL;
         int r = layer_path(sources->items[i], &path, err);
         if (r < 0)
             return r;
-        size_t before = ret->count;
         if (wcow_pattern_has_glob(path))
-            r = expand(c, path, ret, err);
+            r = expand(c, path, &ret[i], err);
         else
-            r = wcow_str_list_add(ret, path, err);
+            r = wcow_str_list_add(&ret[i], path, err);
         if (r < 0)
             return r;
-        if (ret->count == before)
+        count += ret[i].count;
+        if (ret[i].count == 0)
             without_match = sources->items[i];
     }
-    if (ret->count == 0 && without_match)
+    if (count == 0 && without_match)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "nothing in \"%s\" matches \"%s\"",
                          c->copying->copy->from, without_match);
-    return WCOW_OK;
+    return wcow_copy_dest_check(&c->dest, c->copying->copy->parents ? 1 : count, err);
 }
 
 static int copy_all(struct copier *c, struct wcow_error *err)
@@ -312,18 +396,21 @@ static int copy_all(struct copier *c, struct wcow_error *err)
     const struct wcow_copy *copy = c->copying->copy;
     struct wcow_chain chain = wcow_layers_chain(c->layers);
     const struct wcow_tree_options options = {.below = &chain, .now = c->copying->now};
-    wcow_auto_str_list sources = {0};
+    struct wcow_str_list *sources = calloc(copy->sources.count + 1, sizeof(*sources));
+    if (!sources)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for COPY");
     int r = wcow_tree_new(&options, &c->names, err);
     if (r == WCOW_OK)
         r = wcow_copy_dest_of(c->copying, &c->dest, err);
     if (r == WCOW_OK && copy->excludes.count > 0)
         r = wcow_ignore_new(copy->excludes.items, copy->excludes.count, &c->exclude, err);
     if (r == WCOW_OK)
-        r = expand_sources(c, &sources, err);
-    if (r == WCOW_OK)
-        r = wcow_copy_dest_check(&c->dest, sources.count, err);
-    for (size_t i = 0; r == WCOW_OK && i < sources.count; i++)
-        r = copy_source(c, sources.items[i], err);
+        r = expand_sources(c, sources, err);
+    for (size_t i = 0; r == WCOW_OK && i < copy->sources.count; i++)
+        r = copy_found(c, copy->sources.items[i], &sources[i], err);
+    for (size_t i = 0; i < copy->sources.count; i++)
+        wcow_str_list_done(&sources[i]);
+    free(sources);
     return r;
 }
 

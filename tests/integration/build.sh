@@ -310,8 +310,9 @@ check "nothing is left of what failed" no_builds_left
 
 printf 'FROM @BASE@\n' | dockerfile
 refused "an annotation of an index" 'makes a manifest and no index' build --annotation index:a=b
-printf 'FROM @BASE@ AS a\nFROM a\nCOPY --parents --from=a C:/Windows/System32/cmd.exe C:/x/\n' | dockerfile
-refused "--parents with --from" 'for files of a build context' build
+printf 'FROM @BASE@ AS a\nFROM scratch\nCOPY --parents --from=a C:/Windows/./System32/CMD.exe C:/x/\n' | dockerfile
+check "--parents with --from" build --output "$PARTS/with-parents"
+check "keeps the folders behind the pivot" test -f "$PARTS/with-parents/x/System32/cmd.exe"
 
 # ---- du, prune ----
 printf 'FROM @BASE@\nCOPY hello.txt C:/pruned\n' | dockerfile

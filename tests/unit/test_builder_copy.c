@@ -61,16 +61,22 @@ static struct wcow_tree *new_tree(const struct wcow_chain *below)
 }
 
 /* Sources are separated by spaces. */
+static void add_sources(struct wcow_arena *arena, struct wcow_copy *copy, const char *sources)
+{
+    char *rest = wcow_arena_strdup(arena, sources);
+    assert_non_null(rest);
+    for (char *word = strsep(&rest, " "); word; word = strsep(&rest, " "))
+        assert_ok(wcow_strings_add(arena, &copy->sources, word, &err));
+}
+
+static bool parents; /* --parents */
+
 static int copy_into(struct wcow_tree *tree, bool is_add, const char *sources, const char *dest,
                      struct wcow_error *err)
 {
     struct wcow_arena arena = {0};
-    struct wcow_copy copy = {.dest = dest, .unpack = WCOW_UNSET};
-    char words[256];
-    (void)snprintf(words, sizeof(words), "%s", sources);
-    char *rest = words;
-    for (char *word = strsep(&rest, " "); word; word = strsep(&rest, " "))
-        assert_int_equal(wcow_strings_add(&arena, &copy.sources, word, err), WCOW_OK);
+    struct wcow_copy copy = {.dest = dest, .unpack = WCOW_UNSET, .parents = parents};
+    add_sources(&arena, &copy, sources);
     const struct wcow_context_options options = {.path = root};
     struct wcow_context *context = NULL;
     assert_int_equal(wcow_context_open(&options, &context, err), WCOW_OK);
@@ -104,6 +110,54 @@ static void sources_go_where_docker_puts_them(void **state)
     assert_copies(false, "c.txt d", "C:/x/",
                   "Files Files/x Files/x/a.txt Files/x/c.txt Files/x/e Files/x/e/b.txt ");
     assert_copies(false, "no* c.txt", "C:/x/", "Files Files/x Files/x/c.txt ");
+}
+
+/* What lies below Files/s of a layer with s/a.txt, s/e/b.txt and s/e/f/c.txt. */
+static void assert_copies_of_layer(const char *sources, const char *want)
+{
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+    struct wcow_tree *from = new_tree(NULL);
+    assert_int_equal(copy_into(from, false, "d", "C:/s", NULL), WCOW_OK);
+    assert_int_equal(copy_into(from, false, "c.txt", "C:/s/e/f/", NULL), WCOW_OK);
+    wcow_tree_seal(from);
+    assert_ok(wcow_layer_source_of_tree(from, &source, &err));
+    struct wcow_layers layers = {0};
+    assert_ok(wcow_layers_push(&layers, source, &err));
+    struct wcow_arena arena = {0};
+    struct wcow_copy copy = {.dest = "C:/x/", .from = "s", .unpack = WCOW_UNSET, .parents = true};
+    add_sources(&arena, &copy, sources);
+    struct wcow_tree *tree = new_tree(NULL);
+    wcow_autobuf got = {0};
+    const struct wcow_copying copying = {.tree = tree, .copy = &copy, .now = 1000};
+    assert_ok(wcow_copy_from_layers(&copying, &layers, &err));
+    assert_ok(wcow_tree_each(tree, add_line, &got, &err));
+    assert_string_equal(got.data ? (const char *)got.data : "", want);
+    wcow_tree_free(tree);
+    wcow_layers_done(&layers);
+    wcow_arena_done(&arena);
+}
+
+static void parents_are_made_from_the_pivot_on(void **state)
+{
+    (void)state;
+    parents = true;
+    assert_copies(false, "d/e/b.txt", "C:/x/",
+                  "Files Files/x Files/x/d Files/x/d/e Files/x/d/e/b.txt ");
+    assert_copies(false, "./d/./e/b.txt", "C:/x/", "Files Files/x Files/x/e Files/x/e/b.txt ");
+    assert_copies(false, "d/**/*.txt", "C:/x/",
+                  "Files Files/x Files/x/d Files/x/d/a.txt Files/x/d/e Files/x/d/e/b.txt ");
+    assert_copies(false, "d/./**/b.*", "C:/x/", "Files Files/x Files/x/e Files/x/e/b.txt ");
+    assert_copies(false, "**/b.txt c.txt", "C:/x/",
+                  "Files Files/x Files/x/c.txt Files/x/d Files/x/d/e Files/x/d/e/b.txt ");
+    parents = false;
+    assert_copies_of_layer("/s/e/b.txt", "Files Files/x Files/x/s Files/x/s/e Files/x/s/e/b.txt ");
+    assert_copies_of_layer("/s/./e", "Files Files/x Files/x/e Files/x/e/b.txt Files/x/e/f "
+                                     "Files/x/e/f/c.txt ");
+    assert_copies_of_layer("/s/./**/*.txt a.nothing*",
+                           "Files Files/x Files/x/a.txt Files/x/e Files/x/e/b.txt Files/x/e/f "
+                           "Files/x/e/f/c.txt ");
+    assert_copies_of_layer(
+        "/S/E/**/C.TXT", "Files Files/x Files/x/S Files/x/S/E Files/x/S/E/f Files/x/S/E/f/C.TXT ");
 }
 
 static void what_cannot_be_is_refused(void **state)
@@ -169,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources_go_where_docker_puts_them),
+        cmocka_unit_test(parents_are_made_from_the_pivot_on),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(archives_are_unpacked_by_add_alone),
         cmocka_unit_test(members_stay_below_the_destination),
