@@ -14,7 +14,10 @@
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"
 
-enum { CHUNK_BYTES = 1 << 20 };
+enum {
+    CHUNK_BYTES = 256 << 10, /* two of them stay in a core's cache until they are used */
+    CHUNK_ALIGN = 4096,      /* the processor copies to such addresses fastest */
+};
 
 struct wcow_content_reader {
     struct wcow_digest digest;
@@ -181,7 +184,7 @@ static int open_file(struct wcow_content_reader *reader, const char *content_roo
         fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
     for (int i = 0; i < 2; i++) {
-        reader->chunks[i] = malloc(CHUNK_BYTES);
+        reader->chunks[i] = aligned_alloc(CHUNK_ALIGN, CHUNK_BYTES);
         if (!reader->chunks[i])
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a chunk of a blob");
     }

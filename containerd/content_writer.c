@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs written: STAT says what is there already, WRITE messages of up to 64 KiB go with several in
- * flight, COMMIT carries the offset and is answered twice. */
+/* Blobs written: STAT says what is there already, WRITE messages of up to 128 KiB go with several
+ * in flight, COMMIT carries the offset and is answered twice. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 enum {
     CHUNK_BYTES =
-        64 << 10, /* both sides copy a message several times: it should stay in the cache */
+        128 << 10, /* both sides copy a message several times: it should stay in the cache */
     MAX_IN_FLIGHT = 16,
     LOCK_TRIES = 40, /* containerd unlocks an ingest a moment after its last stream has ended */
     LOCK_WAIT_MS = 50,

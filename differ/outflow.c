@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-    SLOT_BYTES = 64 << 10, /* the size of a message to containerd: passed on without another copy */
-    N_SLOTS = 32,
+    /* The size of a message to containerd: passed on without another copy. */
+    SLOT_BYTES = 128 << 10,
+    N_SLOTS = 16,
 };
 
 struct slot {

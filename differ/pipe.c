@@ -7,12 +7,20 @@
 
 enum {
     SLOT_BYTES = 512 << 10, /* a hand-over is a wake-up: few of them */
-    N_SLOTS = 8,
+    /* What stands in the ring evens out stretches of small files, where the readers are the slower,
+     * and of large ones. One pipe at a time has a long ring; others at once make do with a short
+     * one, which bounds their memory. */
+    N_SLOTS = 20,
+    N_SLOTS_SHORT = 8,
+    SLOT_ALIGN = 4096, /* the processor copies whole pages far faster from such addresses */
 };
+
+/* A pipe has the long ring. */
+static atomic_flag long_ring_taken = ATOMIC_FLAG_INIT;
 
 struct slot {
     size_t len;
-    uint8_t data[SLOT_BYTES];
+    uint8_t *data;
 };
 
 struct reader {
@@ -35,6 +43,9 @@ struct wcow_pipe {
     int code; /* of the source, once ended */
     struct wcow_error error;
     struct reader readers[WCOW_PIPE_READERS];
+    bool is_long;
+    size_t n_slots;
+    uint8_t *memory; /* of the slots */
     struct slot slots[N_SLOTS];
 };
 
@@ -55,11 +66,11 @@ static uint64_t oldest_needed(const struct wcow_pipe *p)
 static struct slot *wait_for_slot(struct wcow_pipe *p)
 {
     pthread_mutex_lock(&p->lock);
-    while (!p->stop && p->n_filled - oldest_needed(p) >= N_SLOTS)
+    while (!p->stop && p->n_filled - oldest_needed(p) >= p->n_slots)
         pthread_cond_wait(&p->freed, &p->lock);
     bool over = p->stop;
     pthread_mutex_unlock(&p->lock);
-    return over ? NULL : &p->slots[p->n_filled % N_SLOTS];
+    return over ? NULL : &p->slots[p->n_filled % p->n_slots];
 }
 
 static void give_slot(struct wcow_pipe *p)
@@ -116,7 +127,7 @@ static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, str
     if (p->stop) {
         code = WCOW_FAIL(err, WCOW_E_CANCELLED, "stopped");
     } else if (r->next < p->n_filled) {
-        const struct slot *slot = &p->slots[r->next % N_SLOTS];
+        const struct slot *slot = &p->slots[r->next % p->n_slots];
         r->next++;
         r->holds = true;
         *ret_data = slot->data;
@@ -144,12 +155,38 @@ void wcow_pipe_stop(struct wcow_pipe *pipe)
     pthread_mutex_unlock(&pipe->lock);
 }
 
+/* Memory that is not used costs nothing: a small layer fills few slots. */
+static int take_memory(struct wcow_pipe *p, struct wcow_error *err)
+{
+    p->is_long = !atomic_flag_test_and_set(&long_ring_taken);
+    p->n_slots = p->is_long ? N_SLOTS : N_SLOTS_SHORT;
+    p->memory = aligned_alloc(SLOT_ALIGN, p->n_slots * SLOT_BYTES);
+    if (!p->memory)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pipeline");
+    for (size_t i = 0; i < p->n_slots; i++)
+        p->slots[i].data = p->memory + i * SLOT_BYTES;
+    return WCOW_OK;
+}
+
+static void give_memory_back(struct wcow_pipe *p)
+{
+    free(p->memory);
+    if (p->is_long)
+        atomic_flag_clear(&long_ring_taken);
+}
+
 int wcow_pipe_new(wcow_pipe_read_fn read, void *ctx, const atomic_bool *cancel,
                   struct wcow_pipe **ret, struct wcow_error *err)
 {
     struct wcow_pipe *p = calloc(1, sizeof(*p));
     if (!p)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pipeline");
+    int r = take_memory(p, err);
+    if (r < 0) {
+        give_memory_back(p);
+        free(p);
+        return r;
+    }
     p->read = read;
     p->ctx = ctx;
     p->cancel = cancel;
@@ -159,6 +196,7 @@ int wcow_pipe_new(wcow_pipe_read_fn read, void *ctx, const atomic_bool *cancel,
     (void)pthread_cond_init(&p->filled, NULL);
     (void)pthread_cond_init(&p->freed, NULL);
     if (pthread_create(&p->thread, NULL, run, p) != 0) {
+        give_memory_back(p);
         free(p);
         return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for unpacking");
     }
@@ -175,5 +213,6 @@ void wcow_pipe_free(struct wcow_pipe *pipe)
     (void)pthread_cond_destroy(&pipe->filled);
     (void)pthread_cond_destroy(&pipe->freed);
     (void)pthread_mutex_destroy(&pipe->lock);
+    give_memory_back(pipe);
     free(pipe);
 }

@@ -265,5 +265,6 @@ int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info, 
                          struct wcow_error *err)
 {
     info->n_entries = u->n_entries;
-    return wcow_layer_index_finish(WCOW_TAKE_PTR(u->index), info, sync, err);
+    int r = wcow_writeback_finish(u->writeback, err);
+    return r < 0 ? r : wcow_layer_index_finish(WCOW_TAKE_PTR(u->index), info, sync, err);
 }

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -127,4 +129,33 @@ void wcow_writeback_free(struct wcow_writeback *w)
     (void)pthread_cond_destroy(&w->taken);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
+}
+
+/* ---- the rest ---- */
+
+static atomic_flag rest_is_written = ATOMIC_FLAG_INIT;
+
+static void *write_rest(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    /* A failure is told to each open file: Commit's sync has one of its own. */
+    (void)syncfs(fd);
+    (void)close(fd);
+    atomic_flag_clear(&rest_is_written);
+    return NULL;
+}
+
+void wcow_writeback_rest(int fd)
+{
+    if (atomic_flag_test_and_set(&rest_is_written))
+        return;
+    pthread_t thread;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own >= 0 && pthread_create(&thread, NULL, write_rest, (void *)(intptr_t)own) == 0) {
+        (void)pthread_detach(thread);
+        return;
+    }
+    if (own >= 0)
+        (void)close(own);
+    atomic_flag_clear(&rest_is_written);
 }
