@@ -20,7 +20,8 @@
 
 enum {
     MAX_METHODS = WCOW_SNAPSHOTTER_METHODS + WCOW_DIFFER_METHODS,
-    PASS_ON_GRACE_MS = 60000, /* a layer that is being applied is worth waiting for */
+    /* Clients that connect anew wait meanwhile, and gRPC's give a connection 20 s. */
+    PASS_ON_GRACE_MS = 15000,
 };
 
 struct wcow_daemon {
@@ -197,6 +198,11 @@ int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon *
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(d);
     return r;
+}
+
+uint32_t wcow_daemon_busy_ms(const struct wcow_daemon *daemon)
+{
+    return wcow_rpc_server_busy_ms(daemon->server);
 }
 
 int wcow_daemon_pass_on(struct wcow_daemon *d, struct wcow_listener *ret, struct wcow_error *err)

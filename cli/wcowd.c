@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wcowd: the daemon. Opens the store, serves the plugins, waits for a signal. */
-#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cli/daemon.h"
 #include "cli/notify.h"
 #include "cli/settings.h"
+#include "cli/upgrade.h"
+
+enum {
+    LONG_CALL_MS = 1000, /* what is over by then doesn't hold up an upgrade */
+    QUIET_POLL_MS = 50,
+    QUIET_WAIT_MS = 600000,
+};
 
 /* Blocked before any thread starts, so that only the wait below sees them. */
 static sigset_t block_signals(void)
@@ -39,50 +44,28 @@ static void reload(int argc, char **argv)
 }
 
 /* @return the signal that ends this image of the program */
-static int wait_for_end(const sigset_t *set, int argc, char **argv)
+static int wait_for_end(const struct wcow_daemon *daemon, const sigset_t *set, int argc,
+                        char **argv)
 {
-    for (;;) {
-        int signal_number = sigwaitinfo(set, NULL);
-        if (signal_number == SIGHUP) {
+    const struct timespec pause = {.tv_nsec = QUIET_POLL_MS * 1000000L};
+    bool upgrades = false;
+    for (unsigned waited_ms = 0;;) {
+        int signal_number = upgrades ? sigtimedwait(set, NULL, &pause) : sigwaitinfo(set, NULL);
+        if (signal_number == SIGHUP)
             reload(argc, argv);
-        } else if (signal_number > 0) {
-            wcow_log(WCOW_LOG_INFO, signal_number == SIGUSR2 ? "upgrading" : "stopping",
-                     WCOW_INT("signal", signal_number));
+        if (signal_number == SIGTERM || signal_number == SIGINT) {
+            wcow_log(WCOW_LOG_INFO, "stopping", WCOW_INT("signal", signal_number));
             return signal_number;
         }
+        upgrades = upgrades || signal_number == SIGUSR2;
+        /* A layer that is being unpacked is waited for while all is served as ever. */
+        bool quiet = wcow_daemon_busy_ms(daemon) < LONG_CALL_MS;
+        if (upgrades && (quiet || waited_ms > QUIET_WAIT_MS)) {
+            wcow_log(WCOW_LOG_INFO, "upgrading", WCOW_INT("waited_ms", waited_ms));
+            return SIGUSR2;
+        }
+        waited_ms += upgrades ? QUIET_POLL_MS : 0;
     }
-}
-
-/* Where the program lies, also when another one has been put in its place since. */
-static void program_path(char out[PATH_MAX])
-{
-    static const char gone[] = " (deleted)";
-    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
-    size_t len = n > 0 ? (size_t)n : 0;
-    out[len] = '\0';
-    if (len > strlen(gone) && strcmp(out + len - strlen(gone), gone) == 0)
-        out[len - strlen(gone)] = '\0';
-}
-
-/* The program as it is on disk now takes the socket; callers see a connection that ends after its
- * calls, and wait in the socket for the next one. Back only where that cannot be. */
-static void upgrade(struct wcow_daemon **daemon, char **argv)
-{
-    struct wcow_error err = {0};
-    struct wcow_listener listener = {.fd = -1, .lock_fd = -1};
-    char program[PATH_MAX];
-    program_path(program);
-    int r = access(program, X_OK) < 0
-                ? WCOW_FAIL_ERRNO(&err, WCOW_E_DENIED, "cannot start \"%s\"", program)
-                : wcow_daemon_pass_on(*daemon, &listener, &err);
-    if (r < 0) {
-        wcow_log(WCOW_LOG_ERROR, "not upgraded", WCOW_STR("error", err.msg));
-        return;
-    }
-    wcow_daemon_free(WCOW_TAKE_PTR(*daemon));
-    (void)!wcow_listener_exec(&listener, program, argv, &err);
-    wcow_log(WCOW_LOG_ERROR, "cannot go on", WCOW_STR("error", err.msg));
-    wcow_listener_close(&listener);
 }
 
 static int serve(const struct wcow_settings *settings, const sigset_t *set, int argc, char **argv)
@@ -98,8 +81,8 @@ static int serve(const struct wcow_settings *settings, const sigset_t *set, int 
              WCOW_STR("address", settings->address), WCOW_STR("root", settings->root),
              WCOW_STR("services", settings->services), WCOW_INT("pid", getpid()));
     wcow_notify("READY=1");
-    while (daemon && wait_for_end(set, argc, argv) == SIGUSR2)
-        upgrade(&daemon, argv);
+    while (daemon && wait_for_end(daemon, set, argc, argv) == SIGUSR2)
+        wcow_upgrade(&daemon, argv);
     if (!daemon)
         return WCOW_EXIT_FAILURE;
     wcow_notify("STOPPING=1");

@@ -60,6 +60,7 @@ static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
         server->refusal = err;
         (void)pthread_mutex_unlock(&server->lock);
     }
+    server->accepted_ns = wcow_now_ns();
     grpc_server_add_channel_from_fd(refused ? server->refuser : server->server, fd, a->credentials);
     return true;
 }
@@ -121,8 +122,9 @@ void *wcow_server_accept(void *arg)
             while (accept_one(&a))
                 ;
     }
+    /* They are told to come again as all others are. */
     for (size_t i = 0; i < a.n_unjudged; i++)
-        (void)close(a.unjudged[i].fd);
+        (void)hand_over(&a, a.unjudged[i].fd, a.unjudged[i].pid, true);
     grpc_server_credentials_release(a.credentials);
     return NULL;
 }

@@ -79,7 +79,7 @@ void wcow_call_reset(struct wcow_rpc_call *call)
     atomic_store(&call->cancelled, false);
     call->watching = call->close_done = call->finish_done = false;
     call->on_cancel = NULL;
-    call->sending = call->sent_headers = call->finishing = false;
+    call->sending = call->sent_headers = call->finishing = call->ending = false;
 }
 
 void wcow_call_free(struct wcow_rpc_call *call)
@@ -186,35 +186,46 @@ static grpc_op status_op(struct wcow_rpc_call *call)
     return op;
 }
 
-/* The last batch; @p buffer, a unary reply, may be NULL. Touches the call no more once started. */
-static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
+/* Touches the call no more once started. */
+static void start_batch(struct wcow_write_gate_visitor *at_gate)
 {
+    struct wcow_rpc_call *call =
+        (struct wcow_rpc_call *)(void *)((char *)at_gate - offsetof(struct wcow_rpc_call, at_gate));
     grpc_op ops[4];
     size_t n = 0;
     if (!call->sent_headers)
         ops[n++] = headers_op();
-    if (buffer) {
-        call->sent = buffer;
-        ops[n++] = message_op(buffer);
-    }
-    ops[n++] = status_op(call);
-    if (!call->watching)
+    if (call->sent)
+        ops[n++] = message_op(call->sent);
+    if (call->ending)
+        ops[n++] = status_op(call);
+    if (call->ending && !call->watching)
         ops[n++] = close_op(call);
-    wcow_core_start(call->call, ops, n, &call->tag_finish);
+    call->sent_headers = true;
+    wcow_core_start(call->call, ops, n, call->ending ? &call->tag_finish : &call->tag_send);
+}
+
+static void write_batch(struct wcow_rpc_call *call)
+{
+    call->at_gate.go = start_batch;
+    if (wcow_write_gate_enter(&call->server->gate, &call->at_gate))
+        start_batch(&call->at_gate);
+}
+
+/* The last batch; @p buffer, a unary reply, may be NULL. */
+static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
+{
+    call->sent = buffer;
+    call->ending = true;
+    write_batch(call);
 }
 
 /* With the lock held and nothing in gRPC's hands. */
 static void start_send(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
 {
-    grpc_op ops[2];
-    size_t n = 0;
-    if (!call->sent_headers)
-        ops[n++] = headers_op();
-    ops[n++] = message_op(buffer);
-    call->sent_headers = true;
-    call->sending = true;
     call->sent = buffer;
-    wcow_core_start(call->call, ops, n, &call->tag_send);
+    call->sending = true;
+    write_batch(call);
 }
 
 /* With the lock held. A method that runs on the dispatch thread must not wait for it. */

@@ -17,6 +17,7 @@
 #include "rpc/arena.h"
 #include "rpc/pool.h"
 #include "rpc/server.h"
+#include "rpc/write_gate.h"
 
 struct wcow_rpc_call;
 
@@ -67,8 +68,11 @@ struct wcow_rpc_call {
     void (*on_cancel)(struct wcow_rpc_call *call);
     struct wcow_rpc_call *watch_next; /**< in the health service's list */
 
+    struct wcow_write_gate_visitor at_gate; /**< with the next batch to be written */
+    bool ending;                            /**< that batch is the last one */
+
     pthread_mutex_t lock;
-    bool sending; /**< a message is in gRPC's hands */
+    bool sending; /**< a message is in gRPC's hands, or at the gate */
     bool sent_headers;
     bool finishing; /**< finish() came while a message was being sent */
     struct wcow_outgoing *out_first;

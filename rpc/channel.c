@@ -17,9 +17,9 @@
 enum {
     LOOKAHEAD_BYTES = 8 << 20, /* lets content flow without a window update per chunk */
     READ_CHUNK_BYTES = 1 << 20,
-    CONNECT_MS = 5000, /* for a server that accepts but says nothing */
+    CONNECT_MS = 15000, /* for a server that accepts and says nothing: it may be upgrading */
     CONNECT_STEP_MS = 50,
-    MIN_BACKOFF_MS = 100,
+    FIRST_BACKOFF_MS = 100,
     MAX_BACKOFF_MS = 1000,
     MAX_REPLY_BYTES = 64 << 20,
 };
@@ -41,8 +41,8 @@ static grpc_channel *make_channel(const char *path)
         int_arg(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, LOOKAHEAD_BYTES),
         int_arg(GRPC_ARG_TCP_READ_CHUNK_SIZE, READ_CHUNK_BYTES),
         int_arg(GRPC_ARG_HTTP2_BDP_PROBE, 0),
-        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, MIN_BACKOFF_MS),
-        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, MIN_BACKOFF_MS),
+        int_arg(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, FIRST_BACKOFF_MS),
+        int_arg(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS), /* how long an attempt may take */
         int_arg(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, MAX_BACKOFF_MS),
         int_arg(GRPC_ARG_ENABLE_RETRIES, 1),
         int_arg(GRPC_ARG_ENABLE_HTTP_PROXY, 0),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "rpc/core.h"
+#include "rpc/goodbye.h"
 #include "rpc/message.h"
 #include "rpc/server_internal.h"
 #include "rpc/status.h"
@@ -20,10 +21,14 @@ enum {
     N_CATCH_ALLS = 2,      /* of methods that are unknown, of callers that are refused */
     POSTED_PER_METHOD = 4, /* calls that gRPC may begin before we come to post more */
     MAX_FREE_CALLS = 256,
-    CLOSE_GRACE_MS = 300, /* for clients to end their connections */
-    STOP_GRACE_MS = 10000,
-    STOP_POLL_MS = 20,
+    SETTLE_MS = 200,       /* until a connection is surely set up */
+    GATE_WAIT_MS = 500,    /* for what is being written to be read */
+    CLOSE_GRACE_MS = 300,  /* for clients to end connections without a call */
+    STOP_GRACE_MS = 10000, /* ... and with one */
+    STOP_POLL_MS = 5,
 };
+
+static const uint64_t NS_PER_MS = 1000000;
 
 void wcow_server_observe(struct wcow_rpc_server *server, const struct wcow_rpc_call *call, int code,
                          const char *message)
@@ -167,9 +172,11 @@ static void on_event(struct wcow_rpc_server *server, const struct wcow_tag *tag,
         on_over(server, call);
         break;
     case WCOW_TAG_SEND:
+        wcow_write_gate_leave(&server->gate);
         wcow_call_on_sent(call, ok);
         break;
     case WCOW_TAG_FINISH:
+        wcow_write_gate_leave(&server->gate);
         call->finish_done = true;
         on_over(server, call);
         break;
@@ -265,6 +272,7 @@ static void init_sync(struct wcow_rpc_server *server)
     (void)pthread_cond_init(&server->changed, &attr);
     (void)pthread_condattr_destroy(&attr);
     (void)pthread_mutex_init(&server->lock, NULL);
+    wcow_write_gate_init(&server->gate);
 }
 
 int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
@@ -318,33 +326,59 @@ int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err
     return WCOW_OK;
 }
 
-/* ---- stopping one ---- */
-
-/* Waits until no call runs and, with @p connections, no connection is left, or until the time is
- * over. With the lock held. */
-static void wait_idle(struct wcow_rpc_server *server, uint32_t grace_ms, bool connections)
+uint32_t wcow_rpc_server_busy_ms(const struct wcow_rpc_server *server)
 {
-    uint64_t until = wcow_now_ns() + (uint64_t)grace_ms * 1000000U;
-    struct timespec ts = {.tv_sec = (time_t)(until / 1000000000U),
-                          .tv_nsec = (long)(until % 1000000000U)};
-    int r = 0;
-    while ((server->n_active > 0 || (connections && server->n_shut_down < 2)) && r == 0)
-        r = pthread_cond_timedwait(&server->changed, &server->lock, &ts);
+    return (uint32_t)(wcow_pool_busy_ns(server->pool) / NS_PER_MS);
 }
 
+/* ---- stopping one ---- */
+
+static struct timespec after_ms(uint32_t ms)
+{
+    uint64_t at = wcow_now_ns() + (uint64_t)ms * NS_PER_MS;
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000U),
+                             .tv_nsec = (long)(at % 1000000000U)};
+}
+
+/* Clients are told to take their next calls elsewhere, while all is served as ever. */
+static void say_goodbye(struct wcow_rpc_server *server)
+{
+    /* gRPC writes the SETTINGS that must come first soon after a connection is handed over. */
+    uint64_t age_ns = wcow_now_ns() - server->accepted_ns;
+    if (age_ns < SETTLE_MS * NS_PER_MS)
+        (void)usleep((useconds_t)((SETTLE_MS * NS_PER_MS - age_ns) / 1000));
+    bool sure = wcow_write_gate_close(&server->gate, GATE_WAIT_MS);
+    (void)wcow_goodbye_say(server->listener.fd, sure);
+    wcow_write_gate_open(&server->gate);
+}
+
+/* Until clients have closed their connections, which they do with the answer to their last call.
+ * One that keeps its connection without calling on it is not waited for, nor is one beyond the
+ * grace time. */
+static void wait_for_clients(struct wcow_rpc_server *server)
+{
+    uint64_t begin_ns = wcow_now_ns();
+    uint64_t quiet_ns = begin_ns;
+    (void)pthread_mutex_lock(&server->lock);
+    while (wcow_goodbye_left(server->listener.fd) > 0) {
+        uint64_t now_ns = wcow_now_ns();
+        if (server->n_active > 0)
+            quiet_ns = now_ns;
+        if (now_ns - quiet_ns > CLOSE_GRACE_MS * NS_PER_MS ||
+            now_ns - begin_ns > server->stop_grace_ms * NS_PER_MS)
+            break;
+        struct timespec again = after_ms(STOP_POLL_MS);
+        (void)pthread_cond_timedwait(&server->changed, &server->lock, &again);
+    }
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+/* What is left now loses its calls. */
 static void shut_down(struct wcow_rpc_server *server)
 {
     struct wcow_tag tag = {.kind = WCOW_TAG_STOP};
     grpc_server_shutdown_and_notify(server->server, server->cq, &tag);
     grpc_server_shutdown_and_notify(server->refuser, server->cq, &tag);
-    wcow_health_stop(server->health);
-    (void)pthread_mutex_lock(&server->lock);
-    wait_idle(server, server->stop_grace_ms, false);
-    /* A call may have arrived that nobody has seen yet, and clients end their connections by
-     * themselves once they are told: a moment for both. */
-    wait_idle(server, CLOSE_GRACE_MS, true);
-    (void)pthread_mutex_unlock(&server->lock);
-    /* Ends idle connections too, which would otherwise be waited for. */
     grpc_server_cancel_all_calls(server->server);
     grpc_server_cancel_all_calls(server->refuser);
     (void)pthread_mutex_lock(&server->lock);
@@ -361,6 +395,9 @@ void wcow_rpc_server_stop(struct wcow_rpc_server *server)
     (void)eventfd_write(server->wake_fd, 1);
     if (server->acceptor)
         (void)pthread_join(server->acceptor, NULL);
+    say_goodbye(server);
+    wcow_health_stop(server->health);
+    wait_for_clients(server);
     shut_down(server);
     grpc_completion_queue_shutdown(server->cq);
     (void)pthread_join(server->dispatcher, NULL);
@@ -420,6 +457,7 @@ void wcow_rpc_server_free(struct wcow_rpc_server *server)
     free(server->methods);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_mutex_destroy(&server->lock);
+    wcow_write_gate_done(&server->gate);
     free(server);
     wcow_core_done();
 }

@@ -94,7 +94,11 @@ WCOW_NODISCARD int wcow_rpc_server_new(const struct wcow_rpc_server_options *opt
                                        struct wcow_rpc_server **ret, struct wcow_error *err);
 /** Begin to serve; returns at once. */
 WCOW_NODISCARD int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err);
-/** Take no new calls, let running ones end within the grace time, cancel the rest, wait for all. */
+/** How long the oldest of the WCOW_RPC_WORKER calls that run has been running. */
+uint32_t wcow_rpc_server_busy_ms(const struct wcow_rpc_server *server);
+/** Take no new connections, tell clients to connect anew, answer what they call until they have
+ * gone or the grace time is over, cancel the rest, wait for all. A client that connects meanwhile,
+ * and who was told so, waits in the socket: none of them loses a call if a successor has it. */
 void wcow_rpc_server_stop(struct wcow_rpc_server *server);
 /** Keep the socket beyond the server's end, for a successor (rpc/listener.h); before stop.
  *  @param grace_ms how long running calls may go on after stop, instead of the option's */

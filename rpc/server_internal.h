@@ -12,6 +12,7 @@ struct wcow_rpc_server {
     grpc_server *server;
     grpc_server *refuser; /**< of connections that are not admitted: it answers why */
     grpc_completion_queue *cq;
+    struct wcow_write_gate gate; /**< of what is written to clients */
     struct wcow_listener listener;
     struct wcow_pool *pool;
     struct wcow_health *health;
@@ -24,7 +25,8 @@ struct wcow_rpc_server {
     void *admit_ctx;
 
     pthread_t dispatcher, acceptor;
-    int wake_fd; /**< eventfd: ends the accept thread */
+    int wake_fd;          /**< eventfd: ends the accept thread */
+    uint64_t accepted_ns; /**< the last connection; the accept thread's, then the stopping one's */
     bool started, stopped;
 
     struct wcow_rpc_call *free_calls; /**< dispatch thread only */

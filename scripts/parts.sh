@@ -109,14 +109,16 @@ parts_wait() {
     done
 }
 
-# start_wcowd [OPTION...]: on $WCOWD_SOCKET, for the containerd to come.
+# start_wcowd [OPTION...]: on $WCOWD_SOCKET, for the containerd to come; WCOWD_PROGRAM is another one than
+# the build's.
 start_wcowd() {
-    [ -x "$WCOW_BUILD/wcowd" ] || parts_die "$WCOW_BUILD/wcowd is missing: build it first"
+    local program=${WCOWD_PROGRAM:-$WCOW_BUILD/wcowd}
+    [ -x "$program" ] || parts_die "$program is missing: build it first"
     WCOWD_ROOT=${WCOWD_ROOT:-$PARTS/wcow}
     WCOWD_SOCKET=$PARTS/wcowd.sock
     export WCOW_ROOT=$WCOWD_ROOT
     : >"$PARTS/wcowd.conf"
-    "$WCOW_BUILD/wcowd" --config "$PARTS/wcowd.conf" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
+    "$program" --config "$PARTS/wcowd.conf" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
         --containerd-address "$PARTS/containerd.sock" --log-level debug "$@" \
         >>"$PARTS/wcowd.log" 2>&1 &
     WCOWD_PID=$!
