@@ -25,6 +25,7 @@ struct wcow_build_options {
     struct wcow_str_list tags;       /**< references */
     struct wcow_str_list outputs;    /**< "type=image,…" */
     struct wcow_str_list annotations;
+    struct wcow_str_list attests;         /**< "type=provenance,…" */
     struct wcow_str_list build_contexts;  /**< "name=folder", "name=docker-image://…" */
     struct wcow_str_list no_cache_filter; /**< stages that are made anew */
     bool no_cache;
@@ -51,8 +52,8 @@ struct wcow_build_options {
 
 /** What came of it. */
 struct wcow_build_result {
-    struct wcow_digest image; /**< of the manifest */
-    struct wcow_digest config;
+    struct wcow_digest image; /**< of the manifest, or of the index */
+    bool uses_stdout;         /**< an output went there */
 };
 
 /** Build. On failure the excerpt of the Dockerfile that the error is about is appended to

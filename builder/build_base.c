@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "builder/build_internal.h"
+#include "builder/build_provenance.h"
 #include "builder/hive_path.h"
 #include "containerd/images.h"
 
@@ -285,7 +285,9 @@ static int take_image(struct wcow_build *b, struct wcow_stage_state *s,
 {
     s->base = image;
     s->created_s = created_of(b, image->config);
-    int r = wcow_image_config_copy(image->config, &s->config, err);
+    int r = wcow_build_note_image(b, s, image, err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_copy(image->config, &s->config, err);
     if (r == WCOW_OK)
         r = give_path(b, s, image, step, err);
     if (r == WCOW_OK)

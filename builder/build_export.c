@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The target's image: completed, stored, named, pushed, written to files. */
+/* The targets' images, out: completed, stored, named, pushed, written to files. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,177 +8,206 @@
 #include "base/beneath.h"
 #include "base/fd.h"
 #include "builder/build_internal.h"
-#include "builder/json_text.h"
+#include "builder/build_provenance.h"
 #include "builder/output_files.h"
+#include "image/build_metadata.h"
 
 struct export
 {
     struct wcow_build *build;
-    struct wcow_built_image image;
-    struct wcow_str_list names; /* normalised */
-    struct wcow_output *outputs;
-    size_t n_outputs;
-    unsigned step;
+    const struct wcow_build_asked *asked;
+    struct wcow_built built;
+    struct wcow_build_provenance provenance;
 };
 
-/* ---- what was asked for ---- */
+/* ---- the images ---- */
 
-static int add_name(struct export *e, const char *text, struct wcow_error *err)
+static int set_labels(const struct wcow_build *b, struct wcow_image_config *config,
+                      struct wcow_error *err)
 {
-    struct wcow_reference ref;
-    wcow_autobuf name = {0};
-    int r = wcow_reference_parse(text, &ref, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "the name \"%s\"", text);
-    if (ref.digest.text[0])
-        return WCOW_FAIL(err, WCOW_E_INVALID, "the name \"%s\" has a digest; leave it out", text);
-    wcow_reference_set_default_tag(&ref);
-    r = wcow_reference_format(&ref, &name, err);
-    for (size_t i = 0; r == WCOW_OK && i < e->names.count; i++) {
-        if (strcmp(e->names.items[i], (const char *)name.data) == 0)
-            return WCOW_OK;
-    }
-    return r < 0 ? r : wcow_str_list_add(&e->names, (const char *)name.data, err);
-}
-
-static int add_output_names(struct export *e, const struct wcow_output *o, struct wcow_error *err)
-{
-    if (!o->name)
-        return WCOW_OK;
-    return add_name(e, o->name, err);
-}
-
-static int parse_output(struct export *e, const char *text, struct wcow_error *err)
-{
-    int r = wcow_output_parse(text, &e->outputs[e->n_outputs], err);
-    if (r == WCOW_OK)
-        e->n_outputs++;
-    return r;
-}
-
-static bool has_image_output(const struct export *e)
-{
-    for (size_t i = 0; i < e->n_outputs; i++) {
-        if (e->outputs[i].type == WCOW_OUTPUT_IMAGE)
-            return true;
-    }
-    return false;
-}
-
-/* Those that --output names; an image where it names none, or none that --push could push. */
-static int parse_outputs(struct export *e, struct wcow_error *err)
-{
-    const struct wcow_build_options *o = e->build->options;
-    e->outputs = calloc(o->outputs.count + 1, sizeof(*e->outputs));
-    if (!e->outputs)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < o->outputs.count; i++)
-        r = parse_output(e, o->outputs.items[i], err);
-    if (r == WCOW_OK && (e->n_outputs == 0 || (o->push && !has_image_output(e))))
-        r = parse_output(e, "type=image", err);
-    return r;
-}
-
-static int take_outputs(struct export *e, struct wcow_error *err)
-{
-    const struct wcow_build_options *o = e->build->options;
-    int r = parse_outputs(e, err);
-    for (size_t i = 0; r == WCOW_OK && i < o->tags.count; i++)
-        r = add_name(e, o->tags.items[i], err);
-    for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++)
-        r = add_output_names(e, &e->outputs[i], err);
-    bool pushes = o->push;
-    for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++)
-        pushes |= e->outputs[i].push;
-    if (r == WCOW_OK && pushes && e->names.count == 0)
-        r = WCOW_FAIL(err, WCOW_E_INVALID, "--push needs a name to push to: -t REGISTRY/NAME:TAG");
-    return r;
-}
-
-/* ---- the image ---- */
-
-static int set_pair(const char *text, const char *option, char **ret_key, const char **ret_value,
-                    struct wcow_error *err)
-{
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "%s %s is not key=value", option, text);
-    *ret_key = strndup(text, (size_t)(equals - text));
-    *ret_value = equals + 1;
-    return *ret_key ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %s", option);
-}
-
-/* The key less the level that it may name. There is no index to have annotations. */
-static int annotation_name(const char *key, const char **ret, struct wcow_error *err)
-{
-    static const char *const others[] = {"index:", "index-descriptor:", "manifest-descriptor:"};
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (strncmp(key, others[i], strlen(others[i])) == 0)
-            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                             "--annotation %s: this build makes a manifest and no index; the level "
-                             "is \"manifest:\"",
-                             key);
+    for (size_t i = 0; r == WCOW_OK && i < b->options->labels.count; i++) {
+        const char *text = b->options->labels.items[i];
+        const char *equals = strchr(text, '=');
+        if (!equals || equals == text)
+            return WCOW_FAIL(err, WCOW_E_INVALID, "--label %s is not key=value", text);
+        wcow_autofree char *key = strndup(text, (size_t)(equals - text));
+        r = key ? wcow_image_config_set_label(config, key, equals + 1, err)
+                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --label");
     }
-    *ret = strncmp(key, "manifest:", 9) == 0 ? key + 9 : key;
-    return WCOW_OK;
+    return r;
 }
 
-static int complete_config(struct export *e, struct wcow_stage_state *s, struct wcow_error *err)
+static int complete_image(struct export *e, size_t i, struct wcow_error *err)
 {
     const struct wcow_build *b = e->build;
+    struct wcow_stage_state *s = wcow_build_target_of(b, i);
+    struct wcow_built_image *image = &e->built.images[i];
+    const struct wcow_platform *platform = &b->variants[i].platform;
+    const struct wcow_annotations *annotations = &e->asked->annotations;
     int r = wcow_image_config_set_created(s->config, s->created_s, 0, err);
-    for (size_t i = 0; r == WCOW_OK && i < b->options->labels.count; i++) {
-        wcow_autofree char *key = NULL;
-        const char *value = NULL;
-        r = set_pair(b->options->labels.items[i], "--label", &key, &value, err);
-        if (r == WCOW_OK)
-            r = wcow_image_config_set_label(s->config, key, value, err);
-    }
-    for (size_t i = 0; r == WCOW_OK && i < b->options->annotations.count; i++) {
-        wcow_autofree char *key = NULL;
-        const char *value = NULL;
-        r = set_pair(b->options->annotations.items[i], "--annotation", &key, &value, err);
-        const char *name = NULL;
-        if (r == WCOW_OK)
-            r = annotation_name(key, &name, err);
-        if (r == WCOW_OK)
-            r = wcow_str_map_set(&e->image.annotations, name, value, err);
-    }
-    e->image.config = s->config;
-    e->image.layers = s->descs;
-    e->image.n_layers = s->n_descs;
-    e->image.base = s->base;
-    e->image.created_s = s->created_s;
+    if (r == WCOW_OK)
+        r = set_labels(b, s->config, err);
+    if (r == WCOW_OK)
+        r = wcow_annotations_select(annotations, WCOW_ANNOTATION_MANIFEST, platform,
+                                    &image->annotations, err);
+    if (r == WCOW_OK && e->asked->is_index)
+        r = wcow_annotations_select(annotations, WCOW_ANNOTATION_MANIFEST_DESCRIPTOR, platform,
+                                    &image->descriptor_annotations, err);
+    image->config = s->config;
+    image->layers = s->descs;
+    image->n_layers = s->n_descs;
+    image->base = s->base;
+    if (s->created_s > e->built.created_s)
+        e->built.created_s = s->created_s;
     return r;
 }
 
-/* Manifest and layers as a local image, for unpacking. */
-static int unpack(struct export *e, struct wcow_error *err)
+static int complete(struct export *e, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    int r = wcow_manifest_parse(e->image.manifest_data.data, e->image.manifest_data.len, NULL,
-                                &image.manifest, err);
+    struct wcow_built *built = &e->built;
+    const struct wcow_annotations *annotations = &e->asked->annotations;
+    built->images = calloc(e->build->n_variants, sizeof(*built->images));
+    if (!built->images)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
+    built->n_images = e->build->n_variants;
+    built->is_index = e->asked->is_index;
+    int r = wcow_annotations_select(annotations, WCOW_ANNOTATION_INDEX, NULL,
+                                    &built->index_annotations, err);
     if (r == WCOW_OK)
-        r = wcow_image_config_copy(e->image.config, &image.config, err);
-    return r < 0 ? r : wcow_image_unpack(e->build->backend, &image, e->step, err);
+        r = wcow_annotations_select(annotations, WCOW_ANNOTATION_INDEX_DESCRIPTOR, NULL,
+                                    &built->index_descriptor_annotations, err);
+    for (size_t i = 0; r == WCOW_OK && i < built->n_images; i++)
+        r = complete_image(e, i, err);
+    return r;
 }
 
-static int export_image(struct export *e, const struct wcow_output *o, struct wcow_error *err)
+/* ---- the documents ---- */
+
+static int store_one(struct export *e, size_t i, unsigned step, struct wcow_error *err)
 {
     struct wcow_backend *backend = e->build->backend;
+    struct wcow_built_image *image = &e->built.images[i];
+    int r = wcow_output_store_image(backend, &e->built, image, step, err);
+    if (r < 0 || !e->asked->attest.provenance)
+        return r;
+    r = wcow_build_provenance_of(&e->provenance, i, image, &image->statement, err);
+    image->predicate_type = WCOW_PROVENANCE_PREDICATE_TYPE;
+    return r < 0 ? r : wcow_output_store_statement(backend, &e->built, image, step, err);
+}
+
+static int store(struct export *e, unsigned step, struct wcow_error *err)
+{
     int r = WCOW_OK;
-    if (o->store && e->names.count)
-        r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, 0), e->step, err);
-    for (size_t i = 0; o->store && r == WCOW_OK && i < e->names.count; i++)
-        r = wcow_output_name(backend, &e->image, e->names.items[i], e->step, err);
-    if (r == WCOW_OK && o->unpack)
-        r = unpack(e, err);
+    for (size_t i = 0; r == WCOW_OK && i < e->built.n_images; i++)
+        r = store_one(e, i, step, err);
+    return r < 0 ? r : wcow_output_store_target(e->build->backend, &e->built, step, err);
+}
+
+/* ---- containerd, registries ---- */
+
+/* Manifest and layers as a local image, for unpacking. */
+static int unpack(struct export *e, const struct wcow_built_image *built, unsigned step,
+                  struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
+    int r = wcow_descriptor_copy(&built->config_desc, &image.manifest.config, err);
+    for (size_t i = 0; r == WCOW_OK && i < built->n_layers; i++)
+        r = wcow_manifest_add_layer(&image.manifest, &built->layers[i], err);
+    if (r == WCOW_OK)
+        r = wcow_image_config_copy(built->config, &image.config, err);
+    return r < 0 ? r : wcow_image_unpack(e->build->backend, &image, step, err);
+}
+
+/* What is kept here, or written to a file, needs its layers; what is only pushed may not. */
+static int need_layers(struct export *e, unsigned step, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < e->build->n_variants; i++)
+        r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, i), step, err);
+    return r;
+}
+
+static int export_image(struct export *e, const struct wcow_output *o, unsigned step,
+                        struct wcow_error *err)
+{
+    struct wcow_backend *backend = e->build->backend;
+    const struct wcow_str_list *names = &e->asked->names;
+    bool is_kept = (o->store && names->count > 0) || o->unpack;
+    int r = is_kept ? need_layers(e, step, err) : WCOW_OK;
+    for (size_t i = 0; o->store && r == WCOW_OK && i < names->count; i++)
+        r = wcow_output_name(backend, &e->built, names->items[i], step, err);
+    for (size_t i = 0; o->unpack && r == WCOW_OK && i < e->built.n_images; i++)
+        r = unpack(e, &e->built.images[i], step, err);
     if (r < 0 || !(o->push || e->build->options->push))
         return r;
-    for (size_t i = 0; r == WCOW_OK && i < e->names.count; i++)
-        r = wcow_output_push(backend, &e->image, e->names.items[i], e->step, err);
+    for (size_t i = 0; r == WCOW_OK && i < names->count; i++)
+        r = wcow_output_push(backend, &e->built, names->items[i], o->push_by_digest, step, err);
     return r;
+}
+
+/* ---- files ---- */
+
+/* "windows/amd64" as a folder's name, as buildx has it: "windows_amd64". */
+static char *folder_of(const struct wcow_platform *platform)
+{
+    wcow_autobuf text = {0};
+    if (wcow_platform_format(platform, &text, NULL) < 0)
+        return NULL;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '/')
+            text.data[i] = '_';
+    }
+    return wcow_buf_take_str(&text);
+}
+
+static void parts_done(struct wcow_files_parts *parts)
+{
+    for (size_t i = 0; i < parts->n; i++)
+        free(parts->items[i].folder);
+    free(parts->items);
+}
+
+static int take_parts(struct export *e, const struct wcow_output *o, unsigned step,
+                      struct wcow_files_parts *ret, struct wcow_error *err)
+{
+    struct wcow_build *b = e->build;
+    ret->items = calloc(b->n_variants, sizeof(*ret->items));
+    if (!ret->items)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+    for (; ret->n < b->n_variants; ret->n++) {
+        struct wcow_stage_state *s = wcow_build_target_of(b, ret->n);
+        struct wcow_files_part *part = &ret->items[ret->n];
+        int r = wcow_build_sync_layers(b, s, step, err);
+        if (r < 0)
+            return r;
+        part->layers = &s->layers;
+        part->time_s = s->created_s;
+        if (b->n_variants == 1 || !o->platform_split)
+            continue;
+        part->folder = folder_of(&b->variants[ret->n].platform);
+        if (!part->folder)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+    }
+    return o->platform_split ? WCOW_OK : wcow_files_check(ret, b->options->cancel, err);
+}
+
+static int export_files(struct export *e, const struct wcow_output *o, unsigned step,
+                        struct wcow_error *err)
+{
+    struct wcow_build *b = e->build;
+    WCOW_CLEANUP(parts_done) struct wcow_files_parts parts = {0};
+    const char *what = o->type == WCOW_OUTPUT_TAR ? "sending tarball" : "copying files";
+    int r = take_parts(e, o, step, &parts, err);
+    if (r < 0)
+        return r;
+    wcow_progress_status(b->progress, step, what, 0, 0, false);
+    r = o->type == WCOW_OUTPUT_TAR ? wcow_files_to_tar(&parts, o->dest, b->options->cancel, err)
+                                   : wcow_files_to_folder(&parts, o->dest, b->options->cancel, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "--output %s", o->dest);
+    wcow_progress_status(b->progress, step, what, 0, 0, true);
+    return WCOW_OK;
 }
 
 /* ---- --iidfile, --metadata-file ---- */
@@ -187,30 +216,21 @@ static int write_file(const char *path, const struct wcow_buf *text, struct wcow
 {
     wcow_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write %s", path);
     return wcow_fd_write(fd, text->data, text->len, path, err);
 }
 
 static int write_metadata(const struct export *e, const char *path, struct wcow_error *err)
 {
+    const struct wcow_built *built = &e->built;
     wcow_autobuf text = {0};
-    wcow_autobuf names = {0};
-    const struct wcow_descriptor *d = &e->image.manifest_desc;
-    int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < e->names.count; i++)
-        r = wcow_buf_addf(&names, err, "%s%s", i ? "," : "", e->names.items[i]);
-    if (r == WCOW_OK)
-        r = wcow_buf_addf(&text, err,
-                          "{\n  \"containerimage.config.digest\": \"%s\",\n"
-                          "  \"containerimage.descriptor\": {\n    \"mediaType\": \"%s\",\n"
-                          "    \"digest\": \"%s\",\n    \"size\": %llu\n  },\n"
-                          "  \"containerimage.digest\": \"%s\",\n  \"image.name\": ",
-                          e->image.config_desc.digest.text, d->media_type, d->digest.text,
-                          (unsigned long long)d->size_bytes, d->digest.text);
-    if (r == WCOW_OK)
-        r = wcow_json_text_add(&text, names.data ? (const char *)names.data : "", err);
-    if (r == WCOW_OK)
-        r = wcow_buf_add_str(&text, "\n}\n", err);
+    const struct wcow_build_metadata metadata = {
+        .target = &built->target,
+        .config = built->is_index ? NULL : &built->images[0].config_desc.digest,
+        .names = &e->asked->names,
+        .predicates = e->provenance.predicates,
+        .n_predicates = e->provenance.n_predicates};
+    int r = wcow_build_metadata_write(&metadata, &text, err);
     return r < 0 ? r : write_file(path, &text, err);
 }
 
@@ -218,7 +238,7 @@ static int write_files(const struct export *e, struct wcow_error *err)
 {
     const struct wcow_build_options *o = e->build->options;
     wcow_autobuf id = {0};
-    int r = wcow_buf_add_str(&id, e->image.manifest_desc.digest.text, err);
+    int r = wcow_buf_add_str(&id, e->built.target.digest.text, err);
     if (r == WCOW_OK && o->iidfile)
         r = write_file(o->iidfile, &id, err);
     if (r == WCOW_OK && o->metadata_file)
@@ -226,89 +246,85 @@ static int write_files(const struct export *e, struct wcow_error *err)
     return r;
 }
 
-/* ---- files ---- */
-
-static int export_files(struct export *e, const struct wcow_output *o, struct wcow_error *err)
-{
-    struct wcow_build *b = e->build;
-    struct wcow_stage_state *s = wcow_build_target_of(b, 0);
-    int r = wcow_build_sync_layers(b, s, e->step, err);
-    if (r < 0)
-        return r;
-    wcow_autobuf text = {0};
-    if (wcow_buf_addf(&text, NULL, "copying files to %s", o->dest) == WCOW_OK)
-        wcow_progress_status(b->progress, e->step, (const char *)text.data, 0, 0, false);
-    r = o->type == WCOW_OUTPUT_TAR
-            ? wcow_files_to_tar(&s->layers, o->dest, b->options->cancel, err)
-            : wcow_files_to_folder(&s->layers, o->dest, b->options->cancel, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "--output %s", o->dest);
-    if (text.len)
-        wcow_progress_status(b->progress, e->step, (const char *)text.data, 0, 0, true);
-    return WCOW_OK;
-}
-
 /* ---- all ---- */
 
-static int export_one(struct export *e, const struct wcow_output *o, struct wcow_error *err)
+static const char *title_of(const struct wcow_output *o)
 {
     switch (o->type) {
+    case WCOW_OUTPUT_OCI:
+        return "exporting to oci image format";
+    case WCOW_OUTPUT_DOCKER:
+        return "exporting to docker image format";
+    case WCOW_OUTPUT_LOCAL:
+        return "exporting to client directory";
+    case WCOW_OUTPUT_TAR:
+        return "exporting to client tarball";
     case WCOW_OUTPUT_IMAGE:
-        return export_image(e, o, err);
+        break;
+    }
+    return "exporting to image";
+}
+
+static int export_to(struct export *e, const struct wcow_output *o, unsigned step,
+                     struct wcow_error *err)
+{
+    int r = e->built.target.size_bytes ? WCOW_OK : store(e, step, err);
+    if (r < 0)
+        return r;
+    switch (o->type) {
+    case WCOW_OUTPUT_IMAGE:
+        return export_image(e, o, step, err);
     case WCOW_OUTPUT_LOCAL:
     case WCOW_OUTPUT_TAR:
-        return export_files(e, o, err);
+        return export_files(e, o, step, err);
     case WCOW_OUTPUT_OCI:
     case WCOW_OUTPUT_DOCKER:
         break;
     }
-    int r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, 0), e->step, err);
-    return r < 0 ? r
-                 : wcow_output_archive(e->build->backend, &e->image, o, &e->names, e->step, err);
+    r = need_layers(e, step, err);
+    return r < 0
+               ? r
+               : wcow_output_archive(e->build->backend, &e->built, o, &e->asked->names, step, err);
+}
+
+static int export_one(struct export *e, const struct wcow_output *o, struct wcow_error *err)
+{
+    struct wcow_progress *progress = e->build->progress;
+    unsigned step = wcow_progress_start(progress, title_of(o));
+    int r = export_to(e, o, step, err);
+    wcow_progress_end(progress, step, wcow_build_end_of(r, false), r < 0 && err ? err->msg : NULL);
+    return r;
 }
 
 static int export_all(struct export *e, struct wcow_error *err)
 {
-    int r = wcow_output_store(e->build->backend, &e->image, e->step, err);
-    for (size_t i = 0; r == WCOW_OK && i < e->n_outputs; i++)
-        r = export_one(e, &e->outputs[i], err);
+    int r = complete(e, err);
+    if (r == WCOW_OK && e->asked->attest.provenance)
+        r = wcow_build_provenance_init(e->build, &e->provenance, err);
+    for (size_t i = 0; r == WCOW_OK && i < e->asked->n_outputs; i++)
+        r = export_one(e, &e->asked->outputs[i], err);
     return r < 0 ? r : write_files(e, err);
 }
 
 int wcow_build_check_outputs(struct wcow_build *b, struct wcow_error *err)
 {
-    struct export e = {.build = b};
-    int r = take_outputs(&e, err);
-    for (size_t i = 0; e.outputs && i < e.n_outputs; i++)
-        wcow_output_done(&e.outputs[i]);
-    free(e.outputs);
-    wcow_str_list_done(&e.names);
-    return r;
+    wcow_autofree struct wcow_platform *platforms = calloc(b->n_variants, sizeof(*platforms));
+    if (!platforms)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --platform");
+    for (size_t i = 0; i < b->n_variants; i++)
+        platforms[i] = b->variants[i].platform;
+    return wcow_build_asked_take(b->options, platforms, b->n_variants, &b->asked, err);
 }
 
 int wcow_build_export(struct wcow_build *b, struct wcow_build_result *ret, struct wcow_error *err)
 {
-    struct wcow_stage_state *s = wcow_build_target_of(b, 0);
-    struct export e = {.build = b};
-    int r = take_outputs(&e, err);
-    if (r == WCOW_OK)
-        r = complete_config(&e, s, err);
+    struct export e = {.build = b, .asked = &b->asked};
+    int r = export_all(&e, err);
     if (r == WCOW_OK) {
-        e.step = wcow_progress_start(b->progress, "exporting to image");
-        r = export_all(&e, err);
-        enum wcow_progress_end end = WCOW_PROGRESS_DONE;
-        if (r < 0)
-            end = r == WCOW_E_CANCELLED ? WCOW_PROGRESS_CANCELED : WCOW_PROGRESS_ERROR;
-        wcow_progress_end(b->progress, e.step, end, r < 0 && err ? err->msg : NULL);
+        ret->image = e.built.target.digest;
+        ret->uses_stdout = wcow_build_asked_stdout(&b->asked);
     }
-    if (r == WCOW_OK) {
-        ret->image = e.image.manifest_desc.digest;
-        ret->config = e.image.config_desc.digest;
-    }
-    for (size_t i = 0; e.outputs && i < e.n_outputs; i++)
-        wcow_output_done(&e.outputs[i]);
-    free(e.outputs);
-    wcow_str_list_done(&e.names);
-    wcow_built_image_done(&e.image);
+    wcow_build_provenance_done(&e.provenance);
+    wcow_built_done(&e.built);
     return r;
 }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "builder/build.h"
+#include "builder/build_outputs.h"
 #include "builder/cache_steps.h"
 #include "builder/cmdline.h"
 #include "builder/context.h"
@@ -17,6 +18,7 @@
 #include "builder/layers.h"
 #include "builder/run.h"
 #include "builder/words_env.h"
+#include "image/provenance.h"
 #include "store/cache.h"
 
 struct wcow_variant;
@@ -97,6 +99,7 @@ struct wcow_variant {
     struct wcow_env predefined;
     struct wcow_env globals; /**< ARGs before the first FROM */
     struct wcow_stage_state *stages;
+    struct wcow_materials materials; /**< what came from elsewhere, for the provenance */
 };
 
 /** An image that stages begin with or copy from. */
@@ -141,6 +144,7 @@ struct wcow_build {
     size_t n_images;
     struct wcow_build_checkout *checkouts;
     size_t n_checkouts;
+    struct wcow_build_asked asked;
     struct wcow_made *made;
     size_t n_made;
 };

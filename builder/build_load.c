@@ -169,6 +169,7 @@ void wcow_build_done(struct wcow_build *b)
     }
     free(b->checkouts);
     free(b->made);
+    wcow_build_asked_done(&b->asked);
     wcow_env_done(&b->build_args);
     wcow_context_free(b->context);
     wcow_build_cache_close(b->cache);

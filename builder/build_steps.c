@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "builder/build_internal.h"
+#include "builder/build_provenance.h"
 #include "builder/copy.h"
 #include "builder/identity.h"
 #include "builder/rights.h"
@@ -39,6 +39,8 @@ int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const
         return layers_of_stage(b, s, (size_t)index, step, room, err);
     struct wcow_local_image *image = NULL;
     r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image, err);
+    if (r == WCOW_OK)
+        r = wcow_build_note_image(b, s, image, err);
     return r < 0 ? r : wcow_build_open_image(b, s, image, step, room, err);
 }
 

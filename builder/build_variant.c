@@ -184,6 +184,7 @@ void wcow_build_variants_done(struct wcow_build *b)
         for (size_t k = 0; v->stages && k < n; k++)
             wcow_layer_sources_done(&v->stages[k].sources);
         free(v->stages);
+        wcow_materials_done(&v->materials);
         wcow_env_done(&v->predefined);
         wcow_env_done(&v->globals);
         wcow_arena_done(&v->arena);

@@ -104,14 +104,14 @@ static int add_docker_manifest(const struct wcow_built_image *image,
 }
 
 /* One entry a name, as containerd and skopeo look for them; one without where there is none. */
-static int finish(const struct wcow_built_image *image, const struct wcow_str_list *names,
+static int finish(const struct wcow_built *built, const struct wcow_str_list *names,
                   struct wcow_oci_writer *writer, struct wcow_error *err)
 {
     size_t n = names->count ? names->count : 1;
     struct wcow_descriptor *entries = calloc(n, sizeof(*entries));
     int r = entries ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
     for (size_t i = 0; r == WCOW_OK && i < n; i++) {
-        r = wcow_descriptor_copy(&image->manifest_desc, &entries[i], err);
+        r = wcow_descriptor_copy(&built->target, &entries[i], err);
         if (r < 0 || names->count == 0)
             break;
         struct wcow_reference ref;
@@ -131,33 +131,44 @@ static int finish(const struct wcow_built_image *image, const struct wcow_str_li
     return r;
 }
 
-static int write_layout(struct wcow_backend *b, const struct wcow_built_image *image,
+static int add_documents(const struct wcow_built *built, struct wcow_oci_writer *writer,
+                         struct wcow_error *err)
+{
+    struct wcow_digest digest;
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < built->n_documents; i++) {
+        const struct wcow_document *d = &built->documents[i];
+        if (!wcow_oci_writer_has(writer, d->desc.digest.text))
+            r = wcow_oci_writer_add_bytes(writer, d->data.data, d->data.len, &digest, err);
+    }
+    return r;
+}
+
+static int write_layout(struct wcow_backend *b, const struct wcow_built *built,
                         const struct wcow_output *output, const struct wcow_str_list *names,
                         const struct wcow_oci_output *to, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_oci_writer_free_p) struct wcow_oci_writer *writer = NULL;
-    struct wcow_digest digest;
     int r = wcow_oci_writer_new(to, &writer, err);
-    for (size_t i = 0; r == WCOW_OK && i < image->n_layers; i++)
-        r = add_layer(b, writer, &image->layers[i], err);
+    for (size_t i = 0; r == WCOW_OK && i < built->n_images; i++) {
+        const struct wcow_built_image *image = &built->images[i];
+        for (size_t k = 0; r == WCOW_OK && k < image->n_layers; k++)
+            r = add_layer(b, writer, &image->layers[k], err);
+    }
     if (r == WCOW_OK)
-        r = wcow_oci_writer_add_bytes(writer, image->config_data.data, image->config_data.len,
-                                      &digest, err);
-    if (r == WCOW_OK)
-        r = wcow_oci_writer_add_bytes(writer, image->manifest_data.data, image->manifest_data.len,
-                                      &digest, err);
+        r = add_documents(built, writer, err);
     if (r == WCOW_OK && output->type == WCOW_OUTPUT_DOCKER)
-        r = add_docker_manifest(image, names, writer, err);
-    return r < 0 ? r : finish(image, names, writer, err);
+        r = add_docker_manifest(&built->images[0], names, writer, err);
+    return r < 0 ? r : finish(built, names, writer, err);
 }
 
 /* ---- a tar ---- */
 
-static int write_tar(struct wcow_backend *b, const struct wcow_built_image *image,
+static int write_tar(struct wcow_backend *b, const struct wcow_built *built,
                      const struct wcow_output *output, const struct wcow_str_list *names, int fd,
                      struct wcow_error *err)
 {
-    struct tar_output t = {.archive = archive_write_new(), .time_s = image->created_s};
+    struct tar_output t = {.archive = archive_write_new(), .time_s = built->created_s};
     if (!t.archive)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
     int r = WCOW_OK;
@@ -168,7 +179,7 @@ static int write_tar(struct wcow_backend *b, const struct wcow_built_image *imag
     const struct wcow_oci_output to = {
         .add_directory = add_directory, .add_file = add_file, .ctx = &t};
     if (r == WCOW_OK)
-        r = write_layout(b, image, output, names, &to, err);
+        r = write_layout(b, built, output, names, &to, err);
     if (r == WCOW_OK && archive_write_close(t.archive) != ARCHIVE_OK)
         r = tar_failed(&t, output->dest, err);
     if (r < 0)
@@ -178,7 +189,7 @@ static int write_tar(struct wcow_backend *b, const struct wcow_built_image *imag
 }
 
 /* Under another name first: what stands at the destination is whole. */
-static int write_tar_file(struct wcow_backend *b, const struct wcow_built_image *image,
+static int write_tar_file(struct wcow_backend *b, const struct wcow_built *built,
                           const struct wcow_output *output, const struct wcow_str_list *names,
                           struct wcow_error *err)
 {
@@ -190,7 +201,7 @@ static int write_tar_file(struct wcow_backend *b, const struct wcow_built_image 
     wcow_autoclose int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", output->dest);
-    r = write_tar(b, image, output, names, fd, err);
+    r = write_tar(b, built, output, names, fd, err);
     if (r == WCOW_OK && rename(tmp, output->dest) < 0)
         r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", output->dest);
     if (r < 0)
@@ -198,7 +209,7 @@ static int write_tar_file(struct wcow_backend *b, const struct wcow_built_image 
     return r;
 }
 
-static int write_folder(struct wcow_backend *b, const struct wcow_built_image *image,
+static int write_folder(struct wcow_backend *b, const struct wcow_built *built,
                         const struct wcow_output *output, const struct wcow_str_list *names,
                         struct wcow_error *err)
 {
@@ -207,20 +218,20 @@ static int write_folder(struct wcow_backend *b, const struct wcow_built_image *i
     if (r < 0)
         return r;
     const struct wcow_oci_output to = wcow_oci_directory_output(dir);
-    return write_layout(b, image, output, names, &to, err);
+    return write_layout(b, built, output, names, &to, err);
 }
 
-int wcow_output_archive(struct wcow_backend *b, const struct wcow_built_image *image,
+int wcow_output_archive(struct wcow_backend *b, const struct wcow_built *built,
                         const struct wcow_output *output, const struct wcow_str_list *names,
                         unsigned step, struct wcow_error *err)
 {
     int r = WCOW_OK;
     if (!output->is_tar)
-        r = write_folder(b, image, output, names, err);
+        r = write_folder(b, built, output, names, err);
     else if (strcmp(output->dest, "-") == 0)
-        r = write_tar(b, image, output, names, STDOUT_FILENO, err);
+        r = write_tar(b, built, output, names, STDOUT_FILENO, err);
     else
-        r = write_tar_file(b, image, output, names, err);
+        r = write_tar_file(b, built, output, names, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "write %s", output->dest);
     wcow_autobuf text = {0};

@@ -24,43 +24,79 @@ struct wcow_output {
     char *dest;  /**< a file, "-" for standard output; local: a folder */
     bool is_tar; /**< oci: false writes a folder */
     bool push;   /**< image */
-    bool unpack; /**< image */
-    bool store;  /**< image: false only pushes */
+    bool push_by_digest;
+    bool unpack;         /**< image */
+    bool store;          /**< image: false only pushes */
+    bool platform_split; /**< local, tar: a folder a platform where there are several */
+    struct wcow_str_list annotations; /**< as --annotation has them */
 };
 void wcow_output_done(struct wcow_output *output);
 /** "type=image,name=…,push=true", "type=registry,…", "type=oci,dest=FILE", "type=docker,…",
- *  "type=local,dest=DIR", "type=tar,dest=FILE", or the short form: DIR, or "-" for a tar.
+ *  "type=local,dest=DIR", "type=tar,dest=FILE", or the short form: DIR, or "-" for a tar. What
+ *  BuildKit's exporters also take and is always so here (gzip, OCI's media types, times rewritten)
+ *  is accepted as far as it asks for that.
  * WCOW_E_INVALID, WCOW_E_UNSUPPORTED say what is taken.
  */
 WCOW_NODISCARD int wcow_output_parse(const char *text, struct wcow_output *ret,
                                      struct wcow_error *err);
 
-/** A finished image, its layers in the content store. */
+/** A finished image of one platform, its layers in the content store. */
 struct wcow_built_image {
-    struct wcow_image_config *config; /**< complete */
-    struct wcow_descriptor *layers;   /**< bottom first */
+    struct wcow_image_config *config; /**< complete; borrowed */
+    struct wcow_descriptor *layers;   /**< bottom first; borrowed */
     size_t n_layers;
-    struct wcow_str_map annotations;
-    int64_t created_s;                   /**< of the record and archives */
-    const struct wcow_local_image *base; /**< NULL: scratch */
-    struct wcow_buf config_data;         /**< filled by wcow_output_store() */
-    struct wcow_buf manifest_data;
-    struct wcow_descriptor config_desc;
-    struct wcow_descriptor manifest_desc;
+    struct wcow_str_map annotations;            /**< of the manifest */
+    struct wcow_str_map descriptor_annotations; /**< of its descriptor in an index */
+    const struct wcow_local_image *base;        /**< NULL: scratch */
+    struct wcow_descriptor config_desc;         /**< filled by wcow_output_store_image(), */
+    struct wcow_descriptor manifest_desc;       /**< with the platform */
+    struct wcow_buf statement;                  /**< in-toto; empty: there is none */
+    const char *predicate_type;                 /**< of the statement */
+    struct wcow_descriptor attestation_desc;    /**< of its manifest */
 };
-void wcow_built_image_done(struct wcow_built_image *image);
 
-/** Write config and manifest into the content store, with the labels that keep what they need. */
-WCOW_NODISCARD int wcow_output_store(struct wcow_backend *b, struct wcow_built_image *image,
-                                     unsigned step, struct wcow_error *err);
-/** Make @p name (a reference, normalised) stand for the image. */
-WCOW_NODISCARD int wcow_output_name(struct wcow_backend *b, const struct wcow_built_image *image,
+/** A document of the result: what is written besides layers. */
+struct wcow_document {
+    struct wcow_descriptor desc;
+    struct wcow_buf data;
+};
+
+/** What a build came to: an image, or an index of several. Zero-initialise. */
+struct wcow_built {
+    struct wcow_built_image *images; /**< owned; one a platform */
+    size_t n_images;
+    bool is_index;
+    struct wcow_str_map index_annotations;
+    struct wcow_str_map index_descriptor_annotations;
+    int64_t created_s;               /**< of the records and archives */
+    struct wcow_document *documents; /**< each behind those that it refers to */
+    size_t n_documents;
+    struct wcow_descriptor target; /**< what the names stand for: the index, or the manifest */
+};
+void wcow_built_done(struct wcow_built *built);
+
+/* output_store.c: into the content store, with the labels that keep what each needs */
+/** Config and manifest of one image. */
+WCOW_NODISCARD int wcow_output_store_image(struct wcow_backend *b, struct wcow_built *built,
+                                           struct wcow_built_image *image, unsigned step,
+                                           struct wcow_error *err);
+/** The manifest that carries the image's statement, as BuildKit attaches it. */
+WCOW_NODISCARD int wcow_output_store_statement(struct wcow_backend *b, struct wcow_built *built,
+                                               struct wcow_built_image *image, unsigned step,
+                                               struct wcow_error *err);
+/** The index where there is one, and the target. After all images. */
+WCOW_NODISCARD int wcow_output_store_target(struct wcow_backend *b, struct wcow_built *built,
+                                            unsigned step, struct wcow_error *err);
+/** Make @p name (a reference, normalised) stand for the target. */
+WCOW_NODISCARD int wcow_output_name(struct wcow_backend *b, const struct wcow_built *built,
                                     const char *name, unsigned step, struct wcow_error *err);
-/** Push to the registry of @p name. */
-WCOW_NODISCARD int wcow_output_push(struct wcow_backend *b, const struct wcow_built_image *image,
-                                    const char *name, unsigned step, struct wcow_error *err);
+
+/** Push to the registry of @p name. @p by_digest: under no tag. */
+WCOW_NODISCARD int wcow_output_push(struct wcow_backend *b, const struct wcow_built *built,
+                                    const char *name, bool by_digest, unsigned step,
+                                    struct wcow_error *err);
 /** Write an OCI layout with these names as a tar or a folder. A file appears only when complete. */
-WCOW_NODISCARD int wcow_output_archive(struct wcow_backend *b, const struct wcow_built_image *image,
+WCOW_NODISCARD int wcow_output_archive(struct wcow_backend *b, const struct wcow_built *built,
                                        const struct wcow_output *output,
                                        const struct wcow_str_list *names, unsigned step,
                                        struct wcow_error *err);

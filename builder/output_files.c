@@ -228,7 +228,22 @@ static int link_in_folder(void *ctx, const char *path, const char *name,
     return WCOW_OK;
 }
 
-int wcow_files_to_folder(const struct wcow_layers *layers, const char *dest,
+/* One platform's, below the folder that is open. */
+static int write_part(struct folder *f, const struct wcow_files_part *part,
+                      const struct wcow_files_sink *sink, const atomic_bool *cancel,
+                      struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (part->folder)
+        r = enter_folder(f, part->folder, part->folder, NULL, err);
+    if (r == WCOW_OK)
+        r = wcow_files_each(part->layers, sink, cancel, err);
+    while (f->n > 1)
+        (void)close(f->fds[--f->n]);
+    return r;
+}
+
+int wcow_files_to_folder(const struct wcow_files_parts *parts, const char *dest,
                          const atomic_bool *cancel, struct wcow_error *err)
 {
     struct folder f = {0};
@@ -243,10 +258,80 @@ int wcow_files_to_folder(const struct wcow_layers *layers, const char *dest,
                                          .link = link_in_folder,
                                          .ctx = &f};
     int r = push_fd(&f, fd, err);
-    if (r == WCOW_OK)
-        r = wcow_files_each(layers, &sink, cancel, err);
+    for (size_t i = 0; r == WCOW_OK && i < parts->n; i++)
+        r = write_part(&f, &parts->items[i], &sink, cancel, err);
     while (f.n > 0)
         (void)close(f.fds[--f.n]);
     free(f.fds);
+    return r;
+}
+
+/* ---- names ---- */
+
+static int pass_folder(void *ctx, const char *path, const char *name,
+                       const struct wcow_entry *entry, struct wcow_error *err)
+{
+    (void)ctx;
+    (void)path;
+    (void)name;
+    (void)entry;
+    (void)err;
+    return WCOW_OK;
+}
+
+static int pass_end(void *ctx, const struct wcow_entry *entry, struct wcow_error *err)
+{
+    (void)ctx;
+    (void)entry;
+    (void)err;
+    return WCOW_OK;
+}
+
+static int note_file(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
+                     const struct wcow_payload *payload, struct wcow_error *err)
+{
+    (void)name;
+    (void)entry;
+    (void)payload;
+    return wcow_str_list_add(ctx, path, err);
+}
+
+static int note_link(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
+                     const char *target, struct wcow_error *err)
+{
+    (void)name;
+    (void)entry;
+    (void)target;
+    return wcow_str_list_add(ctx, path, err);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a;
+    const char *const *y = b;
+    return strcmp(*x, *y);
+}
+
+int wcow_files_check(const struct wcow_files_parts *parts, const atomic_bool *cancel,
+                     struct wcow_error *err)
+{
+    wcow_auto_str_list paths = {0};
+    const struct wcow_files_sink sink = {.enter = pass_folder,
+                                         .leave = pass_end,
+                                         .file = note_file,
+                                         .link = note_link,
+                                         .ctx = &paths};
+    int r = WCOW_OK;
+    for (size_t i = 0; parts->n > 1 && r == WCOW_OK && i < parts->n; i++)
+        r = wcow_files_each(parts->items[i].layers, &sink, cancel, err);
+    if (r == WCOW_OK && paths.count > 1)
+        qsort(paths.items, paths.count, sizeof(char *), by_text);
+    for (size_t i = 1; r == WCOW_OK && i < paths.count; i++) {
+        if (strcmp(paths.items[i - 1], paths.items[i]) == 0)
+            r = WCOW_FAIL(err, WCOW_E_INVALID,
+                          "%s is there for several platforms; without platform-split=false each "
+                          "has a folder of its own",
+                          paths.items[i]);
+    }
     return r;
 }

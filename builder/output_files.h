@@ -27,13 +27,27 @@ WCOW_NODISCARD int wcow_files_each(const struct wcow_layers *layers,
                                    const struct wcow_files_sink *sink, const atomic_bool *cancel,
                                    struct wcow_error *err);
 
+/** The files of one platform. */
+struct wcow_files_part {
+    char *folder;   /**< that they go into, below the destination; NULL: none */
+    int64_t time_s; /**< of that folder */
+    const struct wcow_layers *layers;
+};
+struct wcow_files_parts {
+    struct wcow_files_part *items;
+    size_t n;
+};
+/** That no two parts have a file of the same name. WCOW_E_INVALID names it. */
+WCOW_NODISCARD int wcow_files_check(const struct wcow_files_parts *parts, const atomic_bool *cancel,
+                                    struct wcow_error *err);
+
 /** Into the folder @p dest, made where it is missing; files there are replaced, others stay. No
  * link in it is followed. */
-WCOW_NODISCARD int wcow_files_to_folder(const struct wcow_layers *layers, const char *dest,
+WCOW_NODISCARD int wcow_files_to_folder(const struct wcow_files_parts *parts, const char *dest,
                                         const atomic_bool *cancel, struct wcow_error *err);
 /** As a tar; the same files give the same bytes. @p dest "-" is standard output; a file appears
  * only when it is complete. */
-WCOW_NODISCARD int wcow_files_to_tar(const struct wcow_layers *layers, const char *dest,
+WCOW_NODISCARD int wcow_files_to_tar(const struct wcow_files_parts *parts, const char *dest,
                                      const atomic_bool *cancel, struct wcow_error *err);
 
 #endif

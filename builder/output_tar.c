@@ -17,6 +17,7 @@
 struct tar {
     struct archive *archive;
     const char *name;
+    const char *folder; /* that the files go into; NULL: none */
 };
 
 static int failed(const struct tar *t, struct wcow_error *err)
@@ -28,28 +29,35 @@ static int failed(const struct tar *t, struct wcow_error *err)
 
 struct header {
     const char *path;
-    const struct wcow_entry *entry;
     mode_t type;
+    uint64_t mtime; /* FILETIME */
+    uint64_t size_bytes;
     const char *target;
 };
 
 static int write_header(const struct tar *t, const struct header *h, struct wcow_error *err)
 {
-    struct archive_entry *entry = archive_entry_new();
     int64_t seconds = 0;
     uint32_t nanoseconds = 0;
+    wcow_autobuf path = {0};
+    int r = t->folder && h->path != t->folder
+                ? wcow_buf_addf(&path, err, "%s/%s", t->folder, h->path)
+                : wcow_buf_add_str(&path, h->path, err);
+    if (r < 0)
+        return r;
+    struct archive_entry *entry = archive_entry_new();
     if (!entry)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
-    wcow_filetime_to_unix(h->entry->mtime, &seconds, &nanoseconds);
-    archive_entry_set_pathname_utf8(entry, h->path);
+    wcow_filetime_to_unix(h->mtime, &seconds, &nanoseconds);
+    archive_entry_set_pathname_utf8(entry, (const char *)path.data);
     archive_entry_set_filetype(entry, h->type);
     archive_entry_set_perm(entry, h->type == AE_IFREG ? 0644 : 0755);
     archive_entry_set_mtime(entry, seconds, (long)nanoseconds);
     if (h->type == AE_IFREG)
-        archive_entry_set_size(entry, (la_int64_t)h->entry->size_bytes);
+        archive_entry_set_size(entry, (la_int64_t)h->size_bytes);
     if (h->target)
         archive_entry_set_symlink_utf8(entry, h->target);
-    int r = archive_write_header(t->archive, entry);
+    r = archive_write_header(t->archive, entry);
     archive_entry_free(entry);
     return r >= ARCHIVE_WARN ? WCOW_OK : failed(t, err);
 }
@@ -57,7 +65,7 @@ static int write_header(const struct tar *t, const struct header *h, struct wcow
 static int add_folder(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
                       struct wcow_error *err)
 {
-    const struct header header = {.path = path, .entry = entry, .type = AE_IFDIR};
+    const struct header header = {.path = path, .type = AE_IFDIR, .mtime = entry->mtime};
     (void)name;
     return write_header(ctx, &header, err);
 }
@@ -79,7 +87,8 @@ static int write_data(void *ctx, const void *data, size_t len, struct wcow_error
 static int add_file(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
                     const struct wcow_payload *payload, struct wcow_error *err)
 {
-    const struct header header = {.path = path, .entry = entry, .type = AE_IFREG};
+    const struct header header = {
+        .path = path, .type = AE_IFREG, .mtime = entry->mtime, .size_bytes = entry->size_bytes};
     const struct wcow_sink sink = {.write = write_data, .ctx = ctx};
     (void)name;
     int r = write_header(ctx, &header, err);
@@ -89,12 +98,24 @@ static int add_file(void *ctx, const char *path, const char *name, const struct 
 static int add_link(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
                     const char *target, struct wcow_error *err)
 {
-    const struct header header = {.path = path, .entry = entry, .type = AE_IFLNK, .target = target};
+    const struct header header = {
+        .path = path, .type = AE_IFLNK, .mtime = entry->mtime, .target = target};
     (void)name;
     return write_header(ctx, &header, err);
 }
 
-static int write_tar(const struct wcow_layers *layers, int fd, const char *name,
+static int write_part(struct tar *t, const struct wcow_files_part *part,
+                      const struct wcow_files_sink *sink, const atomic_bool *cancel,
+                      struct wcow_error *err)
+{
+    const struct header header = {
+        .path = part->folder, .type = AE_IFDIR, .mtime = wcow_filetime_of_unix(part->time_s, 0)};
+    t->folder = part->folder;
+    int r = part->folder ? write_header(t, &header, err) : WCOW_OK;
+    return r < 0 ? r : wcow_files_each(part->layers, sink, cancel, err);
+}
+
+static int write_tar(const struct wcow_files_parts *parts, int fd, const char *name,
                      const atomic_bool *cancel, struct wcow_error *err)
 {
     struct tar t = {.archive = archive_write_new(), .name = name};
@@ -108,8 +129,8 @@ static int write_tar(const struct wcow_layers *layers, int fd, const char *name,
         archive_write_set_bytes_in_last_block(t.archive, 1) != ARCHIVE_OK ||
         archive_write_open_fd(t.archive, fd) != ARCHIVE_OK)
         r = failed(&t, err);
-    if (r == WCOW_OK)
-        r = wcow_files_each(layers, &sink, cancel, err);
+    for (size_t i = 0; r == WCOW_OK && i < parts->n; i++)
+        r = write_part(&t, &parts->items[i], &sink, cancel, err);
     if (r == WCOW_OK && archive_write_close(t.archive) != ARCHIVE_OK)
         r = failed(&t, err);
     if (r < 0)
@@ -118,19 +139,19 @@ static int write_tar(const struct wcow_layers *layers, int fd, const char *name,
     return r;
 }
 
-int wcow_files_to_tar(const struct wcow_layers *layers, const char *dest, const atomic_bool *cancel,
-                      struct wcow_error *err)
+int wcow_files_to_tar(const struct wcow_files_parts *parts, const char *dest,
+                      const atomic_bool *cancel, struct wcow_error *err)
 {
     wcow_autobuf path = {0};
     if (strcmp(dest, "-") == 0)
-        return write_tar(layers, STDOUT_FILENO, "standard output", cancel, err);
+        return write_tar(parts, STDOUT_FILENO, "standard output", cancel, err);
     int r = wcow_buf_addf(&path, err, "%s.XXXXXX", dest);
     if (r < 0)
         return r;
     wcow_autoclose int fd = mkostemp((char *)path.data, O_CLOEXEC);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
-    r = write_tar(layers, fd, dest, cancel, err);
+    r = write_tar(parts, fd, dest, cancel, err);
     if (r == WCOW_OK && (fchmod(fd, 0644) < 0 || rename((const char *)path.data, dest) < 0))
         r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
     if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/attest.h"
 #include "builder/run.h"
 #include "cli/build_cache.h"
 #include "cli/conf.h"
@@ -46,6 +47,9 @@ struct arguments {
     struct wcow_option_list cache_from;
     struct wcow_option_list cache_to;
     struct wcow_option_list build_contexts;
+    struct wcow_option_list attests;
+    struct wcow_option_list platforms;
+    char *platform; /* those between commas */
     const char *provenance;
     const char *sbom;
     const char *progress;
@@ -53,7 +57,9 @@ struct arguments {
     bool quiet;
     bool check;
     bool load;
+    bool debug;
     const char *run_timeout;
+    const char *max_parallelism;
     struct wcow_conf conf;
     struct wcow_build_options build;
 };
@@ -65,7 +71,7 @@ static const char *environment(const char *name, const char *otherwise)
     return value && *value ? value : otherwise;
 }
 
-/* A build without RUN, or with one platform, has no use for these: better said than passed over. */
+/* Better said than passed over. */
 static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
 {
     const struct {
@@ -76,10 +82,6 @@ static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
         {"--ssh", a->ssh.n > 0, "an agent's socket means nothing to a Windows command"},
         {"--cache-from", a->cache_from.n > 0, "the step cache is this machine's own"},
         {"--cache-to", a->cache_to.n > 0, "the step cache is this machine's own"},
-        {"--provenance", a->provenance && strcmp(a->provenance, "false") != 0,
-         "no attestations are made; --provenance=false is fine"},
-        {"--sbom", a->sbom && strcmp(a->sbom, "false") != 0,
-         "no attestations are made; --sbom=false is fine"},
     };
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         if (options[i].given)
@@ -98,24 +100,65 @@ static int to_list(const struct wcow_option_list *from, struct wcow_str_list *to
     return r;
 }
 
+/* --platform may be given many times, and name several between commas. */
+static int join_platforms(struct arguments *a, struct wcow_error *err)
+{
+    wcow_autobuf all = {0};
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < a->platforms.n; i++)
+        r = wcow_buf_addf(&all, err, "%s%s", i ? "," : "", a->platforms.items[i]);
+    if (r < 0 || a->platforms.n == 0)
+        return r;
+    a->platform = wcow_buf_take_str(&all);
+    a->build.platform = a->platform;
+    return a->platform ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --platform");
+}
+
+/* --provenance and --sbom are other words for --attest. */
+static int fill_attests(struct arguments *a, struct wcow_error *err)
+{
+    int r = to_list(&a->attests, &a->build.attests, err);
+    if (r == WCOW_OK && a->provenance)
+        r = wcow_attest_add(&a->build.attests, "provenance", a->provenance, err);
+    if (r == WCOW_OK && a->sbom)
+        r = wcow_attest_add(&a->build.attests, "sbom", a->sbom, err);
+    return r;
+}
+
+static int fill_parallelism(struct arguments *a, struct wcow_error *err)
+{
+    const char *text = a->max_parallelism ? a->max_parallelism : a->conf.max_parallelism;
+    char *end = NULL;
+    unsigned long n = text ? strtoul(text, &end, 10) : 0;
+    if (text && (!*text || *end || n > 1000))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "max-parallelism is a number of steps, at most 1000 (0: as many as there "
+                         "are processors), not \"%s\"",
+                         text);
+    a->build.max_parallelism = (unsigned)n;
+    return WCOW_OK;
+}
+
 static int fill_lists(struct arguments *a, struct wcow_error *err)
 {
-    int r = to_list(&a->build_args, &a->build.build_args, err);
+    struct wcow_build_options *b = &a->build;
+    const struct {
+        const struct wcow_option_list *from;
+        struct wcow_str_list *to;
+    } lists[] = {{&a->build_args, &b->build_args},
+                 {&a->labels, &b->labels},
+                 {&a->tags, &b->tags},
+                 {&a->outputs, &b->outputs},
+                 {&a->annotations, &b->annotations},
+                 {&a->no_cache_filter, &b->no_cache_filter},
+                 {&a->build_contexts, &b->build_contexts},
+                 {&a->secrets, &b->secrets}};
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < sizeof(lists) / sizeof(lists[0]); i++)
+        r = to_list(lists[i].from, lists[i].to, err);
     if (r == WCOW_OK)
-        r = to_list(&a->labels, &a->build.labels, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->tags, &a->build.tags, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->outputs, &a->build.outputs, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->annotations, &a->build.annotations, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->no_cache_filter, &a->build.no_cache_filter, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->build_contexts, &a->build.build_contexts, err);
-    if (r == WCOW_OK)
-        r = to_list(&a->secrets, &a->build.secrets, err);
-    return r;
+        r = join_platforms(a, err);
+    return r < 0 ? r : fill_attests(a, err);
 }
 
 /* Which executor, and where it is installed: options, then wcow.conf. */
@@ -144,9 +187,9 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
 static void done(struct arguments *a)
 {
     struct wcow_option_list *const lists[] = {
-        &a->build_args,  &a->labels,          &a->tags,          &a->outputs,
-        &a->annotations, &a->no_cache_filter, &a->secrets,       &a->ssh,
-        &a->cache_from,  &a->cache_to,        &a->build_contexts};
+        &a->build_args,      &a->labels,  &a->tags,     &a->outputs,    &a->annotations,
+        &a->no_cache_filter, &a->secrets, &a->ssh,      &a->cache_from, &a->cache_to,
+        &a->build_contexts,  &a->attests, &a->platforms};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wcow_option_list_done(lists[i]);
     wcow_str_list_done(&a->build.build_args);
@@ -157,12 +200,15 @@ static void done(struct arguments *a)
     wcow_str_list_done(&a->build.no_cache_filter);
     wcow_str_list_done(&a->build.build_contexts);
     wcow_str_list_done(&a->build.secrets);
+    wcow_str_list_done(&a->build.attests);
+    free(a->platform);
     wcow_conf_done(&a->conf);
 }
 
 /* ---- what it does ---- */
 
-static int report(int code, const struct wcow_buf *excerpt, const struct wcow_error *err)
+static int report(const struct arguments *a, int code, const struct wcow_buf *excerpt,
+                  const struct wcow_error *err)
 {
     if (code == WCOW_E_CANCELLED || atomic_load(&interrupted)) {
         (void)fprintf(stderr, "ERROR: canceled\n");
@@ -171,6 +217,8 @@ static int report(int code, const struct wcow_buf *excerpt, const struct wcow_er
     if (excerpt->len > 0)
         (void)fprintf(stderr, "%s", (const char *)excerpt->data);
     (void)fprintf(stderr, "ERROR: %s\n", err->msg);
+    if (a->debug && err->file)
+        (void)fprintf(stderr, "       (%s:%d)\n", err->file, err->line);
     return WCOW_EXIT_FAILURE;
 }
 
@@ -184,7 +232,7 @@ static int call(const struct arguments *a, const char *name)
         (void)fwrite(out.data, 1, out.len, stdout);
     if (r == WCOW_E_PRECONDITION && out.len > 0)
         return WCOW_EXIT_FAILURE; /* what the checks found is told */
-    return r < 0 ? report(r, &excerpt, &err) : WCOW_EXIT_OK;
+    return r < 0 ? report(a, r, &excerpt, &err) : WCOW_EXIT_OK;
 }
 
 static int build(struct arguments *a)
@@ -208,9 +256,10 @@ static int build(struct arguments *a)
     /* The display's last state stands before what is said of it. */
     wcow_progress_free(WCOW_TAKE_PTR(progress));
     if (r < 0)
-        return report(r, &excerpt, &err);
+        return report(a, r, &excerpt, &err);
+    /* Where an output goes to standard output nothing else does. */
     if (mode == WCOW_PROGRESS_QUIET)
-        (void)printf("%s\n", result.image.text);
+        (void)fprintf(result.uses_stdout ? stderr : stdout, "%s\n", result.image.text);
     return WCOW_EXIT_OK;
 }
 
@@ -220,6 +269,8 @@ static int run(struct arguments *a)
     int r = refuse_unsupported(a, &err);
     if (r == WCOW_OK)
         r = fill_executor(a, &err);
+    if (r == WCOW_OK)
+        r = fill_parallelism(a, &err);
     if (r == WCOW_OK)
         r = fill_lists(a, &err);
     if (r < 0) {
@@ -256,8 +307,10 @@ int wcow_cli_build(int argc, char **argv)
     struct wcow_build_options *b = &a.build;
     const struct wcow_option options[] = {
         {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &b->address},
-        {0, "annotation", "KEY=VALUE", "Add an annotation to the manifest", WCOW_OPTION_LIST,
+        {0, "annotation", "[LEVEL:]KEY=VALUE", "Add an annotation to the image", WCOW_OPTION_LIST,
          &a.annotations},
+        {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",
+         WCOW_OPTION_LIST, &a.attests},
         {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
         {0, "build-context", "NAME=VALUE", "A folder or docker-image://IMAGE for FROM and --from",
          WCOW_OPTION_LIST, &a.build_contexts},
@@ -265,6 +318,7 @@ int wcow_cli_build(int argc, char **argv)
         {0, "cache-to", "REF", NULL, WCOW_OPTION_LIST, &a.cache_to},
         {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
         {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &a.check},
+        {'D', "debug", NULL, "Say where in wcow an error comes from", WCOW_OPTION_FLAG, &a.debug},
         {0, "executor", "NAME", "What executes RUN: auto, none, wine, runhcs", WCOW_OPTION_STRING,
          &b->executor},
         {'f', "file", "PATH", "The Dockerfile; - for standard input", WCOW_OPTION_STRING,
@@ -274,6 +328,8 @@ int wcow_cli_build(int argc, char **argv)
         {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING, &b->iidfile},
         {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &a.labels},
         {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &a.load},
+        {0, "max-parallelism", "N", "Steps at work at once (default: as there are processors)",
+         WCOW_OPTION_STRING, &a.max_parallelism},
         {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
          &b->metadata_file},
         {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &b->ns},
@@ -283,11 +339,12 @@ int wcow_cli_build(int argc, char **argv)
         {'o', "output", "type=TYPE[,KEY=VALUE]",
          "Where to: image, registry, oci, docker, local or tar", WCOW_OPTION_LIST, &a.outputs},
         {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG, &b->plain_http},
-        {0, "platform", "PLATFORM", "windows/amd64, windows(10.0.20348)/amd64", WCOW_OPTION_STRING,
-         &b->platform},
+        {0, "platform", "PLATFORM[,PLATFORM]", "windows/amd64, windows(10.0.20348)/amd64",
+         WCOW_OPTION_LIST, &a.platforms},
         {0, "progress", "TYPE", "auto, plain, tty, quiet or rawjson", WCOW_OPTION_STRING,
          &a.progress},
-        {0, "provenance", "VALUE", NULL, WCOW_OPTION_STRING, &a.provenance},
+        {0, "provenance", "VALUE", "Shorthand for --attest=type=provenance: true, false, mode=max",
+         WCOW_OPTION_STRING, &a.provenance},
         {0, "pull", NULL, "Look for newer base images", WCOW_OPTION_FLAG, &b->pull},
         {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
          &b->push},

@@ -16,6 +16,7 @@ void wcow_conf_done(struct wcow_conf *conf)
 {
     free(conf->executor);
     free(conf->run_timeout);
+    free(conf->max_parallelism);
     *conf = (struct wcow_conf){0};
 }
 
@@ -71,6 +72,8 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
         r->result = set_executor(&conf->executor, value, r->err);
     else if (strcmp(name, "run-timeout") == 0)
         r->result = set(&conf->run_timeout, value, r->err);
+    else if (strcmp(name, "max-parallelism") == 0)
+        r->result = set(&conf->max_parallelism, value, r->err);
     else if (strcmp(name, "run-memory") == 0)
         r->result = set_size(&conf->run_limits.memory_bytes, value, r->err);
     else if (strcmp(name, "run-disk") == 0)
@@ -78,10 +81,11 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
     else if (strcmp(name, "run-processes") == 0)
         r->result = set_processes(&conf->run_limits.processes, value, r->err);
     else
-        r->result = WCOW_FAIL(r->err, WCOW_E_INVALID,
-                              "unknown name \"%s\": there are executor, run-timeout, run-memory, "
-                              "run-disk and run-processes",
-                              name);
+        r->result =
+            WCOW_FAIL(r->err, WCOW_E_INVALID,
+                      "unknown name \"%s\": there are executor, max-parallelism, run-timeout, "
+                      "run-memory, run-disk and run-processes",
+                      name);
     return r->result == WCOW_OK;
 }
 

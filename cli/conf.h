@@ -10,8 +10,9 @@
 
 /** NULL: not set. Zero-initialise. */
 struct wcow_conf {
-    char *executor;    /**< what --executor=auto stands for */
-    char *run_timeout; /**< seconds */
+    char *executor;        /**< what --executor=auto stands for */
+    char *run_timeout;     /**< seconds */
+    char *max_parallelism; /**< steps at work at once */
     struct wcow_run_limits run_limits;
 };
 
