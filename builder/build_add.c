@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ADD: sources of the context as COPY takes them, URLs, and git repositories. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "builder/archive.h"
 #include "builder/build_check.h"
+#include "builder/build_provenance.h"
 #include "builder/copy.h"
 #include "builder/remote.h"
 #include "layer/filetime.h"
@@ -42,8 +44,17 @@ static int put_file(const struct wcow_copying *copying, struct wcow_copy_dest *d
     return wcow_tree_put(copying->tree, dir, &put, &node, err);
 }
 
-static int add_url(struct wcow_build *b, const struct wcow_copying *copying, const char *url,
-                   unsigned step, struct wcow_error *err)
+static int note_file(struct wcow_build *b, const struct wcow_stage_state *s, const char *url,
+                     const struct wcow_remote_file *file, struct wcow_error *err)
+{
+    struct wcow_digest digest = {0};
+    int r = wcow_payload_digest(&file->payload, &digest, err);
+    return r < 0 ? r : wcow_build_note_material(b, s, url, digest.text, err);
+}
+
+static int add_url(struct wcow_build *b, const struct wcow_stage_state *s,
+                   const struct wcow_copying *copying, const char *url, unsigned step,
+                   struct wcow_error *err)
 {
     struct shown shown = {.build = b, .step = step, .next = 1 << 20};
     const struct wcow_remote_fetch fetch = {.url = url,
@@ -56,6 +67,8 @@ static int add_url(struct wcow_build *b, const struct wcow_copying *copying, con
     int r = wcow_copy_dest_of(copying, &dest, err);
     if (r == WCOW_OK)
         r = wcow_remote_get(&fetch, &file, err);
+    if (r == WCOW_OK)
+        r = note_file(b, s, url, &file, err);
     if (r < 0)
         return r;
     wcow_progress_status(b->progress, step, "downloading", file.size_bytes, file.size_bytes, true);
@@ -116,6 +129,15 @@ static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *cop
     return wcow_copy_from_context(&inner, context, err);
 }
 
+static int note_commit(struct wcow_build *b, const struct wcow_stage_state *s, const char *source,
+                       const char *commit, struct wcow_error *err)
+{
+    char digest[80];
+    (void)snprintf(digest, sizeof(digest), "%s:%s", strlen(commit) == 64 ? "sha256" : "sha1",
+                   commit);
+    return wcow_build_note_material(b, s, source, digest, err);
+}
+
 static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
                           const struct wcow_copying *copying, const char *source, unsigned step,
                           struct wcow_error *err)
@@ -131,6 +153,11 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
     wcow_autobuf text = {0};
     if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)
         wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
+    r = note_commit(b, s, source, checkout->commit, err);
+    if (r < 0) {
+        wcow_git_checkout_free(checkout);
+        return r;
+    }
     r = keep_checkout(b, checkout, &context, err);
     return r < 0 ? r : add_checkout(&s->arena, copying, context, url.folder, err);
 }
@@ -155,7 +182,7 @@ int wcow_build_add(struct wcow_build *b, struct wcow_stage_state *s,
         if (wcow_git_is_url(source))
             r = add_repository(b, s, copying, source, step, err);
         else if (wcow_remote_is_http(source))
-            r = add_url(b, copying, source, step, err);
+            r = add_url(b, s, copying, source, step, err);
         else
             r = wcow_strings_add(&s->arena, &local.sources, source, err);
     }

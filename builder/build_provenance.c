@@ -9,11 +9,28 @@
 
 /* ---- what was used ---- */
 
+/* A name and password in a URL are nobody's business. */
+static char *without_credentials(const char *uri)
+{
+    const char *start = strstr(uri, "://");
+    start = start ? start + 3 : uri;
+    const char *at = memrchr(start, '@', strcspn(start, "/?#"));
+    wcow_autobuf text = {0};
+    if (start == uri || !at)
+        return strdup(uri);
+    if (wcow_buf_addf(&text, NULL, "%.*s%s", (int)(start - uri), uri, at + 1) < 0)
+        return NULL;
+    return wcow_buf_take_str(&text);
+}
+
 int wcow_build_note_material(struct wcow_build *b, const struct wcow_stage_state *s,
                              const char *uri, const char *digest, struct wcow_error *err)
 {
+    wcow_autofree char *plain = without_credentials(uri);
+    if (!plain)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the provenance");
     (void)pthread_mutex_lock(&b->lock);
-    int r = wcow_materials_add(&s->variant->materials, uri, digest, err);
+    int r = wcow_materials_add(&s->variant->materials, plain, digest, err);
     (void)pthread_mutex_unlock(&b->lock);
     return r;
 }

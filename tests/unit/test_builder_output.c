@@ -32,6 +32,39 @@ static void outputs_are_read(void **state)
     wcow_output_done(&o);
 }
 
+static void annotations_have_buildkits_words(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"annotation.a.b=1", "a.b=1"},
+        {"annotation-index.a=1", "index:a=1"},
+        {"annotation-manifest-descriptor.a=x=y", "manifest-descriptor:a=x=y"},
+        {"annotation-manifest[windows(10.0.20348)/amd64].a=1",
+         "manifest[windows(10.0.20348)/amd64]:a=1"},
+        {"annotation[windows/amd64].a=1", "manifest[windows/amd64]:a=1"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wcow_output o = {0};
+        assert_ok(wcow_output_parse(cases[i][0], &o, &err));
+        assert_int_equal(o.annotations.count, 1);
+        assert_string_equal(o.annotations.items[0], cases[i][1]);
+        wcow_output_done(&o);
+    }
+}
+
+static void what_is_always_so_may_be_asked_for(void **state)
+{
+    (void)state;
+    struct wcow_output o = {0};
+    assert_ok(wcow_output_parse("type=image,oci-mediatypes=true,compression=gzip,rewrite-timestamp="
+                                "true,push-by-digest=true",
+                                &o, &err));
+    assert_true(o.push_by_digest && o.platform_split);
+    wcow_output_done(&o);
+    assert_ok(wcow_output_parse("type=tar,dest=-,platform-split=false", &o, &err));
+    assert_false(o.platform_split);
+    wcow_output_done(&o);
+}
+
 static void outputs_that_make_no_sense_are_refused(void **state)
 {
     (void)state;
@@ -44,6 +77,10 @@ static void outputs_that_make_no_sense_are_refused(void **state)
                  {"type=image,colour=red", WCOW_E_INVALID},
                  {"type=image,push", WCOW_E_INVALID},
                  {"type=local", WCOW_E_INVALID},
+                 {"type=image,compression=zstd", WCOW_E_UNSUPPORTED},
+                 {"type=image,annotation=x", WCOW_E_INVALID},
+                 {"type=image,annotations.a=x", WCOW_E_INVALID},
+                 {"type=image,platform-split=maybe", WCOW_E_INVALID},
                  {"type=cacheonly", WCOW_E_UNSUPPORTED}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wcow_output o = {0};
@@ -91,6 +128,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_are_read),
+        cmocka_unit_test(annotations_have_buildkits_words),
+        cmocka_unit_test(what_is_always_so_may_be_asked_for),
         cmocka_unit_test(outputs_that_make_no_sense_are_refused),
         cmocka_unit_test(json_strings_are_escaped),
         cmocka_unit_test(json_lists_are_read),
