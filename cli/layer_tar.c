@@ -204,6 +204,44 @@ int wcow_layer_tar_new(const char *name, struct wcow_layer_tar **ret, struct wco
     return WCOW_OK;
 }
 
+int wcow_layer_tar_written(struct wcow_layer_tar *tar, struct wcow_error *err)
+{
+    return detect(tar, err);
+}
+
+int wcow_layer_tar_raw(struct wcow_layer_tar *tar, struct wcow_source *ret, struct wcow_error *err)
+{
+    struct stat st;
+    if (fstat(tar->fd, &st) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", tar->name);
+    *ret = source_at(tar, tar->fd, 0, (uint64_t)st.st_size);
+    return WCOW_OK;
+}
+
+int wcow_layer_tar_diff_id(struct wcow_layer_tar *tar, struct wcow_digest *ret,
+                           struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    WCOW_CLEANUP(wcow_decompressor_free_p) struct wcow_decompressor *d = NULL;
+    struct wcow_source source = source_at(tar, tar->fd, 0, UINT64_MAX);
+    struct wcow_source plain = source;
+    int r = wcow_hash_new(&hash, err);
+    if (r == WCOW_OK && tar->compression != WCOW_COMPRESSION_NONE) {
+        r = wcow_decompressor_new(&source, tar->compression, MAX_RATIO, &d, err);
+        if (r == WCOW_OK)
+            plain = wcow_decompressor_source(d);
+    }
+    while (r == WCOW_OK) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        r = wcow_source_next(&plain, &data, &len, err);
+        if (r < 0 || !len)
+            break;
+        wcow_hash_add(hash, data, len);
+    }
+    return r < 0 ? r : wcow_hash_digest(hash, ret, err);
+}
+
 /* ---- entries ---- */
 
 static int each_entry(struct wcow_layer_tar *tar, const struct wcow_source *source,

@@ -4,6 +4,7 @@
 #ifndef WCOW_CLI_LAYER_TAR_H
 #define WCOW_CLI_LAYER_TAR_H
 
+#include "base/digest.h"
 #include "base/stream.h"
 #include "layer/entry_list.h"
 #include "layer/tar_reader.h"
@@ -17,6 +18,8 @@ WCOW_NODISCARD int wcow_layer_tar_open(const char *path, struct wcow_layer_tar *
 /** An unnamed temporary file for a tar that is made; takes what is written to the sink. */
 WCOW_NODISCARD int wcow_layer_tar_new(const char *name, struct wcow_layer_tar **ret,
                                       struct wcow_sink *ret_sink, struct wcow_error *err);
+/** Everything was written: it may be compressed. */
+WCOW_NODISCARD int wcow_layer_tar_written(struct wcow_layer_tar *tar, struct wcow_error *err);
 void wcow_layer_tar_free(struct wcow_layer_tar *tar);
 WCOW_DEFINE_CLEANUP(struct wcow_layer_tar, wcow_layer_tar_free)
 
@@ -29,6 +32,13 @@ typedef int (*wcow_layer_tar_fn)(void *arg, struct wcow_tar_reader *reader,
                                  const struct wcow_entry *entry, struct wcow_error *err);
 WCOW_NODISCARD int wcow_layer_tar_each(struct wcow_layer_tar *tar, wcow_layer_tar_fn fn, void *arg,
                                        struct wcow_error *err);
+
+/** The file as it is, compressed or not. Used up before the next call. */
+WCOW_NODISCARD int wcow_layer_tar_raw(struct wcow_layer_tar *tar, struct wcow_source *ret,
+                                      struct wcow_error *err);
+/** The digest of the tar, decompressed, to its very end. */
+WCOW_NODISCARD int wcow_layer_tar_diff_id(struct wcow_layer_tar *tar, struct wcow_digest *ret,
+                                          struct wcow_error *err);
 
 /** Its entries; offsets are for wcow_layer_tar_data(). */
 WCOW_NODISCARD int wcow_layer_tar_list(struct wcow_layer_tar *tar, struct wcow_entry_list **ret,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "builder/images.h"
+#include "cli/image_source.h"
 #include "differ/compare.h"
 #include "snapshotter/lookup.h"
 #include "store/db.h"
@@ -13,6 +14,7 @@
 static void layer_done(struct wcow_target_layer *layer)
 {
     free(layer->name);
+    free(layer->diff_id);
     wcow_layer_tar_free(layer->tar);
     wcow_entry_list_free(layer->list);
 }
@@ -59,6 +61,13 @@ static int push(struct wcow_target *t, struct wcow_target_layer layer, struct wc
     layers[t->n] = layer;
     views[t->n++] = view;
     return WCOW_OK;
+}
+
+/* The diff ID that the image's config gives the layer. */
+static int expect(struct wcow_target_layer *layer, const char *diff_id, struct wcow_error *err)
+{
+    layer->diff_id = strdup(diff_id ? diff_id : "");
+    return layer->diff_id ? WCOW_OK : nomem(err);
 }
 
 /* ---- kinds ---- */
@@ -187,47 +196,90 @@ static int open_snapshot(const struct wcow_target_options *o, const char *key,
     return r < 0 ? r : add_snapshot(t, &folders, err);
 }
 
-/* Its layers are snapshots, unpacked where they are not yet. */
-static int image_chain(const struct wcow_target_options *o, struct wcow_backend *backend,
-                       const char *name, struct wcow_digest *ret, struct wcow_error *err)
+/* The layers of an image's blobs, nearest first. */
+static int add_blobs(struct wcow_target *t, const struct wcow_image_source *image,
+                     struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    t->kind = WCOW_TARGET_IMAGE;
+    t->is_to_bottom = true;
+    for (size_t i = image->manifest.layer_count; r == WCOW_OK && i-- > 0;) {
+        struct wcow_layer_tar *tar = NULL;
+        r = wcow_image_source_layer(image, i, &tar, err);
+        if (r == WCOW_OK)
+            r = add_tar(t, image->name, tar, err);
+        if (r == WCOW_OK)
+            r = expect(&t->layers[t->n - 1], wcow_image_config_diff_id(image->config, i), err);
+    }
+    return r;
+}
+
+static int open_layout(const struct wcow_target_options *o, const char *path, const char *tag,
+                       struct wcow_target *t, struct wcow_error *err)
+{
+    wcow_auto_image_source image = {0};
+    int r = wcow_image_source_open(path, tag, o->platform, &image, err);
+    return r < 0 ? r : add_blobs(t, &image, err);
+}
+
+static int find_image(const struct wcow_target_options *o, struct wcow_backend *backend,
+                      const char *name, struct wcow_local_image *ret, struct wcow_error *err)
 {
     struct wcow_platform platform;
-    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
     int r = wcow_platform_parse(o->platform, &platform, err);
     if (r == WCOW_OK)
-        r = wcow_image_find(backend, name, &platform, &image, err);
-    if (r == WCOW_OK && !image.manifest.layer_count)
+        r = wcow_image_find(backend, name, &platform, ret, err);
+    if (r == WCOW_OK && !ret->manifest.layer_count)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "image %s has no layers", name);
-    if (r == WCOW_OK)
-        r = wcow_image_unpack(backend, &image, 0, err);
-    return r < 0 ? r
-                 : wcow_image_config_chain_id(image.config, image.manifest.layer_count, ret, err);
+    return r;
+}
+
+/* Its layers are snapshots, unpacked where they are not yet. */
+static int add_snapshots(const struct wcow_target_options *o, const struct wcow_local_image *image,
+                         struct wcow_target *t, struct wcow_error *err)
+{
+    struct wcow_digest chain_id = {0};
+    WCOW_CLEANUP(wcow_snapshot_folders_done) struct wcow_snapshot_folders folders = {0};
+    int r = wcow_image_config_chain_id(image->config, image->manifest.layer_count, &chain_id, err);
+    if (r < 0)
+        return r;
+    t->kind = WCOW_TARGET_IMAGE;
+    r = find_snapshot(o, chain_id.text, &folders, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "image %s is not in %s (is --root that of wcowd?)",
+                               image->name, o->place.root);
+    return add_snapshot(t, &folders, err);
+}
+
+/* What wcowd refuses to unpack can be looked at all the same. */
+static int add_refused(struct wcow_local_image *image, struct wcow_target *t,
+                       struct wcow_error *err)
+{
+    wcow_auto_image_source source = {0};
+    int r = wcow_image_source_of(t->backend, image, &source, err);
+    return r < 0 ? r : add_blobs(t, &source, err);
 }
 
 static int open_image(const struct wcow_target_options *o, const char *name, struct wcow_target *t,
                       struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_progress_free_p) struct wcow_progress *progress = NULL;
+    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
     const struct wcow_backend_options options = {
         .address = o->place.address, .ns = o->place.ns, .snapshotter = o->snapshotter};
-    struct wcow_digest chain_id = {0};
-    WCOW_CLEANUP(wcow_snapshot_folders_done) struct wcow_snapshot_folders folders = {0};
     int r = wcow_backend_new(&options, &t->backend, err);
     if (r == WCOW_OK)
         r = wcow_progress_new(WCOW_PROGRESS_QUIET, 2, &progress, err);
+    if (r == WCOW_OK)
+        r = find_image(o, t->backend, name, &image, err);
     if (r < 0)
         return r;
     t->backend->progress = progress;
-    r = image_chain(o, t->backend, name, &chain_id, err);
+    r = wcow_image_unpack(t->backend, &image, 0, err);
     t->backend->progress = NULL;
-    if (r < 0)
-        return r;
-    t->kind = WCOW_TARGET_IMAGE;
-    r = find_snapshot(o, chain_id.text, &folders, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "image %s is not in %s (is --root that of wcowd?)", name,
-                               o->place.root);
-    return add_snapshot(t, &folders, err);
+    if (r == WCOW_E_INVALID)
+        return add_refused(&image, t, err);
+    return r < 0 ? r : add_snapshots(o, &image, t, err);
 }
 
 /* ---- which kind ---- */
@@ -270,6 +322,11 @@ static int open_any(const struct wcow_target_options *o, const char *text, struc
     struct stat st = {0};
     if (strcmp(text, "-") == 0)
         return open_tar(text, t, err);
+    wcow_autofree char *path = NULL;
+    wcow_autofree char *tag = NULL;
+    int r = wcow_image_layout_name(text, &path, &tag, err);
+    if (r != 0)
+        return r < 0 ? r : open_layout(o, path, tag, t, err);
     if (!is_path(text, &st))
         return open_by_name(o, text, t, err);
     return S_ISDIR(st.st_mode) ? open_folder(text, t, err) : open_tar(text, t, err);

@@ -41,8 +41,11 @@ struct wcow_target_options {
     }
 /** What a target may be: for the epilogue of a verb's help. */
 #define WCOW_TARGET_HELP                                                                           \
-    "TARGET is a layer's tar (plain, gzip or zstd; - for standard input), a layer's folder, a\n"   \
-    "snapshot's key or chain ID, or an image of containerd. What exists as a file wins."
+    "TARGET is a layer's tar (plain, gzip or zstd; - for standard input), a layer's folder, an "   \
+    "OCI\n"                                                                                        \
+    "layout (a folder or a tar, with :TAG behind it where it has several images), a snapshot's "   \
+    "key\n"                                                                                        \
+    "or chain ID, or an image of containerd. What exists as a file wins."
 
 enum wcow_target_kind {
     WCOW_TARGET_TAR,
@@ -53,7 +56,8 @@ enum wcow_target_kind {
 
 /** One layer: a tar with its list, or a folder of a chain. */
 struct wcow_target_layer {
-    char *name; /**< for people: the file, the folder */
+    char *name;    /**< for people: the file, the folder */
+    char *diff_id; /**< of a tar, that its image's config gives; or NULL */
     struct wcow_layer_tar *tar;
     struct wcow_entry_list *list;
     struct wcow_layer_chain *chain; /**< borrowed from the part it belongs to */

@@ -223,6 +223,26 @@ static int verify_bytes(struct verification *v, struct wcow_error *err)
     return on_finding(v, &finding, err);
 }
 
+/* Is it the layer that the image's config names? */
+static int verify_diff_id(struct verification *v, struct wcow_error *err)
+{
+    const struct wcow_target_layer *layer = &v->target->layers[v->layer];
+    struct wcow_digest diff_id = {0};
+    wcow_autobuf text = {0};
+    if (v->no_hash || !layer->diff_id)
+        return WCOW_OK;
+    int r = wcow_layer_tar_diff_id(layer->tar, &diff_id, err);
+    if (r < 0 || strcmp(diff_id.text, layer->diff_id) == 0)
+        return r;
+    r = wcow_buf_addf(&text, err, "its diff ID is %s, the image's config has %s", diff_id.text,
+                      layer->diff_id);
+    const struct wcow_finding finding = {.rule = "wrong-diff-id",
+                                         .severity = WCOW_SEVERITY_ERROR,
+                                         .name = "",
+                                         .text = (const char *)text.data};
+    return r < 0 ? r : on_finding(v, &finding, err);
+}
+
 static int verify_layer(struct verification *v, size_t layer, struct wcow_error *err)
 {
     v->layer = layer;
@@ -244,6 +264,8 @@ static int verify_layer(struct verification *v, size_t layer, struct wcow_error 
         r = wcow_verify_finish(verify, err);
     if (r == WCOW_OK)
         r = verify_bytes(v, err);
+    if (r == WCOW_OK)
+        r = verify_diff_id(v, err);
     v->verify = NULL;
     return r < 0 || v->quiet || v->as_json ? r : print_verdict(v, err);
 }

@@ -379,6 +379,16 @@ int wcow_image_config_add_diff_id(struct wcow_image_config *config, const char *
                                                                      : WCOW_OK;
 }
 
+int wcow_image_config_set_diff_id(struct wcow_image_config *config, size_t index,
+                                  const char *diff_id, struct wcow_error *err)
+{
+    json_t *diff_ids = diff_ids_of(config);
+    if (!wcow_digest_is_valid(diff_id) || index >= json_array_size(diff_ids))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.80s\" is not the diff ID of a layer", diff_id);
+    return json_array_set_new(diff_ids, index, json_string(diff_id)) < 0 ? wcow_json_nomem(err)
+                                                                         : WCOW_OK;
+}
+
 size_t wcow_image_config_diff_id_count(const struct wcow_image_config *config)
 {
     return json_array_size(diff_ids_of(config));

@@ -181,6 +181,9 @@ WCOW_NODISCARD int wcow_image_config_history(const struct wcow_image_config *con
 /** Append the diff ID of one more layer (the digest of its uncompressed tar). */
 WCOW_NODISCARD int wcow_image_config_add_diff_id(struct wcow_image_config *config,
                                                  const char *diff_id, struct wcow_error *err);
+/** Replace the one at @p index. */
+WCOW_NODISCARD int wcow_image_config_set_diff_id(struct wcow_image_config *config, size_t index,
+                                                 const char *diff_id, struct wcow_error *err);
 size_t wcow_image_config_diff_id_count(const struct wcow_image_config *config);
 /** Borrowed; NULL past the end. */
 const char *wcow_image_config_diff_id(const struct wcow_image_config *config, size_t index);

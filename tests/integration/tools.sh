@@ -6,6 +6,11 @@ begin
 wcow=$WCOW_BUILD/wcow
 export WCOW_ROOT=$WCOWD_ROOT
 
+# The manifest of the one image of a layout.
+manifest_of() {
+    echo "$1/blobs/sha256/$(jq -r '.manifests[0].digest' "$1/index.json" | cut -d: -f2)"
+}
+
 make_image nanoserver:ltsc2022 --update
 pull "$(pull_way)" "$IMAGE" >/dev/null
 base=$(chain_ids ltsc2022 | sed -n 1p)
@@ -121,6 +126,44 @@ check "a good layer has nothing to mend" grep -qx 'nothing to mend' <("$wcow" re
 equal "a good layer stays as it is" "$("$wcow" repair "$PARTS/update.tar" -p "$base" -o - 2>/dev/null | sha256sum)" \
     "$(sha256sum <"$PARTS/update.tar")"
 refused "repair without a place to write to" "output" "$wcow" repair "$PARTS/broken.tar"
+
+# ---- images in layouts, as other tools leave them
+layout=$LAYOUT
+tar -C "$layout" -cf "$PARTS/layout.tar" .
+equal "a layout is an image" "$("$wcow" ls -R "$layout")" "$("$wcow" ls -R "$IMAGE")"
+equal "so is a tar of one" "$("$wcow" ls -R "oci-archive:$PARTS/layout.tar")" "$("$wcow" ls -R "$IMAGE")"
+equal "its tag may be named" "$("$wcow" cat "$layout:ltsc2022" /Windows/System32/newtool.exe | sha256sum)" \
+    "$("$wcow" cat "$IMAGE" /Windows/System32/newtool.exe | sha256sum)"
+refused "a tag that it has not" 'no image "nope"; there is: ltsc2022' "$wcow" ls "$layout:nope"
+refused "no layout" "no OCI layout" "$wcow" ls "oci-layout:$PARTS/plain"
+equal "layout and image are the same" "$(exit_code "$wcow" diff "$layout" "$IMAGE")" 0
+check "verify of a layout" "$wcow" verify "$layout"
+cp -r "$layout" "$PARTS/flipped"
+blob=$(find "$PARTS/flipped/blobs/sha256" -type f -size +2k | sed -n 1p)
+printf 'X' | dd of="$blob" bs=1 seek=2000 conv=notrunc status=none
+refused "verify finds a blob that is not what it is called" "$(basename "$blob")" "$wcow" verify "$PARTS/flipped"
+
+# An image that wcowd refuses: its last layer is the broken one.
+"$wcow_source/scripts/mkimage" --out "$PARTS/bad" --tag 1 --layer "$PARTS/base.tar" --layer "$PARTS/broken.tar"
+refused "verify of an image with a broken layer" "bad, layer 2: error: missing-parent" "$wcow" verify "$PARTS/bad"
+check "repair of an image" "$wcow" repair "$PARTS/bad" -t mended -o "$PARTS/good"
+check "is one that Windows imports" "$wcow" verify --strict "$PARTS/good:mended"
+equal "layers with nothing to mend are as they were" \
+    "$(cd "$PARTS/good/blobs/sha256" && for f in *; do [ ! -e "$PARTS/bad/blobs/sha256/$f" ] || echo kept; done)" kept
+check "other tools read it" skopeo inspect --override-os windows "oci:$PARTS/good:mended"
+equal "it has nothing to mend" "$("$wcow" repair --dry-run "$PARTS/good" 2>&1 | sort -u)" \
+    "$(printf 'layer 1: nothing to mend\nlayer 2: nothing to mend')"
+refused "a folder that is there" "is there already" "$wcow" repair "$PARTS/bad" -o "$PARTS/good"
+push_layout "$PARTS/bad" 1 bad
+refused "pulling the broken image is refused" "missing-parent" pull "$(pull_way)" "$REGISTRY/bad:1"
+bad_name=$(ctr images ls -q | grep '/bad:1$' || :)
+if [ -n "$bad_name" ]; then
+    check "repair of an image that containerd has and wcowd refuses" "$wcow" repair "$bad_name" -o "$PARTS/good2"
+    equal "gives the same layers" "$(jq -c .layers "$(manifest_of "$PARTS/good2")")" "$(jq -c .layers "$(manifest_of "$PARTS/good")")"
+fi
+refused "an interrupted repair leaves nothing" "blob" "$wcow" repair "$PARTS/flipped" -o "$PARTS/good3"
+check "not even its folder" test ! -e "$PARTS/good3"
+refused "--parent is for tars" "is an image" "$wcow" repair "$PARTS/bad" -p "$IMAGE" -o "$PARTS/good4"
 
 # ---- tar
 mkdir -p "$PARTS/plain/windows/system32" "$PARTS/plain/bin"

@@ -263,6 +263,14 @@ static void chain_ids_follow_the_specification(void **state)
     WCOW_CLEANUP(wcow_image_config_free_p) struct wcow_image_config *c = parse(BASE);
     assert_ok(wcow_image_config_add_diff_id(c, B, &err));
     assert_fails(wcow_image_config_add_diff_id(c, "B", &err), WCOW_E_INVALID);
+    assert_fails(wcow_image_config_set_diff_id(c, 0, "B", &err), WCOW_E_INVALID);
+    assert_fails(wcow_image_config_set_diff_id(c, 1000, A, &err), WCOW_E_INVALID);
+    {
+        wcow_autofree char *first = strdup(wcow_image_config_diff_id(c, 0));
+        assert_ok(wcow_image_config_set_diff_id(c, 0, B, &err));
+        assert_string_equal(wcow_image_config_diff_id(c, 0), B);
+        assert_ok(wcow_image_config_set_diff_id(c, 0, first, &err));
+    }
     assert_ok(wcow_image_config_chain_id(c, 2, &chain, &err));
     assert_string_equal(chain.text, want.text);
     assert_fails(wcow_image_config_chain_id(c, 3, &chain, &err), WCOW_E_INVALID);

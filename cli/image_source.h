@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file image_source.h
+ *  The documents and layers of an image that lies in an OCI layout: a folder, or a tar of one, as
+ *  `docker save`, `skopeo copy` and `wcow build --output type=oci` write them; or of an image whose
+ *  blobs containerd has. Every blob is checked against its digest. One thread. */
+#ifndef WCOW_CLI_IMAGE_SOURCE_H
+#define WCOW_CLI_IMAGE_SOURCE_H
+
+#include "builder/backend.h"
+#include "builder/images.h"
+#include "cli/layer_tar.h"
+#include "image/config.h"
+#include "image/manifest.h"
+
+struct wcow_image_source {
+    char *name;                     /**< as the user gave it */
+    char *folder;                   /**< of the layout, or NULL */
+    struct wcow_layer_tar *archive; /**< of the layout, or NULL */
+    struct wcow_entry_list *list;   /**< of the archive */
+    struct wcow_backend *backend;   /**< of containerd, or NULL; borrowed */
+    struct wcow_descriptor entry;   /**< of the manifest, with what index.json says of it */
+    struct wcow_manifest manifest;
+    struct wcow_image_config *config;
+};
+void wcow_image_source_done(struct wcow_image_source *source);
+#define wcow_auto_image_source WCOW_CLEANUP(wcow_image_source_done) struct wcow_image_source
+
+/** Whether @p text names a layout: "oci-layout:PATH[:TAG]", "oci-archive:PATH[:TAG]", or
+ *  PATH[:TAG] where PATH is one. @p ret_path, @p ret_tag (may become NULL): caller frees.
+ *  @return 1, 0, or an error */
+WCOW_NODISCARD int wcow_image_layout_name(const char *text, char **ret_path, char **ret_tag,
+                                          struct wcow_error *err);
+/** @param tag of index.json's entry, NULL: the only one. WCOW_E_NOT_FOUND lists what there is. */
+WCOW_NODISCARD int wcow_image_source_open(const char *path, const char *tag, const char *platform,
+                                          struct wcow_image_source *ret, struct wcow_error *err);
+
+/** An image that containerd has, with all its blobs; takes the documents of @p image. */
+WCOW_NODISCARD int wcow_image_source_of(struct wcow_backend *backend,
+                                        struct wcow_local_image *image,
+                                        struct wcow_image_source *ret, struct wcow_error *err);
+
+/** Layer @p i of the manifest, the base is 0. */
+WCOW_NODISCARD int wcow_image_source_layer(const struct wcow_image_source *source, size_t i,
+                                           struct wcow_layer_tar **ret, struct wcow_error *err);
+/** Layer @p i as the blob that it is; the source is used up before the tar is freed. */
+WCOW_NODISCARD int wcow_image_source_blob(const struct wcow_image_source *source, size_t i,
+                                          struct wcow_layer_tar **ret_holder,
+                                          struct wcow_source *ret, struct wcow_error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file repair_image.h
+ *  A whole image mended: its layers from the base up, each with what the mended ones below it have,
+ *  then the config and the manifest that go with them; written as an OCI layout. Layers with
+ * nothing to mend stay the blobs they are. */
+#ifndef WCOW_CLI_REPAIR_IMAGE_H
+#define WCOW_CLI_REPAIR_IMAGE_H
+
+#include "cli/target.h"
+
+struct wcow_image_repair {
+    const struct wcow_target_options *where;
+    const char *input;  /**< a layout, or the name of an image of containerd */
+    const char *output; /**< a folder; not needed where dry_run */
+    const char *tag;    /**< its name in index.json, NULL: as before */
+    bool dry_run;
+    bool quiet;
+};
+
+/** Whether @p text is an image: a layout, or no file at all. 1, 0, or an error. */
+WCOW_NODISCARD int wcow_repair_is_image(const char *text, struct wcow_error *err);
+/** @param ret_n_left errors and warnings that remain in the layers */
+WCOW_NODISCARD int wcow_repair_image(const struct wcow_image_repair *repair, uint64_t *ret_n_left,
+                                     struct wcow_error *err);
+
+#endif
