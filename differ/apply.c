@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,16 @@ static int sync_folder(int fd, struct wcow_error *err)
     return WCOW_OK;
 }
 
+static struct wcow_layer_origin origin_of(const struct wcow_apply_options *o)
+{
+    struct wcow_layer_origin origin = {.bytes = o->blob_bytes};
+    if (o->blob_digest)
+        (void)snprintf(origin.blob.text, sizeof(origin.blob.text), "%s", o->blob_digest);
+    (void)snprintf(origin.compression, sizeof(origin.compression), "%s",
+                   wcow_compression_name(o->compression));
+    return origin;
+}
+
 static int apply_into(const struct wcow_apply_options *o, int folder_fd,
                       const struct wcow_layer_chain *parents, struct wcow_applied *ret,
                       struct wcow_error *err)
@@ -147,7 +158,7 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     r = wcow_unpacker_new(folder_fd, parents, o->need_parents, &unpacker, err);
     if (r < 0)
         return r;
-    struct wcow_layer_info info = {0};
+    struct wcow_layer_info info = {.origin = origin_of(o)};
     r = unpack_and_hash(o, unpacker, d, &info, err);
     if (r == WCOW_OK && o->sync)
         r = sync_folder(folder_fd, err);

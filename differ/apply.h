@@ -17,6 +17,9 @@
 struct wcow_apply_options {
     const struct wcow_source *blob; /**< borrowed; read on another thread */
     enum wcow_compression compression;
+    const char *blob_digest; /**< noted in the index, for Diff; NULL: not known. Whoever gives the
+                                  blob checks it before its last chunk. */
+    uint64_t blob_bytes;
     const char *folder;         /**< the layer's; it must be empty (an empty Files is fine) */
     const char *const *parents; /**< their folders, nearest first */
     size_t n_parents;

@@ -22,6 +22,12 @@ enum wcow_compression wcow_compression_detect(const void *data, size_t len)
     return WCOW_COMPRESSION_NONE;
 }
 
+const char *wcow_compression_name(enum wcow_compression c)
+{
+    static const char *const names[] = {"none", "gzip", "zstd"};
+    return names[c];
+}
+
 #define OCI_LAYER "application/vnd.oci.image.layer."
 #define DOCKER    "application/vnd.docker.image.rootfs."
 

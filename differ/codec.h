@@ -22,6 +22,9 @@ WCOW_NODISCARD int wcow_compression_of_media_type(const char *media_type,
                                                   enum wcow_compression *ret, bool *ret_detect,
                                                   struct wcow_error *err);
 
+/** "none", "gzip" or "zstd". */
+const char *wcow_compression_name(enum wcow_compression c);
+
 struct wcow_decompressor;
 /** @param input borrowed. Several gzip members or zstd frames count as one stream. WCOW_E_CORRUPT
  * for bad or truncated input. WCOW_E_LIMIT where the output exceeds @p max_ratio times the input

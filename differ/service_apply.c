@@ -55,9 +55,12 @@ static int apply_blob(struct wcow_differ_service *s, const struct wcow_container
     struct wcow_source source = {.next = peeked_next, .ctx = &peeked};
     r = detect ? peek(&peeked, &o->compression, err) : WCOW_OK;
     o->blob = &source;
+    o->blob_digest = q->diff->digest;
+    o->blob_bytes = (uint64_t)q->diff->size;
     if (r == WCOW_OK)
         r = wcow_apply(o, ret, err);
     o->blob = NULL;
+    o->blob_digest = NULL;
     /* UNIMPLEMENTED would send containerd on to another differ, and the reason would be lost. */
     if (r == WCOW_E_UNSUPPORTED) {
         r = WCOW_E_INVALID;

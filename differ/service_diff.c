@@ -139,8 +139,8 @@ static int write_blob(const struct wcow_compare_options *o, struct blob_sink *bl
     return r < 0 ? r : wcow_outflow_finish(out, err);
 }
 
-static int write_content(const struct wcow_containerd_ctx *ctx, const struct job *job,
-                         struct written *ret, struct wcow_error *err)
+static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *job,
+                      struct written *ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
     WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
@@ -160,6 +160,23 @@ static int write_content(const struct wcow_containerd_ctx *ctx, const struct job
     if (r == WCOW_OK)
         r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
     ret->bytes = blob.bytes;
+    return r;
+}
+
+static int write_content(const struct wcow_containerd_ctx *ctx, const struct job *job,
+                         struct written *ret, struct wcow_error *err)
+{
+    struct wcow_layer_origin origin = {0};
+    struct wcow_digest diff_id = {0};
+    int r = wcow_differ_reuse(ctx, job->compare, job->compression, &origin, &diff_id, err);
+    if (r <= 0)
+        return r < 0 ? r : write_anew(ctx, job, ret, err);
+    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
+    r = set_labels(job->request, &diff_id, &labels, err);
+    if (r == WCOW_OK)
+        r = wcow_content_label(ctx, origin.blob.text, &labels, err);
+    ret->digest = origin.blob;
+    ret->bytes = origin.bytes;
     return r;
 }
 

@@ -5,10 +5,13 @@
 
 #include <pthread.h>
 
+#include "differ/codec.h"
+#include "differ/compare.h"
 #include "differ/gate.h"
 #include "differ/mounts.h"
 #include "differ/service.h"
 #include "proto/diff.pb-c.h"
+#include "store/layer_index.h"
 
 #define WCOW_MEDIA_TAR  "application/vnd.oci.image.layer.v1.tar"
 #define WCOW_MEDIA_GZIP WCOW_MEDIA_TAR "+gzip"
@@ -47,6 +50,15 @@ WCOW_NODISCARD int wcow_differ_sweeper_new(const struct wcow_differ_service *ser
                                            struct wcow_differ_sweeper **ret,
                                            struct wcow_error *err);
 void wcow_differ_sweeper_free(struct wcow_differ_sweeper *sweeper);
+
+/** Whether the folder can leave as the blob it was unpacked from: compressed as asked, still in the
+ *  caller's namespace, and the folder unchanged. The blob is then held by the context's lease.
+ *  @return 1 with both filled, 0, or what is wrong with the folder */
+WCOW_NODISCARD int wcow_differ_reuse(const struct wcow_containerd_ctx *ctx,
+                                     const struct wcow_compare_options *o,
+                                     enum wcow_compression compression,
+                                     struct wcow_layer_origin *ret, struct wcow_digest *ret_diff_id,
+                                     struct wcow_error *err);
 
 void wcow_differ_handle_apply(struct wcow_rpc_call *call, void *service);
 void wcow_differ_handle_diff(struct wcow_rpc_call *call, void *service);

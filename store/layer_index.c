@@ -130,6 +130,34 @@ static int read_info(struct wcow_layer_index *index, struct wcow_error *err)
     return r;
 }
 
+/* Indexes of before have no such table. What is not as it should be is not known: nothing depends
+ * on it but the way that a Diff goes. */
+static int read_origin(struct wcow_layer_index *index, struct wcow_error *err)
+{
+    int tables = 0;
+    int r = pragma_int(index->db, "SELECT count(*) FROM sqlite_master WHERE name = 'origin'",
+                       &tables, err);
+    if (r < 0 || tables == 0)
+        return r;
+    sqlite3_stmt *stmt = NULL;
+    r = wcow_index_prepare(index->db, "SELECT blob, bytes, compression FROM origin WHERE id = 1",
+                           &stmt, err);
+    if (r < 0)
+        return r;
+    struct wcow_layer_origin *o = &index->info.origin;
+    const char *blob = NULL;
+    const char *compression = NULL;
+    if (sqlite3_step(stmt) == SQLITE_ROW && (blob = (const char *)sqlite3_column_text(stmt, 0)) &&
+        wcow_digest_is_valid(blob) && (compression = (const char *)sqlite3_column_text(stmt, 2)) &&
+        strlen(compression) < sizeof(o->compression)) {
+        (void)snprintf(o->blob.text, sizeof(o->blob.text), "%s", blob);
+        (void)snprintf(o->compression, sizeof(o->compression), "%s", compression);
+        o->bytes = (uint64_t)sqlite3_column_int64(stmt, 1);
+    }
+    (void)sqlite3_finalize(stmt);
+    return WCOW_OK;
+}
+
 int wcow_layer_index_open(int layer_fd, struct wcow_layer_index **ret, struct wcow_error *err)
 {
     struct stat st;
@@ -151,6 +179,8 @@ int wcow_layer_index_open(int layer_fd, struct wcow_layer_index **ret, struct wc
     int r = check_version(index, err);
     if (r == WCOW_OK)
         r = read_info(index, err);
+    if (r == WCOW_OK)
+        r = read_origin(index, err);
     if (r == WCOW_OK)
         r = prepare_all(index, err);
     if (r == WCOW_OK)

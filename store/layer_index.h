@@ -12,11 +12,19 @@
 #include "layer/entry.h"
 #include "layer/view.h"
 
+/** The blob that a layer was unpacked from. */
+struct wcow_layer_origin {
+    struct wcow_digest blob; /**< "": not known */
+    uint64_t bytes;
+    char compression[8]; /**< "none", "gzip", "zstd" */
+};
+
 /** What the index says of the layer as a whole. */
 struct wcow_layer_info {
     struct wcow_digest diff_id; /**< of the tar it came from; "" where it came from no tar */
     uint64_t tar_bytes;         /**< size of that tar, what follows its end included */
     uint64_t n_entries;
+    struct wcow_layer_origin origin;
 };
 
 /* ---- writing: one thread ---- */

@@ -299,6 +299,24 @@ static int write_info(struct wcow_layer_index_writer *w, const struct wcow_layer
     return r;
 }
 
+static int write_origin(struct wcow_layer_index_writer *w, const struct wcow_layer_origin *origin,
+                        struct wcow_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (!origin->blob.text[0])
+        return WCOW_OK;
+    int r = wcow_index_prepare(
+        w->db, "INSERT INTO origin(id, blob, bytes, compression) VALUES (1, ?, ?, ?)", &stmt, err);
+    if (r < 0)
+        return r;
+    (void)sqlite3_bind_text(stmt, 1, origin->blob.text, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(stmt, 2, (int64_t)origin->bytes);
+    (void)sqlite3_bind_text(stmt, 3, origin->compression, -1, SQLITE_STATIC);
+    r = step(w, stmt, err);
+    (void)sqlite3_finalize(stmt);
+    return r;
+}
+
 static int sync_file(int layer_fd, struct wcow_error *err)
 {
     wcow_autoclose int fd = openat(layer_fd, WCOW_INDEX_TMP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -331,6 +349,8 @@ int wcow_layer_index_finish(struct wcow_layer_index_writer *w, const struct wcow
                             bool sync, struct wcow_error *err)
 {
     int r = write_info(w, info, err);
+    if (r == WCOW_OK)
+        r = write_origin(w, &info->origin, err);
     if (r == WCOW_OK)
         r = wcow_index_exec(w->db, wcow_index_indexes_sql, "make its indexes", err);
     if (r == WCOW_OK)

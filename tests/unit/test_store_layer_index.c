@@ -82,7 +82,8 @@ static void write_sample(void)
     for (size_t i = 0; i < N; i++)
         add(w, names[i], types[i]);
     assert_ok(wcow_layer_index_add_headers(w, "none", 3, "abc", 3, &err));
-    struct wcow_layer_info info = {.tar_bytes = 10};
+    struct wcow_layer_info info = {.tar_bytes = 10, .origin = {.bytes = 5, .compression = "gzip"}};
+    assert_ok(wcow_digest_of("blob", 4, &info.origin.blob, &err));
     assert_ok(wcow_digest_of("x", 1, &info.diff_id, &err));
     assert_ok(wcow_layer_index_finish(w, &info, true, &err));
 }
@@ -124,7 +125,13 @@ static void what_was_written_is_read(void **state)
     write_sample();
     WCOW_CLEANUP(wcow_layer_index_close_p) struct wcow_layer_index *index = NULL;
     assert_ok(wcow_layer_index_open(folder_fd, &index, &err));
-    assert_int_equal(wcow_layer_index_info(index)->n_entries, N);
+    const struct wcow_layer_info *info = wcow_layer_index_info(index);
+    assert_int_equal(info->n_entries, N);
+    struct wcow_digest blob = {0};
+    assert_ok(wcow_digest_of("blob", 4, &blob, &err));
+    assert_string_equal(info->origin.blob.text, blob.text);
+    assert_int_equal(info->origin.bytes, 5);
+    assert_string_equal(info->origin.compression, "gzip");
     size_t i = 0;
     assert_ok(wcow_layer_index_each(index, count_rows, &i, &err));
     assert_int_equal(i, N);
