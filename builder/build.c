@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/build_caches.h"
 #include "builder/build_check.h"
 #include "builder/build_solve.h"
 
@@ -54,6 +55,8 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
         r = wcow_build_check(b, err);
     if (r == WCOW_OK)
         r = wcow_build_check_outputs(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_check_caches(b, err);
     /* A build is as good without its cache. */
     if (r == WCOW_OK && b->options->cache_file &&
         wcow_build_cache_open(b->options->cache_file, &b->cache, NULL) < 0)
@@ -63,8 +66,12 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
     if (r == WCOW_OK)
         r = open_backend(b, err);
     if (r == WCOW_OK)
+        r = wcow_build_import_caches(b, err);
+    if (r == WCOW_OK)
         r = wcow_build_solve(b, err);
-    return r < 0 ? r : wcow_build_export(b, ret, err);
+    if (r == WCOW_OK)
+        r = wcow_build_export(b, ret, err);
+    return r < 0 ? r : wcow_build_export_caches(b, err);
 }
 
 static void add_excerpt(const struct wcow_build *b, struct wcow_buf *out)

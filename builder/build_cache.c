@@ -136,3 +136,43 @@ int wcow_build_note_step(struct wcow_stage_state *s, const struct wcow_step_note
     grown[s->n_notes++] = *note;
     return WCOW_OK;
 }
+
+/* ---- facts ---- */
+
+static int note_fact(struct wcow_stage_state *s, const struct wcow_digest *key, const char *text,
+                     struct wcow_error *err)
+{
+    struct wcow_cache_text *grown = reallocarray(s->facts, s->n_facts + 1, sizeof(*grown));
+    const char *copy = wcow_arena_strdup(&s->arena, text);
+    if (grown)
+        s->facts = grown;
+    if (!grown || !copy)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage");
+    grown[s->n_facts++] = (struct wcow_cache_text){.key = *key, .text = copy};
+    return WCOW_OK;
+}
+
+int wcow_build_fact(struct wcow_build *b, struct wcow_stage_state *s, const struct wcow_digest *key,
+                    const char **ret, struct wcow_error *err)
+{
+    wcow_autofree char *here = NULL;
+    const struct wcow_imported *imported = b->imports ? wcow_cache_imported(b->imports, key) : NULL;
+    const char *text = imported ? imported->text : NULL;
+    int r = b->cache && !text ? wcow_build_cache_text(b->cache, key, &here, err) : 0;
+    if (r < 0 || (!text && !here))
+        return r;
+    r = note_fact(s, key, text ? text : here, err);
+    if (r < 0)
+        return r;
+    *ret = s->facts[s->n_facts - 1].text;
+    return 1;
+}
+
+int wcow_build_remember_fact(struct wcow_build *b, struct wcow_stage_state *s,
+                             const struct wcow_digest *key, const char *text,
+                             struct wcow_error *err)
+{
+    if (b->cache)
+        (void)!wcow_build_cache_remember_text(b->cache, key, text, NULL);
+    return note_fact(s, key, text, err);
+}

@@ -7,7 +7,7 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
-#include "builder/build_internal.h"
+#include "builder/build_caches.h"
 #include "builder/build_provenance.h"
 #include "builder/output_files.h"
 #include "image/build_metadata.h"
@@ -46,6 +46,8 @@ static int complete_image(struct export *e, size_t i, struct wcow_error *err)
     const struct wcow_platform *platform = &b->variants[i].platform;
     const struct wcow_annotations *annotations = &e->asked->annotations;
     int r = wcow_image_config_set_created(s->config, s->created_s, 0, err);
+    if (r == WCOW_OK)
+        r = wcow_build_inline_cache(e->build, s, err);
     if (r == WCOW_OK)
         r = set_labels(b, s->config, err);
     if (r == WCOW_OK)

@@ -73,6 +73,8 @@ struct wcow_stage_state {
     size_t n_own;
     struct wcow_step_note *notes;
     size_t n_notes;
+    struct wcow_cache_text *facts; /**< what was asked of the layers; texts in the arena */
+    size_t n_facts;
     struct wcow_env args; /**< what ARG has set */
     struct wcow_cmdline_config entrypoint;
     struct wcow_cmdline_config cmd;
@@ -251,6 +253,14 @@ WCOW_NODISCARD int wcow_build_cached_layer(struct wcow_build *b, const struct wc
 void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
                                const struct wcow_digest *key,
                                const struct wcow_cached_layer *layer);
+/** The text that @p key stands for, worked out here or elsewhere before; in the stage's arena: 1,
+ * or 0. */
+WCOW_NODISCARD int wcow_build_fact(struct wcow_build *b, struct wcow_stage_state *s,
+                                   const struct wcow_digest *key, const char **ret,
+                                   struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_remember_fact(struct wcow_build *b, struct wcow_stage_state *s,
+                                            const struct wcow_digest *key, const char *text,
+                                            struct wcow_error *err);
 /** Keep a step's note for --cache-to. */
 WCOW_NODISCARD int wcow_build_note_step(struct wcow_stage_state *s,
                                         const struct wcow_step_note *note, struct wcow_error *err);
@@ -288,6 +298,11 @@ WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stag
 /** Have all its layers in containerd's content store, where an image needs them. */
 WCOW_NODISCARD int wcow_build_need_layers(struct wcow_build *b, struct wcow_stage_state *s,
                                           unsigned step, struct wcow_error *err);
+
+/* build_path.c */
+/** The PATH that the registry of the stage gives, in its arena. */
+WCOW_NODISCARD int wcow_build_registry_path(struct wcow_build *b, struct wcow_stage_state *s,
+                                            const char **ret, struct wcow_error *err);
 
 /* build_run.c: RUN */
 WCOW_NODISCARD int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,

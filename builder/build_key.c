@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "builder/build_internal.h"
+#include "builder/build_provenance.h"
 #include "builder/git.h"
 #include "builder/pattern.h"
 #include "builder/remote.h"
@@ -130,6 +130,8 @@ static int add_from(struct wcow_build *b, struct wcow_stage_state *s, const char
         r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image,
                                   err);
         config = image ? image->config : NULL;
+        if (r == WCOW_OK)
+            r = wcow_build_note_image(b, s, image, err);
     }
     if (r == WCOW_OK)
         r = chain_of(config, &chain, err);

@@ -8,6 +8,7 @@
 
 #include "base/beneath.h"
 #include "builder/build_internal.h"
+#include "builder/cache_import.h"
 
 /* ---- the Dockerfile ---- */
 
@@ -173,6 +174,7 @@ void wcow_build_done(struct wcow_build *b)
     wcow_env_done(&b->build_args);
     wcow_context_free(b->context);
     wcow_build_cache_close(b->cache);
+    wcow_cache_imports_free(b->imports);
     wcow_executor_free(b->executor);
     wcow_backend_free(b->backend);
     wcow_build_file_free(b->file);

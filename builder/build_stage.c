@@ -134,8 +134,7 @@ static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
     return r;
 }
 
-/* Where an instruction speaks of PATH and no ENV has set it, its value is the registry's. The hive
- * is read only then: it has some ten megabytes. */
+/* Where an instruction speaks of PATH and no ENV has set it, its value is the registry's. */
 static int add_registry_path(struct wcow_build *b, struct wcow_stage_state *s,
                              const struct wcow_instruction *ins, struct wcow_env *env,
                              struct wcow_error *err)
@@ -144,10 +143,8 @@ static int add_registry_path(struct wcow_build *b, struct wcow_stage_state *s,
     if (strcmp(s->platform.os, "windows") != 0 || !strpbrk(text, "$%") ||
         !strcasestr(text, "PATH") || wcow_env_get(env, "PATH"))
         return WCOW_OK;
-    wcow_autofree char *path = NULL;
-    int r = wcow_build_sync_layers(b, s, 0, err);
-    if (r == WCOW_OK)
-        r = wcow_layers_path(&s->layers, &path, err);
+    const char *path = NULL;
+    int r = wcow_build_registry_path(b, s, &path, err);
     return r < 0 ? r : wcow_env_set(env, "PATH", path, err);
 }
 

@@ -165,6 +165,7 @@ static void stage_done(struct wcow_stage_state *s)
     free(s->descs);
     free(s->own);
     free(s->notes);
+    free(s->facts);
     wcow_env_done(&s->args);
     wcow_arena_done(&s->arena);
     (void)pthread_mutex_destroy(&s->syncing);

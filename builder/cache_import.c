@@ -60,6 +60,16 @@ const struct wcow_imported *wcow_cache_imported(const struct wcow_cache_imports 
     return item ? &item->imported : NULL;
 }
 
+void wcow_cache_imported_each(const struct wcow_cache_imports *imports,
+                              const struct wcow_digest *digest, wcow_imported_fn fn, void *arg)
+{
+    for (size_t i = 0; i < imports->n; i++) {
+        const struct item *item = imports->items[i];
+        if (strcmp(item->imported.layer.digest.text, digest->text) == 0)
+            fn(arg, &item->key, &item->imported);
+    }
+}
+
 bool wcow_cache_imported_shape(const struct wcow_cache_imports *imports,
                                const struct wcow_digest *shape)
 {
@@ -108,19 +118,23 @@ static int add_record(struct wcow_cache_imports *imports, const struct wcow_cach
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build cache");
     item->key = record->digest;
     item->imported.shape = record->shape;
+    int r = WCOW_OK;
     if (has_layer) {
         item->imported.layer = layers->items[record->layer];
         item->imported.layer.tar_bytes = record->tar_bytes;
         if (record->created_s)
             item->imported.layer.created_s = record->created_s;
+    } else if (record->is_empty) {
+        r = wcow_digest_of("", 0, &item->imported.layer.digest, err);
+        item->imported.layer.diff_id = item->imported.layer.digest;
     }
-    if (record->text) {
+    if (r == WCOW_OK && record->text) {
         item->text = strdup(record->text);
-        if (!item->text)
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build cache");
         item->imported.text = item->text;
+        if (!item->text)
+            r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build cache");
     }
-    return add_item(imports, WCOW_TAKE_PTR(item), err);
+    return r < 0 ? r : add_item(imports, WCOW_TAKE_PTR(item), err);
 }
 
 static int add_records(struct wcow_cache_imports *imports, const struct wcow_cache_config *config,

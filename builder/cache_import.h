@@ -29,6 +29,11 @@ struct wcow_imported {
 /** By its key, borrowed; NULL: not known. */
 const struct wcow_imported *wcow_cache_imported(const struct wcow_cache_imports *imports,
                                                 const struct wcow_digest *key);
+/** Each key that leads to the layer @p digest. */
+typedef void (*wcow_imported_fn)(void *arg, const struct wcow_digest *key,
+                                 const struct wcow_imported *imported);
+void wcow_cache_imported_each(const struct wcow_cache_imports *imports,
+                              const struct wcow_digest *digest, wcow_imported_fn fn, void *arg);
 /** Whether any step of this shape is known. */
 bool wcow_cache_imported_shape(const struct wcow_cache_imports *imports,
                                const struct wcow_digest *shape);

@@ -102,6 +102,9 @@ static int push_layer(struct pushing *p, const struct wcow_descriptor *desc, str
     if (r == WCOW_OK)
         wcow_progress_status(p->backend->progress, p->step, desc->digest.text, desc->size_bytes,
                              desc->size_bytes, true);
+    /* Whence the next name on this registry can have it. */
+    if (r == WCOW_OK)
+        r = wcow_blobs_add_remote(p->backend->blobs, desc, p->ref, err);
     if (r == WCOW_E_NOT_FOUND)
         return wcow_error_wrap(r, err,
                                "layer %s is not in containerd any more; pull its image anew",

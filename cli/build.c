@@ -80,8 +80,6 @@ static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
         const char *why;
     } options[] = {
         {"--ssh", a->ssh.n > 0, "an agent's socket means nothing to a Windows command"},
-        {"--cache-from", a->cache_from.n > 0, "the step cache is this machine's own"},
-        {"--cache-to", a->cache_to.n > 0, "the step cache is this machine's own"},
     };
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         if (options[i].given)
@@ -152,7 +150,9 @@ static int fill_lists(struct arguments *a, struct wcow_error *err)
                  {&a->annotations, &b->annotations},
                  {&a->no_cache_filter, &b->no_cache_filter},
                  {&a->build_contexts, &b->build_contexts},
-                 {&a->secrets, &b->secrets}};
+                 {&a->secrets, &b->secrets},
+                 {&a->cache_from, &b->cache_from},
+                 {&a->cache_to, &b->cache_to}};
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < sizeof(lists) / sizeof(lists[0]); i++)
         r = to_list(lists[i].from, lists[i].to, err);
@@ -202,6 +202,8 @@ static void done(struct arguments *a)
     wcow_str_list_done(&a->build.secrets);
     wcow_str_list_done(&a->build.attests);
     free(a->platform);
+    wcow_str_list_done(&a->build.cache_from);
+    wcow_str_list_done(&a->build.cache_to);
     wcow_conf_done(&a->conf);
 }
 
@@ -314,8 +316,10 @@ int wcow_cli_build(int argc, char **argv)
         {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
         {0, "build-context", "NAME=VALUE", "A folder or docker-image://IMAGE for FROM and --from",
          WCOW_OPTION_LIST, &a.build_contexts},
-        {0, "cache-from", "REF", NULL, WCOW_OPTION_LIST, &a.cache_from},
-        {0, "cache-to", "REF", NULL, WCOW_OPTION_LIST, &a.cache_to},
+        {0, "cache-from", "TYPE[,KEY=VALUE]", "Use the cache in a registry or folder",
+         WCOW_OPTION_LIST, &a.cache_from},
+        {0, "cache-to", "TYPE[,KEY=VALUE]", "Leave a cache in a registry, folder or the image",
+         WCOW_OPTION_LIST, &a.cache_to},
         {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
         {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &a.check},
         {'D', "debug", NULL, "Say where in wcow an error comes from", WCOW_OPTION_FLAG, &a.debug},

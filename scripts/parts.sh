@@ -186,7 +186,8 @@ parts_loopback() {
     fi
 }
 
-# start_registry: Debian's docker-registry on a free loopback port.
+# start_registry: Debian's docker-registry on a free loopback port. REGISTRY_QUIET=false: every request is
+# in its log.
 start_registry() {
     local port try pid
     command -v docker-registry >/dev/null || parts_die "docker-registry is missing: run scripts/setup"
@@ -194,7 +195,7 @@ start_registry() {
         port=$((20000 + (RANDOM * 32768 + RANDOM) % 40000))
         cat >"$PARTS/registry.yml" <<YAML
 version: 0.1
-log: {level: warn, accesslog: {disabled: true}}
+log: {level: warn, accesslog: {disabled: ${REGISTRY_QUIET:-true}}}
 storage: {filesystem: {rootdirectory: $PARTS/registry}, delete: {enabled: true}}
 http: {addr: "127.0.0.1:$port"}
 YAML

@@ -26,6 +26,9 @@ enum query {
     LAYER_PUT,
     LAYER_DROP,
     LAYERS_ALL,
+    LAYER_OTHER,
+    TEXT_GET,
+    TEXT_PUT,
     N_QUERIES,
 };
 
@@ -43,6 +46,10 @@ static const char *const texts[N_QUERIES] = {
     [LAYER_DROP] = "DELETE FROM layers WHERE key = ?1",
     [LAYERS_ALL] = "SELECT diff_id, digest, size_bytes, tar_bytes, created_s, used_s, key "
                    "FROM layers ORDER BY used_s DESC, key",
+    [LAYER_OTHER] = "SELECT key, shape FROM layers WHERE digest = ?1 AND key <> ?2 AND shape <> ?3 "
+                    "AND shape <> key ORDER BY used_s DESC, key LIMIT 1",
+    [TEXT_GET] = "SELECT text FROM texts WHERE key = ?1",
+    [TEXT_PUT] = "INSERT OR REPLACE INTO texts (key, text) VALUES (?1, ?2)",
 };
 
 static const char schema[] =
@@ -53,6 +60,11 @@ static const char schema[] =
     " digest TEXT NOT NULL, size_bytes INTEGER NOT NULL, tar_bytes INTEGER NOT NULL,"
     " created_s INTEGER NOT NULL, used_s INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
     "CREATE INDEX layers_shape ON layers (shape);";
+
+/* Caches of before have no such table. */
+static const char schema_texts[] =
+    "CREATE TABLE IF NOT EXISTS texts (key TEXT PRIMARY KEY, text TEXT NOT NULL)"
+    " WITHOUT ROWID, STRICT;";
 
 struct wcow_build_cache {
     sqlite3 *db;
@@ -144,6 +156,8 @@ static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wc
         if (r == WCOW_OK)
             r = exec(c, stamp, err);
     }
+    if (r == WCOW_OK)
+        r = exec(c, schema_texts, err);
     int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
     *ret_foreign = false;
     return r < 0 ? r : end;
@@ -383,7 +397,7 @@ int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn
 int wcow_build_cache_forget_files(struct wcow_build_cache *c, struct wcow_error *err)
 {
     HOLD(c);
-    return exec(c, "DELETE FROM files", err);
+    return exec(c, "DELETE FROM files; DELETE FROM texts", err);
 }
 
 int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
@@ -426,6 +440,67 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
     r = change(c, stmt, err);
     int end = end_writing(c, err);
     return r < 0 ? r : end;
+}
+
+int wcow_build_cache_other_key(struct wcow_build_cache *c, const struct wcow_digest *digest,
+                               const struct wcow_digest *key, const struct wcow_digest *shape,
+                               struct wcow_digest *ret_key, struct wcow_digest *ret_shape,
+                               struct wcow_error *err)
+{
+    HOLD(c);
+    sqlite3_stmt *stmt = NULL;
+    struct wcow_digest found_key = {0};
+    struct wcow_digest found_shape = {0};
+    int r = begin(c, LAYER_OTHER, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, digest->text);
+    bind_text(stmt, 2, key->text);
+    bind_text(stmt, 3, shape->text);
+    r = step(c, stmt, err);
+    if (r == 1 && (!take_digest(stmt, 0, &found_key) || !take_digest(stmt, 1, &found_shape)))
+        r = 0;
+    (void)sqlite3_reset(stmt);
+    if (r == 1) {
+        *ret_key = found_key;
+        *ret_shape = found_shape;
+    }
+    return r;
+}
+
+int wcow_build_cache_text(struct wcow_build_cache *c, const struct wcow_digest *key, char **ret,
+                          struct wcow_error *err)
+{
+    HOLD(c);
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, TEXT_GET, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    r = step(c, stmt, err);
+    if (r == 1) {
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+        char *copy = strdup(text ? text : "");
+        if (copy)
+            *ret = copy;
+        else
+            r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+    }
+    (void)sqlite3_reset(stmt);
+    return r;
+}
+
+int wcow_build_cache_remember_text(struct wcow_build_cache *c, const struct wcow_digest *key,
+                                   const char *text, struct wcow_error *err)
+{
+    HOLD(c);
+    sqlite3_stmt *stmt = NULL;
+    int r = begin(c, TEXT_PUT, &stmt, err);
+    if (r < 0)
+        return r;
+    bind_text(stmt, 1, key->text);
+    bind_text(stmt, 2, text);
+    return change(c, stmt, err);
 }
 
 int wcow_build_cache_forget_layer(struct wcow_build_cache *c, const struct wcow_digest *key,

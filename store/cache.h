@@ -60,13 +60,28 @@ WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *c,
                                                    const struct wcow_digest *key,
                                                    const struct wcow_cached_layer *layer,
                                                    struct wcow_error *err);
+/** 1 and a key of another shape that leads to the blob @p digest, too; or 0. */
+WCOW_NODISCARD int
+wcow_build_cache_other_key(struct wcow_build_cache *c, const struct wcow_digest *digest,
+                           const struct wcow_digest *key, const struct wcow_digest *shape,
+                           struct wcow_digest *ret_key, struct wcow_digest *ret_shape,
+                           struct wcow_error *err);
+
+/** A text that was worked out once, by the key of all that it depends on: 1 and the text (the
+ *  caller frees), or 0. */
+WCOW_NODISCARD int wcow_build_cache_text(struct wcow_build_cache *c, const struct wcow_digest *key,
+                                         char **ret, struct wcow_error *err);
+WCOW_NODISCARD int wcow_build_cache_remember_text(struct wcow_build_cache *c,
+                                                  const struct wcow_digest *key, const char *text,
+                                                  struct wcow_error *err);
+
 /** Each layer, the one used last first. Return < 0 to stop. The cache must not be changed
  * meanwhile. */
 typedef int (*wcow_cached_layer_fn)(void *arg, const struct wcow_digest *key,
                                     const struct wcow_cached_layer *layer, struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn fn,
                                                void *arg, struct wcow_error *err);
-/** Forget the digests of all files. */
+/** Forget the digests of all files, and all texts. */
 WCOW_NODISCARD int wcow_build_cache_forget_files(struct wcow_build_cache *c,
                                                  struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_cache_forget_layer(struct wcow_build_cache *c,

@@ -92,6 +92,51 @@ static void layers_are_remembered_until_forgotten(void **state)
     wcow_build_cache_close(cache);
 }
 
+static void a_layer_is_known_by_several_keys(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *cache = NULL;
+    struct wcow_digest by_input = digest_of("input");
+    struct wcow_digest input_shape = digest_of("input shape");
+    struct wcow_digest by_content = digest_of("content");
+    struct wcow_digest content_shape = digest_of("content shape");
+    struct wcow_digest key = {0};
+    struct wcow_digest shape = {0};
+    const struct wcow_cached_layer layer = {
+        .diff_id = digest_of("diff"), .digest = digest_of("blob"), .size_bytes = 7};
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    assert_ok(wcow_build_cache_remember_layer(cache, &input_shape, &by_input, &layer, &err));
+    assert_int_equal(wcow_build_cache_other_key(cache, &layer.digest, &by_input, &input_shape, &key,
+                                                &shape, NULL),
+                     0);
+    assert_ok(wcow_build_cache_remember_layer(cache, &content_shape, &by_content, &layer, &err));
+    assert_int_equal(wcow_build_cache_other_key(cache, &layer.digest, &by_input, &input_shape, &key,
+                                                &shape, NULL),
+                     1);
+    assert_string_equal(key.text, by_content.text);
+    assert_string_equal(shape.text, content_shape.text);
+    wcow_build_cache_close(cache);
+}
+
+static void texts_are_remembered_until_all_is_forgotten(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *cache = NULL;
+    struct wcow_digest key = digest_of("registry PATH");
+    char *text = NULL;
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    assert_int_equal(wcow_build_cache_text(cache, &key, &text, NULL), 0);
+    assert_ok(wcow_build_cache_remember_text(cache, &key, "C:\\Windows", &err));
+    wcow_build_cache_close(cache);
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    assert_int_equal(wcow_build_cache_text(cache, &key, &text, NULL), 1);
+    assert_string_equal(text, "C:\\Windows");
+    free(text);
+    assert_ok(wcow_build_cache_forget_files(cache, &err));
+    assert_int_equal(wcow_build_cache_text(cache, &key, &text, NULL), 0);
+    wcow_build_cache_close(cache);
+}
+
 static void a_foreign_file_is_set_aside(void **state)
 {
     (void)state;
@@ -115,6 +160,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_are_remembered_by_their_stamp, setup, teardown),
         cmocka_unit_test_setup_teardown(layers_are_remembered_until_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_layer_is_known_by_several_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_are_remembered_until_all_is_forgotten, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_set_aside, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

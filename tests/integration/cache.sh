@@ -1,0 +1,169 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A farm of builders that share a cache: what machine "a" made is found by machine "b", whose stores
+# are empty, in a registry, in a folder, in the image itself; what is not needed is not fetched.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+parts_begin
+top=$PARTS
+trap 'code=$?; PARTS=$top; (exit $code); parts_end' EXIT
+export REGISTRY_QUIET=false
+start_registry
+wcow=$WCOW_BUILD/wcow
+unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
+context=$top/context
+mkdir -p "$context/src"
+printf 'hello\r\n' >"$context/hello.txt"
+printf 'int main(void) { return 0; }\n' >"$context/src/main.c"
+make_image nanoserver:ltsc2022
+base=$IMAGE
+
+# machine NAME: a wcowd, a containerd and a step cache of its own, made where there are none.
+machine() {
+    PARTS=$top/$1
+    WCOWD_ROOT=$PARTS/wcow
+    export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$top/docker
+    if [ ! -d "$PARTS" ]; then
+        mkdir -p "$PARTS"
+        start_wcowd
+        start_containerd "$WCOW_TEST_CONTAINERD"
+    fi
+    export CONTAINERD_ADDRESS=$PARTS/containerd.sock CONTAINERD_NAMESPACE=default
+}
+
+# forget: the machine as it was at first.
+forget() {
+    forget_images
+    "$wcow" prune --force >/dev/null
+    ctr content prune references >/dev/null 2>&1 || :
+    ctr images rm --sync none >/dev/null 2>&1 || :
+}
+
+build() {
+    "$wcow" build --progress plain "$@" "$context" >"$top/said" 2>&1 || {
+        cat "$top/said"
+        return 1
+    }
+}
+
+cached() {
+    grep -c '^#[0-9]* CACHED' "$top/said" || :
+}
+
+# asked METHOD PATH: how often the registry was since mark.
+mark() {
+    sleep 0.2 # the log is written behind the answer
+    marked=$(wc -l <"$top/registry.log")
+}
+asked() {
+    sleep 0.2
+    tail -n +$((marked + 1)) "$top/registry.log" | grep -c "\"$1 /v2/$2" || :
+}
+
+# layers REF: the blobs of an image's layers, one pattern for grep.
+layers() {
+    skopeo inspect --raw --tls-verify=false "docker://$1" | jq -r '.layers[].digest' | paste -sd'|' | sed 's/|/\\|/g'
+}
+
+digest() {
+    skopeo inspect --tls-verify=false --override-os windows --format '{{.Digest}}' "docker://$1"
+}
+
+raw() {
+    skopeo inspect --raw --tls-verify=false "docker://$1"
+}
+
+# blob REF DIGEST
+blob() {
+    curl -sf "http://$REGISTRY/v2/$1/blobs/$2"
+}
+
+no_layers_here() {
+    [ -z "$(ctr content ls -q | grep -e "$(layers "$REGISTRY/app:a")")" ]
+}
+
+cat >"$context/Dockerfile" <<DOCKERFILE
+# escape=\`
+FROM $base AS build
+COPY src C:/src
+WORKDIR C:\\out
+FROM $base
+ENV PATH=\$PATH;C:\\app
+COPY --from=build C:/src C:/app
+COPY hello.txt C:/
+WORKDIR C:\\
+WORKDIR C:\\app
+DOCKERFILE
+
+# ---- machine a makes it all ----
+machine a
+check "a build leaves its cache in the registry" build -t "$REGISTRY/app:a" --push --cache-to "type=registry,ref=$REGISTRY/cache:max,mode=max"
+equal "nothing of it was cached" "$(cached)" 0
+check "the same again finds everything" build -t "$REGISTRY/app:a" --push --cache-to "type=registry,ref=$REGISTRY/cache:max,mode=max" --cache-to "type=registry,ref=$REGISTRY/cache:min" --cache-to "type=registry,ref=$REGISTRY/cache:index,image-manifest=false,mode=max" --cache-to "type=local,dest=$top/local,mode=max"
+equal "each of the six steps" "$(cached)" 6
+equal "the cache is a manifest" "$(raw "$REGISTRY/cache:max" | jq -r '.mediaType + " " + .config.mediaType')" 'application/vnd.oci.image.manifest.v1+json application/vnd.buildkit.cacheconfig.v0'
+equal "its layers tell their diff IDs" "$(raw "$REGISTRY/cache:max" | jq '[.layers[].annotations["containerd.io/uncompressed"] | startswith("sha256:")] | all')" true
+blob cache "$(raw "$REGISTRY/cache:max" | jq -r .config.digest)" >"$top/config.json"
+equal "the config has the layers of all stages" "$(jq '.layers | length' "$top/config.json")" 4
+equal "parents come before" "$(jq '[.layers | to_entries[] | (.value | if has("parent") then .parent else 0 end) < .key] | all' "$top/config.json")" true
+equal "each link leads to a record" "$(jq '(.records | length) as $n | [.records[].inputs // [] | .[][].link < $n] | all' "$top/config.json")" true
+equal "each result to a layer" "$(jq '(.layers | length) as $n | [.records[].layers // [] | .[].layer < $n] | all' "$top/config.json")" true
+equal "min has those of the image" "$(blob cache "$(raw "$REGISTRY/cache:min" | jq -r .config.digest)" | jq '.layers | length')" 2
+equal "an index holds layers and config" "$(raw "$REGISTRY/cache:index" | jq -r '.mediaType + " " + (.manifests | length | tostring) + " " + .manifests[-1].mediaType')" 'application/vnd.oci.image.index.v1+json 5 application/vnd.buildkit.cacheconfig.v0'
+equal "a folder is an OCI layout" "$(jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$top/local/index.json")" latest
+
+# ---- machine b finds it ----
+machine b
+mark
+check "an empty machine builds it from the cache" build --cache-from "$REGISTRY/cache:max" --output "type=image,name=$REGISTRY/app:b,push=true,store=false"
+equal "each step is cached" "$(cached)" 6
+equal "it is the same image" "$(digest "$REGISTRY/app:b")" "$(digest "$REGISTRY/app:a")"
+equal "no layer was fetched" "$(asked GET ".*blobs/\\($(layers "$REGISTRY/app:a")\\)")" 0
+equal "none was sent" "$(asked PATCH '')" 0
+check "none is in containerd" no_layers_here
+equal "nothing was unpacked" "$(count_rows)" 0
+check "a name in containerd needs its layers" build --cache-from "$REGISTRY/cache:max" -t "$REGISTRY/app:b"
+check "they are all there" ctr images check "name==$REGISTRY/app:b"
+equal "nothing was unpacked for that either" "$(count_rows)" 0
+check "from then on they are the machine's own" build -t "$REGISTRY/app:b"
+equal "those of the build stage, which nobody fetched, are made" "$(cached)" 4
+
+forget
+printf 'changed\r\n' >"$context/hello.txt"
+check "a step whose input changed is made" build --cache-from "$REGISTRY/cache:max" -t "$REGISTRY/app:c"
+equal "those before are cached" "$(cached)" 3
+printf 'hello\r\n' >"$context/hello.txt"
+
+# ---- the other kinds ----
+forget
+check "an index serves as well" build --cache-from "type=registry,ref=$REGISTRY/cache:index" --output "type=image,name=$REGISTRY/app:d,push=true,store=false"
+equal "each step is cached" "$(cached)" 6
+forget
+check "so does a folder" build --cache-from "type=local,src=$top/local" -t "$REGISTRY/app:e" --push
+equal "each step is cached" "$(cached)" 6
+equal "it is the same image" "$(digest "$REGISTRY/app:e")" "$(digest "$REGISTRY/app:a")"
+forget
+check "mode=min has the image's steps" build --cache-from "$REGISTRY/cache:min" -t "$REGISTRY/app:f"
+equal "those of the build stage are made" "$(cached)" 4
+
+machine a
+check "an image carries its cache" build -t "$REGISTRY/inline:1" --push --cache-to type=inline
+equal "in its config" "$(skopeo inspect --config --raw --tls-verify=false "docker://$REGISTRY/inline:1" | jq -r '."moby.buildkit.cache.v0"' | base64 -d | jq -r '[.[] | has("digest")] | all')" true
+machine b
+forget
+check "and gives it" build --cache-from "$REGISTRY/inline:1" -t "$REGISTRY/inline:2" --push
+equal "to the image's steps" "$(cached)" 4
+equal "an image on it does not carry it on" "$(skopeo inspect --config --raw --tls-verify=false "docker://$REGISTRY/inline:2" | jq 'has("moby.buildkit.cache.v0")')" false
+
+# ---- what is wrong ----
+check "a cache that is not there is no error" build --cache-from "$REGISTRY/cache:none" -t "$REGISTRY/app:g"
+check "but told" grep -q '^#[0-9]* ERROR: .*cache' "$top/said"
+check "an image without one is none either" build --cache-from "$base" -t "$REGISTRY/app:g"
+check "and told" grep -q 'an image without a cache' "$top/said"
+refused "a place needs a name" 'ref=REGISTRY/NAME:TAG is missing' build --cache-to type=registry
+refused "a folder too" 'dest=FOLDER is missing' build --cache-to type=local
+refused "an unknown type" 'there are registry, local and inline' build --cache-to type=s3,bucket=x
+refused "an unknown mode" 'mode is min or max' build --cache-to "type=registry,ref=$REGISTRY/x,mode=all"
+refused "a cache that cannot be written fails the build" '127.0.0.1:1|localhost:1' build --cache-to type=registry,ref=localhost:1/cache
+check "unless that is no matter" build --cache-to type=registry,ref=localhost:1/cache,ignore-error=true
+PARTS=$top
+finish
