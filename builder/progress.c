@@ -50,6 +50,30 @@ void wcow_progress_size(uint64_t bytes, char out[16])
         (void)snprintf(out, 16, "%.2f%s", value, units[unit]);
 }
 
+const struct wcow_progress_log_line *wcow_progress_log_at(const struct wcow_progress_step *step,
+                                                          size_t i)
+{
+    size_t kept = step->n_logs < WCOW_PROGRESS_LOGS ? step->n_logs : WCOW_PROGRESS_LOGS;
+    return i < kept ? &step->logs[(step->n_logs - kept + i) % WCOW_PROGRESS_LOGS] : NULL;
+}
+
+void wcow_progress_print_failed(struct wcow_progress_state *s)
+{
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const struct wcow_progress_step *step = &s->steps[i];
+        const struct wcow_progress_log_line *line = NULL;
+        wcow_autobuf out = {0};
+        if (!step->ended || step->how != WCOW_PROGRESS_ERROR)
+            continue;
+        (void)!wcow_buf_addf(&out, NULL, "------\n > %s:\n", step->name);
+        for (size_t k = 0; (line = wcow_progress_log_at(step, k)); k++)
+            (void)!wcow_buf_addf(&out, NULL, "%.3f %s\n", (double)line->ms / 1000,
+                                 line->text ? line->text : "");
+        (void)!wcow_buf_add_str(&out, "------\n", NULL);
+        wcow_progress_print(s->fd, &out);
+    }
+}
+
 int wcow_progress_parse(const char *text, int fd, enum wcow_progress_mode *ret,
                         struct wcow_error *err)
 {
@@ -137,7 +161,8 @@ static void step_done(struct wcow_progress_step *step)
     free(step->items);
     free(step->name);
     free(step->message);
-    free(step->last_log);
+    for (size_t i = 0; i < WCOW_PROGRESS_LOGS; i++)
+        free(step->logs[i].text);
 }
 
 void wcow_progress_free(struct wcow_progress *p)
@@ -231,8 +256,10 @@ void wcow_progress_log(struct wcow_progress *p, unsigned number, const char *lin
     (void)pthread_mutex_lock(&p->lock);
     struct wcow_progress_step *step = step_of(p, number);
     if (step) {
-        free(step->last_log);
-        step->last_log = strdup(line);
+        struct wcow_progress_log_line *kept = &step->logs[step->n_logs++ % WCOW_PROGRESS_LOGS];
+        free(kept->text);
+        *kept = (struct wcow_progress_log_line){.ms = wcow_progress_now_ms() - step->start_ms,
+                                                .text = strdup(line)};
         if (p->display)
             p->display->log(&p->state, step, line);
     }

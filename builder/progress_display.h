@@ -14,8 +14,18 @@ struct wcow_progress_item {
     uint64_t total;
     uint64_t start_ms;
     uint64_t end_ms;
-    uint64_t shown_ms; /**< when a line of it was last printed */
+    uint64_t shown_ms; /**< when a line of it was last printed; 0: never */
+    uint64_t shown;    /**< what that line said of current */
     bool done;
+    bool done_shown;
+};
+
+enum { WCOW_PROGRESS_LOGS = 10 };
+
+/** The last lines that a step printed. */
+struct wcow_progress_log_line {
+    uint64_t ms; /**< since the step began */
+    char *text;
 };
 
 struct wcow_progress_step {
@@ -24,11 +34,13 @@ struct wcow_progress_step {
     uint64_t start_ms; /**< monotonic */
     uint64_t end_ms;
     bool ended;
+    bool is_shown; /**< on the terminal */
     enum wcow_progress_end how;
     char *message;
     struct wcow_progress_item *items;
     size_t n_items;
-    char *last_log; /**< the last line that the step printed */
+    struct wcow_progress_log_line logs[WCOW_PROGRESS_LOGS]; /**< a ring */
+    size_t n_logs;                                          /**< ever printed */
 };
 
 struct wcow_progress_state {
@@ -36,8 +48,9 @@ struct wcow_progress_state {
     uint64_t start_ms;
     struct wcow_progress_step *steps;
     size_t n_steps;
-    size_t drawn_lines;  /**< of the terminal's live region */
-    unsigned last_shown; /**< plain: the step that the last line was about */
+    size_t drawn_lines; /**< of the terminal's live region */
+    unsigned current;   /**< plain: the step whose lines are shown; 0: none */
+    bool has_shown;     /**< plain: anything at all */
 };
 
 struct wcow_progress_display {
@@ -55,6 +68,11 @@ extern const struct wcow_progress_display wcow_progress_tty;
 extern const struct wcow_progress_display wcow_progress_rawjson;
 
 uint64_t wcow_progress_now_ms(void);
+/** The @p i-th of the lines that are kept, the oldest first; NULL: there are no more. */
+const struct wcow_progress_log_line *wcow_progress_log_at(const struct wcow_progress_step *step,
+                                                          size_t i);
+/** What failed, with the last that it printed. */
+void wcow_progress_print_failed(struct wcow_progress_state *s);
 /** Write all of it; a display cannot do anything about an error. */
 void wcow_progress_print(int fd, const struct wcow_buf *text);
 

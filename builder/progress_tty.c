@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { DEFAULT_COLUMNS = 80, DEFAULT_ROWS = 24, MAX_COLUMNS = 512, TIME_WIDTH = 8 };
+enum { DEFAULT_COLUMNS = 80, DEFAULT_ROWS = 24, MAX_COLUMNS = 512, TIME_WIDTH = 8, SHOWN_LOGS = 6 };
 
 struct screen {
     size_t columns;
@@ -114,52 +114,84 @@ static void add_step(struct wcow_buf *out, const struct screen *screen,
     add_line(out, screen, colour_of(step), text, right);
 }
 
+/* How many of its last lines a step at work shows. */
+static size_t logs_of(const struct wcow_progress_step *step)
+{
+    size_t n = step->n_logs < SHOWN_LOGS ? step->n_logs : SHOWN_LOGS;
+    return step->ended ? 0 : n;
+}
+
 static size_t lines_of(const struct wcow_progress_step *step)
 {
-    return 1 + step->n_items + (!step->ended && step->last_log ? 1 : 0);
+    return 1 + step->n_items + logs_of(step);
 }
 
-/* The first step to show where only @p rows lines fit: the newest are worth most. */
-static size_t first_shown(const struct wcow_progress_state *s, size_t rows)
+static void add_logs(struct wcow_buf *out, const struct screen *screen,
+                     const struct wcow_progress_step *step)
+{
+    size_t kept = step->n_logs < WCOW_PROGRESS_LOGS ? step->n_logs : WCOW_PROGRESS_LOGS;
+    size_t n = logs_of(step);
+    for (size_t i = kept - n; i < kept; i++) {
+        const struct wcow_progress_log_line *line = wcow_progress_log_at(step, i);
+        char text[1024];
+        (void)snprintf(text, sizeof(text), " => => # %s", line && line->text ? line->text : "");
+        add_line(out, screen, "", text, "");
+    }
+}
+
+/* Which steps to show where only @p rows lines fit: those at work, then those that ended last. */
+static void choose(struct wcow_progress_state *s, size_t rows)
 {
     size_t lines = 0;
-    size_t i = s->n_steps;
-    while (i > 0 && lines + lines_of(&s->steps[i - 1]) <= rows)
-        lines += lines_of(&s->steps[--i]);
-    return i < s->n_steps || s->n_steps == 0 ? i : s->n_steps - 1;
+    for (size_t i = 0; i < s->n_steps; i++)
+        s->steps[i].is_shown = false;
+    for (int ended = 0; ended < 2; ended++) {
+        for (size_t i = s->n_steps; i > 0; i--) {
+            struct wcow_progress_step *step = &s->steps[i - 1];
+            if (step->ended != (ended == 1))
+                continue;
+            if (lines + lines_of(step) > rows && lines > 0)
+                return;
+            step->is_shown = true;
+            lines += lines_of(step);
+        }
+    }
 }
 
-static void draw(struct wcow_progress_state *s, bool final)
+static void add_title(const struct wcow_progress_state *s, bool final, struct wcow_buf *out)
 {
-    struct screen screen = screen_of(s->fd);
-    wcow_autobuf out = {0};
     size_t ended = 0;
     bool failed = false;
     for (size_t i = 0; i < s->n_steps; i++) {
         ended += s->steps[i].ended;
         failed |= s->steps[i].ended && s->steps[i].how == WCOW_PROGRESS_ERROR;
     }
-    if (s->drawn_lines > 0)
-        (void)!wcow_buf_addf(&out, NULL, "\033[%zuF", s->drawn_lines);
     double seconds = (double)(wcow_progress_now_ms() - s->start_ms) / 1000;
     const char *state = final ? (failed ? "ERROR" : "FINISHED") : "";
-    (void)!wcow_buf_addf(&out, NULL, "[+] Building %.1fs (%zu/%zu) %s\033[K\n", seconds, ended,
+    (void)!wcow_buf_addf(out, NULL, "[+] Building %.1fs (%zu/%zu) %s\033[K\n", seconds, ended,
                          s->n_steps, state);
-    size_t lines = 1;
-    for (size_t i = final ? 0 : first_shown(s, screen.rows - 2); i < s->n_steps; i++) {
+}
+
+static void draw(struct wcow_progress_state *s, bool final)
+{
+    struct screen screen = screen_of(s->fd);
+    wcow_autobuf out = {0};
+    if (s->drawn_lines > 0)
+        (void)!wcow_buf_addf(&out, NULL, "\033[%zuF", s->drawn_lines);
+    add_title(s, final, &out);
+    s->drawn_lines = 1;
+    choose(s, screen.rows - 2);
+    for (size_t i = 0; i < s->n_steps; i++) {
         const struct wcow_progress_step *step = &s->steps[i];
+        if (!final && !step->is_shown)
+            continue;
         add_step(&out, &screen, step);
         for (size_t k = 0; k < step->n_items; k++)
             add_item(&out, &screen, step, &step->items[k]);
-        lines += lines_of(step);
-        if (!step->ended && step->last_log) {
-            char text[1024];
-            (void)snprintf(text, sizeof(text), " => => # %s", step->last_log);
-            add_line(&out, &screen, "", text, "");
-        }
+        add_logs(&out, &screen, step);
+        s->drawn_lines += lines_of(step);
     }
     (void)!wcow_buf_add_str(&out, "\033[J", NULL);
-    s->drawn_lines = lines;
     wcow_progress_print(s->fd, &out);
 }
 
@@ -192,6 +224,7 @@ static void on_log(struct wcow_progress_state *s, struct wcow_progress_step *ste
 static void finish(struct wcow_progress_state *s)
 {
     draw(s, true);
+    wcow_progress_print_failed(s);
 }
 
 const struct wcow_progress_display wcow_progress_tty = {.start = on_step,

@@ -34,11 +34,94 @@ static void plain_is_lines(void **state)
     char got[4096];
     show(WCOW_PROGRESS_PLAIN, got, sizeof(got));
     assert_string_equal(got, "#1 [1/2] FROM base\n"
-                             "#1 sha256:1 2.00kB / 2.00kB 0.0s done\n"
+                             "#1 sha256:1 500B / 2.00kB\n"
+                             "#1 sha256:1 2.00kB / 2.00kB done\n"
                              "#1 CACHED\n"
                              "\n#2 [2/2] COPY a \"b\"\n"
                              "#2 0.000 a line\n"
-                             "#2 ERROR: no a\n");
+                             "#2 ERROR: no a\n"
+                             "------\n > [2/2] COPY a \"b\":\n0.000 a line\n------\n");
+}
+
+static void read_back(FILE *f, char *out, size_t size)
+{
+    ssize_t n = pread(fileno(f), out, size - 1, 0);
+    assert_true(n >= 0);
+    out[n] = '\0';
+}
+
+/* Two stages at once: each has its lines together, and none is lost. */
+static void steps_at_once_stand_apart(void **state)
+{
+    (void)state;
+    char got[4096];
+    FILE *f = tmpfile();
+    struct wcow_progress *p = NULL;
+    assert_non_null(f);
+    assert_ok(wcow_progress_new(WCOW_PROGRESS_PLAIN, fileno(f), &p, &err));
+    unsigned one = wcow_progress_start(p, "[a 1/1] COPY a");
+    unsigned two = wcow_progress_start(p, "[b 1/2] COPY b");
+    wcow_progress_status(p, two, "writing", 10, 0, true);
+    wcow_progress_status(p, one, "writing", 20, 0, true);
+    wcow_progress_end(p, two, WCOW_PROGRESS_CACHED, NULL);
+    unsigned three = wcow_progress_start(p, "[b 2/2] RUN c");
+    wcow_progress_log(p, three, "hello");
+    wcow_progress_status(p, one, "hashing", 1, 0, true);
+    wcow_progress_end(p, three, WCOW_PROGRESS_CANCELED, NULL);
+    wcow_progress_end(p, one, WCOW_PROGRESS_CACHED, NULL);
+    wcow_progress_free(p);
+    read_back(f, got, sizeof(got));
+    assert_int_equal(fclose(f), 0);
+    assert_string_equal(got, "#1 [a 1/1] COPY a\n"
+                             "#1 writing: 20B done\n"
+                             "#1 ...\n\n"
+                             "#2 [b 1/2] COPY b\n"
+                             "#2 writing: 10B done\n"
+                             "#2 CACHED\n\n"
+                             "#1 [a 1/1] COPY a\n"
+                             "#1 ...\n\n"
+                             "#3 [b 2/2] RUN c\n"
+                             "#3 0.000 hello\n"
+                             "#3 CANCELED\n\n"
+                             "#1 [a 1/1] COPY a\n"
+                             "#1 hashing: 1B done\n"
+                             "#1 CACHED\n");
+}
+
+/* More steps than lines: those at work are seen, whenever they began. */
+static void a_small_terminal_shows_what_is_at_work(void **state)
+{
+    (void)state;
+    static char got[1 << 20];
+    FILE *f = tmpfile();
+    struct wcow_progress *p = NULL;
+    assert_non_null(f);
+    assert_ok(wcow_progress_new(WCOW_PROGRESS_TTY, fileno(f), &p, &err));
+    (void)wcow_progress_start(p, "the long one");
+    for (unsigned i = 0; i < 60; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "short %u", i);
+        wcow_progress_end(p, wcow_progress_start(p, name), WCOW_PROGRESS_DONE, NULL);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        char line[32];
+        (void)snprintf(line, sizeof(line), "line %u", i);
+        wcow_progress_log(p, 1, line);
+    }
+    (void)usleep(350000);
+    read_back(f, got, sizeof(got));
+    const char *last = strstr(got, "(60/61)");
+    assert_non_null(last);
+    for (const char *next = last; (next = strstr(last + 1, "(60/61)"));)
+        last = next;
+    assert_non_null(strstr(last, " => the long one"));
+    assert_non_null(strstr(last, " => => # line 7"));
+    assert_non_null(strstr(last, " => => # line 2"));
+    assert_null(strstr(last, "line 1"));
+    assert_non_null(strstr(last, "short 59"));
+    assert_null(strstr(last, "short 20"));
+    wcow_progress_free(p);
+    assert_int_equal(fclose(f), 0);
 }
 
 static void quiet_says_nothing(void **state)
@@ -102,6 +185,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_is_lines),
+        cmocka_unit_test(steps_at_once_stand_apart),
+        cmocka_unit_test(a_small_terminal_shows_what_is_at_work),
         cmocka_unit_test(quiet_says_nothing),
         cmocka_unit_test(a_terminal_gets_the_whole_at_the_end),
         cmocka_unit_test(rawjson_is_a_document_a_line),
