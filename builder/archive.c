@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/beneath.h"
+#include "builder/archive_read.h"
 #include "builder/context_walk.h"
 #include "builder/copy.h"
 #include "builder/links.h"
@@ -236,24 +237,50 @@ static int mark_directory_link(void *arg, struct wcow_tree_node *node, struct wc
     return WCOW_OK;
 }
 
-static int unpack(struct unpacker *u, int fd, bool *ret_unpacked, struct wcow_error *err)
+int wcow_archive_begin(struct archive *a, int fd, const char *name,
+                       struct archive_entry **ret_member, struct wcow_error *err)
 {
-    struct archive *a = u->archive;
+    struct archive_entry *member = NULL;
+    *ret_member = NULL;
     if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
         archive_read_support_filter_gzip(a) < ARCHIVE_WARN ||
         archive_read_support_filter_bzip2(a) < ARCHIVE_WARN ||
         archive_read_support_filter_xz(a) < ARCHIVE_WARN ||
         archive_read_support_filter_zstd(a) < ARCHIVE_WARN)
-        return broken(u, err);
-    struct archive_entry *member = NULL;
-    *ret_unpacked = false;
+        return WCOW_FAIL(err, WCOW_E_INTERNAL, "libarchive cannot read \"%s\": %s", name,
+                         archive_error_string(a));
     if (archive_read_open_fd(a, fd, READ_BLOCK_BYTES) != ARCHIVE_OK ||
         archive_read_next_header(a, &member) < ARCHIVE_WARN || !member)
-        return WCOW_OK; /* no archive: a file like any other */
-    if (archive_format(a) == ARCHIVE_FORMAT_EMPTY || !archive_entry_pathname(member))
-        return WCOW_OK;
-    int r = wcow_spool_new(&u->spool, err);
+        return WCOW_OK; /* a file like any other */
+    if (archive_format(a) != ARCHIVE_FORMAT_EMPTY && archive_entry_pathname(member))
+        *ret_member = member;
+    return WCOW_OK;
+}
+
+int wcow_archive_place(const char *folder, const char *member, char **ret, struct wcow_error *err)
+{
+    wcow_autofree char *clean = NULL;
+    wcow_autobuf path = {0};
+    *ret = NULL;
+    int r = wcow_context_clean(member ? member : "", &clean, err);
+    if (r < 0 || !*clean)
+        return r;
+    r = wcow_buf_addf(&path, err, "%s/%s", folder, clean);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static int unpack(struct unpacker *u, int fd, bool *ret_unpacked, struct wcow_error *err)
+{
+    struct archive_entry *member = NULL;
     struct wcow_tree_node *dest = NULL;
+    *ret_unpacked = false;
+    int r = wcow_archive_begin(u->archive, fd, u->file, &member, err);
+    if (r < 0 || !member)
+        return r;
+    r = wcow_spool_new(&u->spool, err);
     if (r == WCOW_OK)
         r = wcow_tree_dir(u->to->tree, u->to->dest, &dest, err);
     if (r == WCOW_OK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file archive.h
  *  ADD of a local archive: a tar, plain or compressed (gzip, bzip2, xz, zstd), told by its content,
- *  is unpacked into the destination. libarchive is seen here, in
- *  oci_archive.c and in output_tar.c only. */
+ *  is unpacked into the destination. libarchive is seen in
+ *  archive*.c, oci_archive.c and output_tar.c only. */
 #ifndef WCOW_BUILDER_ARCHIVE_H
 #define WCOW_BUILDER_ARCHIVE_H
 
@@ -34,5 +34,12 @@ WCOW_NODISCARD int wcow_archive_unpack_file(struct wcow_context *context,
 WCOW_NODISCARD int wcow_archive_unpack_fd(int fd, const char *name, const atomic_bool *cancel,
                                           const struct wcow_archive_unpack *unpack,
                                           bool *ret_unpacked, struct wcow_error *err);
+
+/** Unpack an archive into a folder of this system: a build context. Members stay below it, through
+ * no link that another member made; what is no file, directory or link is passed over.
+ * *ret_unpacked is false where it is no archive. */
+WCOW_NODISCARD int wcow_archive_extract_fd(int fd, const char *name, const atomic_bool *cancel,
+                                           const char *folder, bool *ret_unpacked,
+                                           struct wcow_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "builder/build_caches.h"
 #include "builder/build_check.h"
 #include "builder/build_solve.h"
+#include "builder/context_source.h"
 
 /* ---- what it works with ---- */
 
@@ -93,7 +94,17 @@ int wcow_build_run(const struct wcow_build_options *options, struct wcow_build_r
     own.cancel = wcow_solver_stop(solver);
     struct wcow_build b = {.options = &own, .progress = options->progress, .solver = solver};
     (void)pthread_mutex_init(&b.lock, NULL);
-    r = build(&b, ret, err);
+    WCOW_CLEANUP(wcow_context_source_done) struct wcow_context_source source = {0};
+    wcow_autofree char *dockerfile = NULL;
+    const struct wcow_context_fetch fetch = {.from = options->context,
+                                             .takes_text = true,
+                                             .progress = options->progress,
+                                             .cancel = own.cancel};
+    r = wcow_context_source_open(&fetch, &source, err);
+    if (r == WCOW_OK)
+        r = wcow_context_source_apply(&source, &own, &dockerfile, err);
+    if (r == WCOW_OK)
+        r = build(&b, ret, err);
     if (r < 0 && r != WCOW_E_CANCELLED)
         add_excerpt(&b, ret_excerpt);
     wcow_build_done(&b);

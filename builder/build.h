@@ -16,7 +16,7 @@
 
 /** What `wcow build` was asked for; everything borrowed. NULL or zero: not given. */
 struct wcow_build_options {
-    const char *context;    /**< a folder */
+    const char *context;    /**< a folder, or what context_source.h takes: "-", a URL */
     const char *dockerfile; /**< path; "-" is standard input; NULL: <context>/Dockerfile */
     const char *target;
     const char *platform;            /**< one, or several between commas; NULL: windows/amd64 */

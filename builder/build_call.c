@@ -5,6 +5,7 @@
 
 #include "builder/ast_json.h"
 #include "builder/build_check.h"
+#include "builder/context_source.h"
 #include "builder/lint.h"
 #include "builder/outline.h"
 
@@ -85,7 +86,12 @@ static int call(struct wcow_build *b, const char *name, size_t len, bool json, s
 int wcow_build_call(const struct wcow_build_options *options, const char *name,
                     struct wcow_buf *out, struct wcow_buf *ret_excerpt, struct wcow_error *err)
 {
-    struct wcow_build b = {.options = options};
+    struct wcow_build_options own = *options;
+    struct wcow_build b = {.options = &own};
+    WCOW_CLEANUP(wcow_context_source_done) struct wcow_context_source source = {0};
+    wcow_autofree char *dockerfile = NULL;
+    const struct wcow_context_fetch fetch = {
+        .from = options->context, .takes_text = true, .cancel = options->cancel};
     (void)pthread_mutex_init(&b.lock, NULL);
     const char *comma = strchr(name, ',');
     size_t len = comma ? (size_t)(comma - name) : strlen(name);
@@ -94,6 +100,10 @@ int wcow_build_call(const struct wcow_build_options *options, const char *name,
     int r = WCOW_OK;
     if (comma && !json)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "--call takes \",format=json\" only");
+    if (r == WCOW_OK)
+        r = wcow_context_source_open(&fetch, &source, err);
+    if (r == WCOW_OK)
+        r = wcow_context_source_apply(&source, &own, &dockerfile, err);
     if (r == WCOW_OK)
         r = ast ? wcow_build_load_syntax(&b, err) : wcow_build_load(&b, err);
     if (r == WCOW_OK)

@@ -11,6 +11,7 @@
 #include "builder/cache_steps.h"
 #include "builder/cmdline.h"
 #include "builder/context.h"
+#include "builder/context_source.h"
 #include "builder/copy.h"
 #include "builder/git.h"
 #include "builder/instructions.h"
@@ -88,7 +89,8 @@ struct wcow_stage_state {
 /** A repository that ADD fetched, or the folder of --build-context; payloads read it until the end.
  */
 struct wcow_build_checkout {
-    struct wcow_git_checkout *checkout; /**< NULL: a folder of the user's */
+    struct wcow_git_checkout *checkout; /**< of ADD */
+    struct wcow_context_source source;  /**< of --build-context */
     const char *folder;                 /**< then: as the option names it; borrowed */
     struct wcow_context *context;
 };

@@ -73,6 +73,8 @@ static int parse_dockerfile(struct wcow_build *b, bool typed, struct wcow_error 
                                   b->source.len, &b->dockerfile, &b->where, err);
     if (r == WCOW_OK && typed)
         r = wcow_build_file_new(b->dockerfile, &b->file, &b->where, err);
+    if (r < 0 && b->where.first == 0)
+        return wcow_error_wrap(r, err, "dockerfile parse error");
     if (r < 0)
         return wcow_error_wrap(r, err, "dockerfile parse error on line %u", b->where.first);
     b->where = (struct wcow_line_range){0};
@@ -167,6 +169,7 @@ void wcow_build_done(struct wcow_build *b)
     for (size_t i = 0; i < b->n_checkouts; i++) {
         wcow_context_free(b->checkouts[i].context);
         wcow_git_checkout_free(b->checkouts[i].checkout);
+        wcow_context_source_done(&b->checkouts[i].source);
     }
     free(b->checkouts);
     free(b->made);

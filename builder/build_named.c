@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "builder/build_internal.h"
+#include "builder/context_source.h"
 
 #define IMAGE_PREFIX "docker-image://"
 
@@ -20,10 +21,17 @@ static int check_one(const char *text, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "--build-context %s: it is NAME=FOLDER or NAME=docker-image://IMAGE",
                          text);
-    if (!is_image(equals + 1) &&
-        (strstr(equals + 1, "://") || strncmp(equals + 1, "target:", 7) == 0))
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "--build-context %s: there are folders and docker-image://", text);
+    const char *value = equals + 1;
+    if (!is_image(value) && !wcow_context_source_is_remote(value) &&
+        (strstr(value, "://") || strncmp(value, "target:", 7) == 0))
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "--build-context %s: there are folders, docker-image://, git repositories, "
+            "and archives behind http:// and https://",
+            text);
+    if (strcmp(value, "-") == 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--build-context %s: standard input is for the main context", text);
     return WCOW_OK;
 }
 
@@ -84,6 +92,20 @@ int wcow_build_keep_checkout(struct wcow_build *b, const struct wcow_build_check
     return grown ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
 }
 
+static int open_folder(struct wcow_build *b, const char *value, struct wcow_build_checkout *kept,
+                       struct wcow_error *err)
+{
+    const struct wcow_context_fetch fetch = {
+        .from = value, .progress = b->progress, .cancel = b->options->cancel};
+    int r = wcow_context_source_open(&fetch, &kept->source, err);
+    if (r < 0)
+        return r;
+    const struct wcow_context_options options = {
+        .path = kept->source.folder, .cache = b->cache, .cancel = b->options->cancel};
+    r = wcow_context_open(&options, &kept->context, err);
+    return r == WCOW_OK ? wcow_context_load_ignore(kept->context, NULL, err) : r;
+}
+
 int wcow_build_named_folder(struct wcow_build *b, const char *name, struct wcow_context **ret,
                             struct wcow_error *err)
 {
@@ -93,19 +115,15 @@ int wcow_build_named_folder(struct wcow_build *b, const char *name, struct wcow_
     *ret = known_folder(b, value);
     if (*ret)
         return 1;
-    struct wcow_context *context = NULL;
-    const struct wcow_context_options options = {
-        .path = value, .cache = b->cache, .cancel = b->options->cancel};
-    int r = wcow_context_open(&options, &context, err);
-    if (r == WCOW_OK)
-        r = wcow_context_load_ignore(context, NULL, err);
-    const struct wcow_build_checkout kept = {.context = context, .folder = value};
+    struct wcow_build_checkout kept = {.folder = value};
+    int r = open_folder(b, value, &kept, err);
     if (r == WCOW_OK)
         r = wcow_build_keep_checkout(b, &kept, err);
     if (r < 0) {
-        wcow_context_free(context);
+        wcow_context_free(kept.context);
+        wcow_context_source_done(&kept.source);
         return wcow_error_wrap(r, err, "--build-context %s=%s", name, value);
     }
-    *ret = context;
+    *ret = kept.context;
     return 1;
 }

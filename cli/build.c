@@ -290,6 +290,8 @@ static int run(struct arguments *a)
 static const char epilogue[] =
     "PATH is the build context, a folder. The Dockerfile is PATH/Dockerfile unless -f names "
     "another.\n"
+    "In its place stand an archive behind http(s)://, a git repository (URL.git#REF:FOLDER), or -\n"
+    "for an archive or a Dockerfile on standard input.\n"
     "\n"
     "Environment: CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE, SOURCE_DATE_EPOCH, DOCKER_CONFIG,\n"
     "BUILDKIT_PROGRESS, NO_COLOR, TMPDIR, XDG_CACHE_HOME (see wcow-build(1)).\n"
@@ -314,7 +316,7 @@ int wcow_cli_build(int argc, char **argv)
         {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",
          WCOW_OPTION_LIST, &a.attests},
         {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
-        {0, "build-context", "NAME=VALUE", "A folder or docker-image://IMAGE for FROM and --from",
+        {0, "build-context", "NAME=VALUE", "Folder, URL or docker-image://IMAGE for FROM and --from",
          WCOW_OPTION_LIST, &a.build_contexts},
         {0, "cache-from", "TYPE[,KEY=VALUE]", "Use the cache in a registry or folder",
          WCOW_OPTION_LIST, &a.cache_from},
@@ -367,7 +369,7 @@ int wcow_cli_build(int argc, char **argv)
         {0},
     };
     const struct wcow_command command = {.name = "wcow build",
-                                         .usage = "[OPTIONS] PATH",
+                                         .usage = "[OPTIONS] PATH|URL|-",
                                          .summary = "Build a Windows image from a Dockerfile.",
                                          .options = options,
                                          .min_args = 1,

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/context_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/beneath.h"
+#include "base/bytes.h"
+#include "builder/archive.h"
+#include "builder/build.h"
+#include "builder/dockerfile.h"
+#include "builder/git.h"
+#include "builder/remote.h"
+#include "builder/spool.h"
+
+enum { OPEN_FOLDERS = 16, COPY_BYTES = 64 << 10 };
+
+bool wcow_context_source_is_remote(const char *from)
+{
+    return strcmp(from, "-") == 0 || wcow_git_is_url(from) || wcow_remote_is_http(from);
+}
+
+/* ---- the temporary folder: context/ and, for a text, Dockerfile ---- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+static int format_path(char **ret, struct wcow_error *err, const char *parent, const char *name)
+{
+    wcow_autobuf path = {0};
+    int r = wcow_buf_addf(&path, err, "%s/%s", parent, name);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&path);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static int make_folder(struct wcow_context_source *source, struct wcow_error *err)
+{
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const char *dir = getenv("TMPDIR");
+    char *path = NULL;
+    int r = format_path(&path, err, dir && *dir ? dir : "/var/tmp", "wcow-context-XXXXXX");
+    if (r < 0)
+        return r;
+    if (!mkdtemp(path)) {
+        free(path);
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make a folder in %s (set TMPDIR to another place)",
+                               dir && *dir ? dir : "/var/tmp");
+    }
+    source->temporary = path;
+    /* Unpacking follows no link, so none may lead here. */
+    char *real = realpath(path, NULL);
+    if (!real)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "find the folder %s", path);
+    free(source->temporary);
+    source->temporary = real;
+    r = format_path(&source->folder, err, real, "context");
+    if (r == WCOW_OK && mkdir(source->folder, 0700) < 0)
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make the folder %s", source->folder);
+    return r;
+}
+
+void wcow_context_source_done(struct wcow_context_source *source)
+{
+    if (source->temporary)
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
+        (void)nftw(source->temporary, remove_one, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+    wcow_git_checkout_free(source->checkout);
+    free(source->temporary);
+    free(source->folder);
+    free(source->dockerfile);
+    *source = (struct wcow_context_source){0};
+}
+
+/* ---- an archive, or a text ---- */
+
+/* *ret_bytes: how many there were. */
+static int copy_bytes(int from, int to, uint64_t max_bytes, uint64_t *ret_bytes,
+                      const struct wcow_context_fetch *fetch, struct wcow_error *err)
+{
+    wcow_autofree uint8_t *buffer = malloc(COPY_BYTES);
+    uint64_t total = 0;
+    if (!buffer)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
+    for (;;) {
+        if (fetch->cancel && atomic_load(fetch->cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        ssize_t n = read(from, buffer, COPY_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read the build context");
+        if (n == 0)
+            break;
+        total += (uint64_t)n;
+        if (total > max_bytes)
+            return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %llu bytes",
+                             (unsigned long long)max_bytes);
+        for (ssize_t done = 0; done < n;) {
+            ssize_t written = write(to, buffer + done, (size_t)(n - done));
+            if (written < 0)
+                return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "keep the build context");
+            done += written;
+        }
+    }
+    *ret_bytes = total;
+    return WCOW_OK;
+}
+
+static int take_text(const struct wcow_context_fetch *fetch, int fd,
+                     struct wcow_context_source *source, struct wcow_error *err)
+{
+    uint64_t bytes = 0;
+    if (!fetch->takes_text)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "it is no tar archive (plain, gzip, bzip2, xz or zstd)");
+    int r = format_path(&source->dockerfile, err, source->temporary, "Dockerfile");
+    if (r < 0)
+        return r;
+    wcow_autoclose int to = open(source->dockerfile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to < 0 || lseek(fd, 0, SEEK_SET) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "keep the Dockerfile");
+    r = copy_bytes(fd, to, WCOW_DOCKERFILE_MAX_BYTES, &bytes, fetch, err);
+    return r < 0 ? wcow_error_wrap(r, err, "it is no archive, and for a Dockerfile too large")
+                 : WCOW_OK;
+}
+
+/* @p fd can be read again from its beginning. */
+static int take_bytes(const struct wcow_context_fetch *fetch, int fd,
+                      struct wcow_context_source *source, struct wcow_error *err)
+{
+    bool unpacked = false;
+    int r = make_folder(source, err);
+    if (r == WCOW_OK)
+        r = wcow_archive_extract_fd(fd, fetch->from, fetch->cancel, source->folder, &unpacked, err);
+    return r < 0 || unpacked ? r : take_text(fetch, fd, source, err);
+}
+
+static int take_stdin(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
+                      unsigned step, struct wcow_error *err)
+{
+    FILE *file = tmpfile();
+    uint64_t bytes = 0;
+    if (!file)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make a temporary file");
+    int r = copy_bytes(STDIN_FILENO, fileno(file), WCOW_ARCHIVE_MAX_BYTES, &bytes, fetch, err);
+    if (r == WCOW_OK && lseek(fileno(file), 0, SEEK_SET) < 0)
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read the build context again");
+    if (r == WCOW_OK && fetch->progress)
+        wcow_progress_status(fetch->progress, step, "transferring context", bytes, 0, true);
+    if (r == WCOW_OK)
+        r = take_bytes(fetch, fileno(file), source, err);
+    (void)fclose(file);
+    return r < 0 ? wcow_error_wrap(r, err, "the build context on standard input") : WCOW_OK;
+}
+
+static int take_http(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
+                     unsigned step, struct wcow_error *err)
+{
+    const struct wcow_remote_fetch get = {.url = fetch->from, .cancel = fetch->cancel};
+    WCOW_CLEANUP(wcow_remote_file_done) struct wcow_remote_file file = {0};
+    int fd = -1;
+    int r = wcow_remote_get(&get, &file, err);
+    if (r < 0)
+        return r;
+    if (fetch->progress)
+        wcow_progress_status(fetch->progress, step, "downloading", file.size_bytes, file.size_bytes,
+                             true);
+    r = wcow_spool_rewind(file.spool, &fd, err);
+    if (r == WCOW_OK)
+        r = take_bytes(fetch, fd, source, err);
+    return r < 0 ? wcow_error_wrap(r, err, "the build context %s", fetch->from) : WCOW_OK;
+}
+
+/* ---- git ---- */
+
+/* A folder of the repository may be a link of its own making: none is followed. */
+static int check_folder(const struct wcow_context_source *source, const char *folder,
+                        struct wcow_error *err)
+{
+    wcow_autoclose int top = open(source->checkout->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    wcow_autoclose int fd = -1;
+    if (top < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", source->checkout->path);
+    int r = wcow_open_beneath(top, folder, O_PATH | O_DIRECTORY, 0, &fd, err);
+    return r < 0 ? wcow_error_wrap(r, err, "the folder %s of the repository", folder) : WCOW_OK;
+}
+
+static int take_repository(const struct wcow_context_fetch *fetch,
+                           struct wcow_context_source *source, unsigned step,
+                           struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
+    wcow_autobuf text = {0};
+    int r = wcow_git_url_parse(fetch->from, &url, err);
+    if (r == WCOW_OK)
+        r = wcow_git_clone(&url, NULL, fetch->cancel, &source->checkout, err);
+    if (r == WCOW_OK && url.folder && *url.folder)
+        r = check_folder(source, url.folder, err);
+    if (r == WCOW_OK)
+        r = format_path(&source->folder, err, source->checkout->path, url.folder ? url.folder : "");
+    if (r == WCOW_OK && fetch->progress &&
+        wcow_buf_addf(&text, NULL, "commit %s", source->checkout->commit) == WCOW_OK)
+        wcow_progress_status(fetch->progress, step, (const char *)text.data, 0, 0, true);
+    return r;
+}
+
+/* ---- all of them ---- */
+
+static int take_remote(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
+                       struct wcow_error *err)
+{
+    bool is_git = wcow_git_is_url(fetch->from);
+    wcow_autobuf title = {0};
+    unsigned step = 0;
+    int r = is_git ? wcow_buf_addf(&title, err, "[internal] load git source %s", fetch->from)
+                   : wcow_buf_add_str(&title, "[internal] load remote build context", err);
+    if (r < 0)
+        return r;
+    if (fetch->progress)
+        step = wcow_progress_start(fetch->progress, (const char *)title.data);
+    source->is_fetched = true;
+    if (is_git)
+        r = take_repository(fetch, source, step, err);
+    else if (strcmp(fetch->from, "-") == 0)
+        r = take_stdin(fetch, source, step, err);
+    else
+        r = take_http(fetch, source, step, err);
+    if (fetch->progress)
+        wcow_progress_end(fetch->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+                          r < 0 && err ? err->msg : NULL);
+    return r;
+}
+
+int wcow_context_source_open(const struct wcow_context_fetch *fetch,
+                             struct wcow_context_source *ret, struct wcow_error *err)
+{
+    struct wcow_context_source source = {0};
+    int r = WCOW_OK;
+    if (wcow_context_source_is_remote(fetch->from)) {
+        r = take_remote(fetch, &source, err);
+    } else {
+        source.folder = strdup(fetch->from);
+        if (!source.folder)
+            r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
+    }
+    if (r < 0)
+        wcow_context_source_done(&source);
+    else
+        *ret = source;
+    return r;
+}
+
+static int find_dockerfile(const struct wcow_context_source *source, const char *name, char **ret,
+                           struct wcow_error *err)
+{
+    if (source->dockerfile && name)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "-f %s: the build context is a Dockerfile itself and holds no other",
+                         name);
+    if (source->dockerfile)
+        return format_path(ret, err, source->temporary, "Dockerfile");
+    name = name ? name : "Dockerfile";
+    wcow_autoclose int top = open(source->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    wcow_autoclose int fd = -1;
+    if (top < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open the build context %s", source->folder);
+    int r = wcow_open_beneath(top, name, O_RDONLY | O_NONBLOCK, 0, &fd, err);
+    return r < 0 ? wcow_error_wrap(r, err, "the Dockerfile \"%s\" of the build context", name)
+                 : format_path(ret, err, source->folder, name);
+}
+
+int wcow_context_source_apply(const struct wcow_context_source *source,
+                              struct wcow_build_options *options, char **ret_dockerfile,
+                              struct wcow_error *err)
+{
+    const char *name = options->dockerfile;
+    if (name && strcmp(name, "-") == 0 && strcmp(options->context, "-") == 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "-f - with the context -: standard input can be one of them");
+    options->context = source->folder;
+    *ret_dockerfile = NULL;
+    if (!source->is_fetched || (name && strcmp(name, "-") == 0))
+        return WCOW_OK;
+    int r = find_dockerfile(source, name, ret_dockerfile, err);
+    options->dockerfile = *ret_dockerfile;
+    return r;
+}
