@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -152,6 +153,35 @@ static int check_disk(struct disk_watch *w, struct wcow_error *err)
     return r;
 }
 
+/* ---- memory ---- */
+
+/* The number behind "oom_kill " in a file of the cgroup's, which has a few short lines. */
+static unsigned long killed_in(const char *hierarchy, const char *cgroup, const char *name)
+{
+    char text[512] = {0};
+    wcow_autobuf path = {0};
+    if (wcow_buf_addf(&path, NULL, "%s%s/%s", hierarchy, cgroup, name) < 0)
+        return 0;
+    wcow_autoclose int fd = open((const char *)path.data, O_RDONLY | O_CLOEXEC);
+    bool is_read = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0;
+    const char *found = is_read ? strstr(text, "oom_kill ") : NULL;
+    return found ? strtoul(found + strlen("oom_kill "), NULL, 10) : 0;
+}
+
+/* Wine tells no difference between a program that ended well and one that the kernel killed for
+ * want of memory: both have exit code 0. The cgroup knows, as long as the task is not deleted. */
+static int check_memory(const struct wcow_run_task *task, struct wcow_error *err)
+{
+    if (!task->cgroup ||
+        (killed_in("/sys/fs/cgroup/memory", task->cgroup, "memory.oom_control") == 0 &&
+         killed_in("/sys/fs/cgroup", task->cgroup, "memory.events") == 0))
+        return WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_LIMIT,
+                     "a program of the command was ended: it took more memory than the limit of "
+                     "%llu MiB (\"run-memory = SIZE\" in wcow.conf)",
+                     (unsigned long long)((uint64_t)task->memory_bytes >> 20));
+}
+
 /* Until it ends by itself (WCOW_OK) or has to be ended. */
 static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struct waiter *w,
                  struct output *o, int fd, struct wcow_error *err)
@@ -213,6 +243,8 @@ static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *t
             *err = w.err;
         r = w.result;
     }
+    if (r == WCOW_OK)
+        r = check_memory(task, err);
     if (r == WCOW_OK)
         *ret = w.status;
     return r;

@@ -18,13 +18,15 @@ struct wcow_run_task {
     const char *disk;                 /**< the folder that the command fills; NULL: not watched */
     int64_t disk_bytes;               /**< that it may hold; 0: as much as there is */
     unsigned timeout_s;               /**< 0: none */
+    const char *cgroup;   /**< of the spec, "/wcow/x"; NULL: nobody asks whether memory was short */
+    int64_t memory_bytes; /**< its limit, for the message */
     unsigned step;
     struct wcow_buf *capture; /**< takes the output instead of the progress; or NULL */
 };
 
 /** @param ret_exit_status of the first process
- *  @return WCOW_E_CANCELLED, WCOW_E_DEADLINE, WCOW_E_LIMIT (the disk is all but full): then it was
- *          killed; errors of containerd */
+ *  @return WCOW_E_CANCELLED, WCOW_E_DEADLINE, WCOW_E_LIMIT (disk, memory): then it was killed;
+ *          errors of containerd */
 WCOW_NODISCARD int wcow_run_task(struct wcow_backend *backend, const struct wcow_run_task *task,
                                  uint32_t *ret_exit_status, struct wcow_error *err);
 

@@ -18,12 +18,14 @@ enum { REGISTRY_MAX_BYTES = 32 << 20, INSTALL_TIMEOUT_S = 300 };
 #define USER "ContainerAdministrator"
 
 /* Programs of Wine's that do nothing, some of them with exit code 0. Without them the image's own
- * show through, or the command fails as it should (9009). */
+ * show through, or the command fails as it should (9009). winedbg, which Wine starts when a program
+ * crashes, waits for somebody to look. */
 static const char *const stubs[] = {
     "WindowsPowerShell", "setx.exe",    "robocopy.exe", "icacls.exe",   "cacls.exe",
     "netsh.exe",         "dism.exe",    "certutil.exe", "shutdown.exe", "systeminfo.exe",
     "wevtutil.exe",      "findstr.exe", "where.exe",    "tasklist.exe", "schtasks.exe",
-    "subst.exe",         "tasks",       "spool",        "drivers/etc",  "drivers/null",
+    "subst.exe",         "winedbg.exe", "tasks",        "spool",        "drivers/etc",
+    "drivers/null",
 };
 
 /* What of Wine's C:\Windows a command needs; the rest would only hide the image's. */

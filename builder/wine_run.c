@@ -300,6 +300,11 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
                          struct paths *paths, uint32_t *ret, struct wcow_error *err)
 {
     wcow_autobuf json = {0};
+    wcow_autobuf cgroup = {0};
+    const int64_t memory_bytes = memory_limit(&program->limits);
+    int r = wcow_buf_addf(&cgroup, err, "/wcow/%s", run->name);
+    if (r < 0)
+        return r;
     const struct wcow_wine_spec spec = {.root = paths->root,
                                         .usr = run->template->usr,
                                         .args = paths->args,
@@ -310,9 +315,10 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
                                         .binds = paths->binds,
                                         .n_binds = paths->n_binds,
                                         .network = program->network,
-                                        .memory_bytes = memory_limit(&program->limits),
+                                        .cgroup = (const char *)cgroup.data,
+                                        .memory_bytes = memory_bytes,
                                         .max_processes = process_limit(&program->limits)};
-    int r = wcow_wine_spec_write(&spec, &json, err);
+    r = wcow_wine_spec_write(&spec, &json, err);
     if (r < 0)
         return r;
     const struct wcow_run_task task = {
@@ -322,6 +328,8 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
         .folder = run->folder,
         .disk = program->upper ? program->upper : run->folder,
         .disk_bytes = program->limits.disk_bytes ? program->limits.disk_bytes : WCOW_RUN_DISK_BYTES,
+        .cgroup = memory_bytes ? spec.cgroup : NULL,
+        .memory_bytes = memory_bytes,
         .timeout_s = program->timeout_s,
         .step = program->step,
         .capture = program->capture};

@@ -107,9 +107,9 @@ static json_t *linux_part(const struct wcow_wine_spec *spec)
     if (spec->max_processes)
         (void)json_object_set_new(resources, "pids",
                                   json_pack("{s:I}", "limit", (json_int_t)spec->max_processes));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "namespaces", namespaces, "maskedPaths", hidden,
-                     "readonlyPaths", read_only, "resources", resources, "seccomp",
-                     wcow_wine_seccomp());
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "cgroupsPath", spec->cgroup, "namespaces",
+                     namespaces, "maskedPaths", hidden, "readonlyPaths", read_only, "resources",
+                     resources, "seccomp", wcow_wine_seccomp());
 }
 
 int wcow_wine_spec_write(const struct wcow_wine_spec *spec, struct wcow_buf *out,

@@ -29,6 +29,7 @@ struct wcow_wine_spec {
     const struct wcow_wine_bind *binds;
     size_t n_binds;
     enum wcow_run_network network;
+    const char *cgroup;    /**< "/wcow/x" */
     int64_t memory_bytes;  /**< 0: no limit */
     int64_t max_processes; /**< 0: no limit */
 };

@@ -17,6 +17,7 @@ static struct wcow_wine_spec sample(void)
                                    .lower = "/t:/l2/Files:/l1/Files",
                                    .upper = "/s/Files",
                                    .work = "/s/work",
+                                   .cgroup = "/wcow/a-run",
                                    .memory_bytes = 1 << 30,
                                    .max_processes = 100};
 }
