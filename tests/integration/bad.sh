@@ -188,9 +188,40 @@ start_wcowd --layer-limits entries=30
 eventually "wcowd is back" snapshots info "$good"
 make_image many:1 --components 40
 refused_image "more entries than allowed" '30|entries'
+# with_limits LIST: wcowd starts anew.
+with_limits() {
+    kill_wcowd
+    start_wcowd --layer-limits "$1"
+    eventually "wcowd is back with $1" snapshots info "$good"
+}
+layer sh -c 'head -c 100M /dev/zero >Files/zeros; tar -cf "$0" Files'
+zeros=$LAYER
+with_limits ratio=100
+bad "a bomb by ratio" 'more than 100-fold.*decompression bomb' "$zeros"
+with_limits file=10M
+bad "a bomb by the size of a file" 'Files/zeros.*limit' "$zeros"
+with_limits bytes=20M
+bad "a bomb by the size of the whole" 'limit of 20971520 bytes' "$zeros"
+layer sh -c 'mkdir -p Files/1/2/3/4/5; tar -cf "$0" Files'
+with_limits depth=4
+bad "a bomb by depth" 'levels deep' "$LAYER"
 kill_wcowd
 start_wcowd
 eventually "wcowd is back without limits" snapshots info "$good"
+
+# ---- what Windows cannot import for want of a directory
+layer sh -c 'mkdir Files/a; echo x >Files/a/b; tar -cf "$0" --no-recursion Files Files/a/b'
+bad "a file without its directory" 'Files/a/b.*missing-parent' "$LAYER"
+kill_wcowd
+start_wcowd --missing-parents accept
+eventually "wcowd is back and accepts it" snapshots info "$good"
+make_image lax:1 --layer "$LAYER"
+check "then it is pulled" pull "$(pull_way)" "$IMAGE"
+ctr images rm --sync "$IMAGE" >/dev/null
+eventually "and goes again" nothing_left
+kill_wcowd
+start_wcowd
+eventually "wcowd is back as before" snapshots info "$good"
 
 # ---- containerd is told, wcowd goes on
 refused "an unknown parent" "not found" snapshots prepare a sha256:unknown

@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The disk below wcowd's root is full: the pull fails with that reason, nothing of it is left, what
-# was there stays, and it works once there is room.
+# was there stays, and it works once there is room. The same for the disk below containerd's content.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 parts_begin
 WCOWD_ROOT=$PARTS/tiny/wcow
 mkdir "$PARTS/tiny"
 mount -t tmpfs -o size=8m,mode=0700 wcow-tiny "$PARTS/tiny"
+content=$PARTS/root/io.containerd.content.v1.content
+mkdir -p "$content"
+mount -t tmpfs -o size=128m wcow-content "$content"
 start_registry
 start_wcowd
 start_containerd "$WCOW_TEST_CONTAINERD"
@@ -27,8 +30,27 @@ done
 check "the first is still there" snapshots info "$first"
 equal "the database is sound" "$(sqlite3 "$WCOWD_ROOT/metadata.db" 'pragma integrity_check')" ok
 
-mount -o remount,size=64m "$PARTS/tiny"
+mount -o remount,size=128m "$PARTS/tiny"
 check "with room it works" pull "$(pull_way)" "$IMAGE"
+
+# ---- the disk below containerd's content store is full while Diff writes to it
+base=$(chain_ids 1)
+scratch=$(snapshots prepare --mounts big "$base" | jq -r '.[0].Source')
+mkdir -p "$scratch/Files"
+head -c 24M /dev/urandom >"$scratch/Files/random.bin"
+used=$(du -sm "$content" | cut -f1)
+mount -o "remount,size=$((used + 8))m" "$content"
+before=$(ctr content ls -q | sort)
+refused "a layer that does not fit" '[Nn]o space|full' snapshots diff big
+no_ingests() {
+    [ "$(ctr content active | tail -n +2 | wc -l)" = 0 ]
+}
+eventually "no ingest of it is left" no_ingests
+equal "no blob either" "$(ctr content ls -q | sort)" "$before"
+equal "nor a note of it" "$(find "$WCOWD_ROOT/ingests" -type f | wc -l)" 0
+mount -o remount,size=128m "$content"
+check "with room it is written" sh -c '[ "$(ctr snapshots --snapshotter wcow diff big | wc -c)" -gt 24000000 ]'
+snapshots rm big
 forget_images
 eventually "no folder is left in the end" no_folders
 finish
