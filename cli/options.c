@@ -8,7 +8,7 @@
 
 /* Short options of all commands together fit easily; getopt's codes of long-only options start
  * above every character. */
-enum { MAX_OPTIONS = 64, FIRST_CODE = 256, CODE_HELP = 255 };
+enum { MAX_OPTIONS = 64, FIRST_CODE = 256, CODE_HELP = 255, LEFT_WIDTH = 36 };
 
 static size_t count(const struct wcow_option *options)
 {
@@ -72,7 +72,11 @@ static void print_option(const struct wcow_option *o)
         (void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
     (void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
                    o->arg ? o->arg : "");
-    (void)printf("  %-36s %s\n", left, o->help);
+    /* What is too long for its column has the line for itself. */
+    if (strlen(left) > LEFT_WIDTH)
+        (void)printf("  %s\n%*s%s\n", left, LEFT_WIDTH + 3, "", o->help);
+    else
+        (void)printf("  %-*s %s\n", LEFT_WIDTH, left, o->help);
 }
 
 static void print_help(const struct wcow_command *c)

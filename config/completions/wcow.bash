@@ -8,7 +8,7 @@ _wcow_commands() {
 }
 
 _wcow_options() {
-    wcow "$1" --help 2>/dev/null | awk '{for (i = 1; i <= 3; i++) if ($i ~ /^--?[a-z]/) {sub(/,$/, "", $i); print $i}}'
+    wcow "$1" --help 2>/dev/null | awk '/^ +-/ {for (i = 1; i <= 2; i++) if ($i ~ /^--?[a-zA-Z]/) {sub(/,$/, "", $i); print $i}}'
 }
 
 # Words for the value of an option; nothing: files.
@@ -16,6 +16,9 @@ _wcow_values() {
     case $1 in
     --progress) echo auto plain tty quiet rawjson ;;
     --call) echo build check outline targets ast ;;
+    --executor) echo auto none wine runhcs ;;
+    --provenance) echo true false mode=min mode=max ;;
+    --attest) echo type=provenance type=provenance,mode=max ;;
     -o | --output) echo type=image type=registry type=oci,dest= type=docker,dest= type=local,dest= type=tar,dest= ;;
     --platform) echo windows/amd64 windows/arm64 ;;
     esac

@@ -94,7 +94,7 @@ EOF
 check "type=local" build --platform "$both" -o "$PARTS/files"
 check "a folder each" test -f "$PARTS/files/windows(10.0.20348)_amd64/v-10.0.20348.txt" -a -f "$PARTS/files/windows(10.0.26100)_amd64/v-10.0.26100.txt"
 check "platform-split=false" build --platform "$both" -o "type=local,dest=$PARTS/flat,platform-split=false"
-equal "puts them together" "$(ls "$PARTS/flat" | tr '\n' ' ')" 'v-10.0.20348.txt v-10.0.26100.txt '
+equal "puts them together" "$(find "$PARTS/flat" -type f -printf '%f\n' | sort | tr '\n' ' ')" 'v-10.0.20348.txt v-10.0.26100.txt '
 equal "type=tar" "$("$wcow" build -q --platform "$both" -o - "$context" 2>/dev/null | tar -t | grep -c '_amd64/v-')" 2
 printf 'FROM scratch\nCOPY hello.txt C:/\n' | dockerfile
 refused "platform-split=false with the same file twice" 'hello.txt' build --platform "$both" -o "type=tar,dest=$PARTS/x.tar,platform-split=false"
@@ -128,9 +128,9 @@ equal "with a config" "$(blob attested "$(jq -r .config.digest <<<"$attestation"
 statement=$(blob attested "$(jq -r '.layers[0].digest' <<<"$attestation")")
 equal "about the image" "$(jq -r '._type + " " + .predicateType + " " + .subject[0].digest.sha256' <<<"$statement")" \
     "https://in-toto.io/Statement/v1 https://slsa.dev/provenance/v1 $(jq -r '.manifests[0].digest' <<<"$index" | cut -d: -f2)"
-equal "by its name" "$(jq -r '.subject[0].name' <<<"$statement")" "pkg:docker/$(sed 's/:/%3A/' <<<"$REGISTRY")/attested@1?platform=windows%2Famd64"
+equal "by its name" "$(jq -r '.subject[0].name' <<<"$statement")" "pkg:docker/${REGISTRY/:/%3A}/attested@1?platform=windows%2Famd64"
 equal "with the base" "$(jq -r '.predicate.buildDefinition.resolvedDependencies[0] | .uri + " " + .digest.sha256' <<<"$statement")" \
-    "pkg:docker/$(sed 's/:/%3A/' <<<"$REGISTRY")/nanoserver@multi?platform=windows%2Famd64 $(raw "$IMAGE" | sha256sum | cut -d' ' -f1)"
+    "pkg:docker/${REGISTRY/:/%3A}/nanoserver@multi?platform=windows%2Famd64 $(raw "$IMAGE" | sha256sum | cut -d' ' -f1)"
 equal "the arguments" "$(jq -r '.predicate.buildDefinition.externalParameters.request.args."build-arg:SECRET_ARG" + " " + .predicate.runDetails.builder.id' <<<"$statement")" 'y https://ci.example/1'
 equal "and the Dockerfile" "$(jq -r '.predicate.runDetails.metadata.buildkit_metadata.source.infos[0].data' <<<"$statement" | base64 -d)" "$(cat "$context/Dockerfile")"
 equal "told in --metadata-file as well" "$(jq -cS '."buildx.build.provenance"' "$PARTS/metadata")" "$(jq -cS .predicate <<<"$statement")"
