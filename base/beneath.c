@@ -18,6 +18,8 @@ int wcow_code_of_errno(int sys_errno)
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
+    case EMFILE:
+    case ENFILE:
         return WCOW_E_LIMIT;
     case EACCES:
     case EPERM:

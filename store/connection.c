@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One sqlite connection and its prepared statements. */
+#include <errno.h>
 #include <string.h>
 
 #include "store/db_internal.h"
@@ -56,9 +57,24 @@ int wcow_db_fail(struct wcow_db *db, const char *what, struct wcow_error *err)
 {
     int sqlite_code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
     int code = code_of(sqlite_code);
+    int sys_errno = db->handle ? sqlite3_system_errno(db->handle) : 0;
+    if ((sqlite_code & 0xff) == SQLITE_CANTOPEN && (sys_errno == EMFILE || sys_errno == ENFILE))
+        return WCOW_FAIL(err, WCOW_E_LIMIT,
+                         "metadata.db: cannot %s: Too many open files; raise the limit of "
+                         "descriptors (LimitNOFILE= of the service)",
+                         what);
     return WCOW_FAIL(err, code, "metadata.db: cannot %s: %s (sqlite %d)%s", what,
                      db->handle ? sqlite3_errmsg(db->handle) : "out of memory", sqlite_code,
                      advice(code));
+}
+
+int wcow_db_blame(int code, struct wcow_error *err)
+{
+    if (code != WCOW_E_CORRUPT)
+        return code;
+    if (err)
+        err->code = WCOW_E_INTERNAL;
+    return WCOW_E_INTERNAL;
 }
 
 int wcow_db_script(struct wcow_db *db, const char *sql, struct wcow_error *err)

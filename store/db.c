@@ -126,7 +126,7 @@ int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg, struc
         return r;
     r = wcow_db_exec(db, "BEGIN", err);
     if (r == WCOW_OK)
-        r = fn(db, arg, err);
+        r = wcow_db_blame(fn(db, arg, err), err);
     struct wcow_error ignored = {0};
     if (sqlite3_get_autocommit(db->handle) == 0 && wcow_db_exec(db, "COMMIT", &ignored) < 0)
         wcow_db_close(db);

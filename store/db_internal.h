@@ -42,6 +42,11 @@ WCOW_NODISCARD int wcow_db_exec(struct wcow_db *db, const char *constant_sql,
                                 struct wcow_error *err);
 /** Any script, not cached. */
 WCOW_NODISCARD int wcow_db_script(struct wcow_db *db, const char *sql, struct wcow_error *err);
+/** A transaction that writes a page and changes nothing. */
+WCOW_NODISCARD int wcow_db_touch(struct wcow_db *db, struct wcow_error *err);
+/** Damage to metadata.db is no caller's mistake, as damage to what a caller brings is:
+ *  WCOW_E_INTERNAL instead of WCOW_E_CORRUPT. @return the code */
+int wcow_db_blame(int code, struct wcow_error *err);
 /** sqlite's last error as one of ours; @p what was being done. */
 int wcow_db_fail(struct wcow_db *db, const char *what, struct wcow_error *err);
 

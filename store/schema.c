@@ -101,6 +101,14 @@ static int apply_step(struct wcow_db *db, int version, struct wcow_error *err)
     return r < 0 ? r : wcow_db_script(db, tail, err);
 }
 
+int wcow_db_touch(struct wcow_db *db, struct wcow_error *err)
+{
+    char sql[80];
+    (void)sqlite3_snprintf((int)sizeof(sql), sql,
+                           "BEGIN IMMEDIATE; PRAGMA application_id = %d; COMMIT", APPLICATION_ID);
+    return wcow_db_script(db, sql, err);
+}
+
 int wcow_db_migrate(struct wcow_db *db, struct wcow_error *err)
 {
     int version = 0;

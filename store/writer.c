@@ -28,6 +28,7 @@ struct wcow_writer {
     struct wcow_store_stats stats;
 
     /* the writer's thread only */
+    bool has_remains; /* of a transaction that failed, in the log */
     size_t expected;  /* callers at work, as the last batch showed them */
     uint64_t took_ns; /* a transaction, smoothed */
 
@@ -44,6 +45,8 @@ struct wcow_writer {
 enum {
     GATHER_SHARE = 4,        /* wait for others at most this part of what a transaction takes... */
     GATHER_MAX_NS = 1000000, /* ...and this long */
+    ERASE_TRIES = 3,
+    ERASE_AGAIN_NS = 1000000000,
 };
 
 static void queue_add(struct queue *q, struct wcow_store_op *first, struct wcow_store_op *last,
@@ -126,9 +129,24 @@ static void fail_all(struct wcow_store_op *first, const struct wcow_error *why)
     }
 }
 
-/* A transaction of all ops from @p first on. */
-static void run_batch(struct wcow_db *db, struct wcow_store_op *first)
+/* A COMMIT whose sync fails is rolled back, but all of it may stand in the log, and would count
+ * after a crash although its callers were told that it failed, and may have seen that it did. The
+ * next transaction begins where that one began, and ends it. @return whether it is over */
+static bool erase_remains(struct wcow_db *db)
 {
+    struct wcow_error ignored = {0};
+    for (int i = 0; i < ERASE_TRIES; i++) {
+        if (wcow_db_touch(db, &ignored) == WCOW_OK)
+            return true;
+        roll_back(db);
+    }
+    return false;
+}
+
+/* A transaction of all ops from @p first on. */
+static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
+{
+    struct wcow_db *db = w->db;
     struct wcow_error why = {0};
     if (wcow_db_exec(db, "BEGIN IMMEDIATE", &why) < 0) {
         fail_all(first, &why);
@@ -143,10 +161,12 @@ static void run_batch(struct wcow_db *db, struct wcow_store_op *first)
         fail_all(op, &why);
         return;
     }
-    if (wcow_db_exec(db, "COMMIT", &why) < 0) {
+    bool failed = wcow_db_exec(db, "COMMIT", &why) < 0;
+    if (failed) {
         roll_back(db);
         undo_until(first, NULL, &why);
     }
+    w->has_remains = failed && !erase_remains(db);
 }
 
 /* ---- the threads ---- */
@@ -155,6 +175,7 @@ static void answer_all(struct wcow_store_op *first)
 {
     for (struct wcow_store_op *op = first, *next = NULL; op; op = next) {
         next = op->next; /* done may free the op */
+        op->code = wcow_db_blame(op->code, &op->err);
         op->done(op->arg, op->code, &op->err);
     }
 }
@@ -194,16 +215,34 @@ static void gather(struct wcow_writer *w)
         e = pthread_cond_timedwait(&w->wake, &w->mutex, &until);
 }
 
+/* Until there is work, or the end, or remains are to be tried again. With the mutex held. */
+static void wait_for_work(struct wcow_writer *w)
+{
+    int e = 0;
+    uint64_t until_ns = now_ns() + ERASE_AGAIN_NS;
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000U),
+                                   .tv_nsec = (long)(until_ns % 1000000000U)};
+    while (!w->waiting.first && !w->stopping && e == 0)
+        e = w->has_remains ? pthread_cond_timedwait(&w->wake, &w->mutex, &until)
+                           : pthread_cond_wait(&w->wake, &w->mutex);
+}
+
 /* Nothing once the writer stops and all is done. */
 static struct queue take_waiting(struct wcow_writer *w)
 {
-    (void)pthread_mutex_lock(&w->mutex);
-    w->wanted = 1;
-    while (!w->waiting.first && !w->stopping)
-        (void)pthread_cond_wait(&w->wake, &w->mutex);
-    gather(w);
-    struct queue batch = queue_take(&w->waiting);
-    (void)pthread_mutex_unlock(&w->mutex);
+    struct queue batch = {0};
+    bool is_over = false;
+    while (!batch.first && !is_over) {
+        if (w->has_remains)
+            w->has_remains = !erase_remains(w->db);
+        (void)pthread_mutex_lock(&w->mutex);
+        w->wanted = 1;
+        wait_for_work(w);
+        gather(w);
+        batch = queue_take(&w->waiting);
+        is_over = w->stopping;
+        (void)pthread_mutex_unlock(&w->mutex);
+    }
     return batch;
 }
 
@@ -242,7 +281,7 @@ static void *write_loop(void *arg)
         if (!batch.first)
             return NULL;
         uint64_t begin_ns = now_ns();
-        run_batch(w->db, batch.first);
+        run_batch(w, batch.first);
         w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
         size_t n_waiting = note(w, batch.n);
         w->expected = batch.n + n_waiting;
