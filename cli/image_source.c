@@ -262,7 +262,7 @@ static int read_document(const struct wcow_image_source *s, const struct wcow_de
     int r = open_blob(s, desc, &tar, err);
     if (r == WCOW_OK)
         r = wcow_layer_tar_raw(tar, &source, err);
-    return r < 0 ? r : copy_checked(&source, desc, &sink, err);
+    return r != WCOW_OK ? r : copy_checked(&source, desc, &sink, err);
 }
 
 /* index.json has no descriptor. */

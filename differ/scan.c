@@ -111,6 +111,7 @@ static int scan_all(struct wcow_scan *s, struct wcow_error *err)
     if (r == WCOW_OK && is_on_disk(s, "UtilityVM"))
         r = walk_root(s, "UtilityVM", true, err);
     wcow_bytes_map_done(&s->inodes, free);
+    wcow_scan_moved_done(s);
     return r;
 }
 

@@ -15,6 +15,8 @@ struct wcow_scan {
     struct wcow_chain below;
     struct wcow_scan_out out;
     struct wcow_bytes_map inodes;
+    struct wcow_bytes_map files; /**< of the parents, by inode; filled when first needed */
+    bool has_files;
     unsigned depth;
 };
 
@@ -72,6 +74,14 @@ WCOW_NODISCARD int wcow_scan_add_moved(struct wcow_scan *s, struct wcow_scan_pla
 /** Whether a link's target is a directory, in the folder or in the parents. */
 WCOW_NODISCARD int wcow_scan_target_is_dir(struct wcow_scan *s, const struct wcow_scan_place *at,
                                            const char *target, bool *ret, struct wcow_error *err);
+
+/* ---- scan_moved.c ---- */
+
+/** Where the parents have the file that @p leaf was before somebody renamed it. @p base_path what
+ *  they have at its present name, or NULL; @p ret caller frees. 1, or 0 where it was not renamed. */
+WCOW_NODISCARD int wcow_scan_moved_from(struct wcow_scan *s, int dirfd, const char *leaf,
+                                        const char *base_path, char **ret, struct wcow_error *err);
+void wcow_scan_moved_done(struct wcow_scan *s);
 
 /* ---- scan_walk.c ---- */
 

@@ -67,6 +67,30 @@ int wcow_overlay_redirect(int dirfd, const char *name, char **ret, struct wcow_e
     return *ret ? 1 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
 }
 
+/* As fs/overlayfs has it on disk: version, magic, length of the whole, flags, type, the file
+ * system's UUID, and a handle of that type. */
+enum { FH_MAGIC = 0xfb, FH_AT_HANDLE = 21, FH_PATH_UPPER = 4, FH_MAX_HANDLE = 128 };
+
+bool wcow_overlay_origin(int dirfd, const char *name, int near, struct stat *ret)
+{
+    char value[256];
+    ssize_t n = get_overlay(dirfd, name, "origin", value, sizeof(value));
+    if (n <= FH_AT_HANDLE || n > FH_AT_HANDLE + FH_MAX_HANDLE)
+        return false;
+    const uint8_t *b = (const uint8_t *)value;
+    if (b[0] != 0 || b[1] != FH_MAGIC || b[2] != n || (b[3] & FH_PATH_UPPER))
+        return false;
+    union {
+        struct file_handle handle;
+        char room[sizeof(struct file_handle) + FH_MAX_HANDLE];
+    } u = {.room = {0}};
+    u.handle.handle_bytes = (unsigned)(n - FH_AT_HANDLE);
+    u.handle.handle_type = b[4];
+    memcpy(u.handle.f_handle, b + FH_AT_HANDLE, (size_t)(n - FH_AT_HANDLE));
+    wcow_autoclose int fd = open_by_handle_at(near, &u.handle, O_PATH | O_CLOEXEC);
+    return fd >= 0 && fstat(fd, ret) == 0;
+}
+
 uint32_t wcow_overlay_attributes(int dirfd, const char *name, const struct stat *st,
                                  uint32_t attributes)
 {

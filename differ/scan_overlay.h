@@ -22,6 +22,11 @@ bool wcow_overlay_is_metacopy(int dirfd, const char *name);
 WCOW_NODISCARD int wcow_overlay_redirect(int dirfd, const char *name, char **ret,
                                          struct wcow_error *err);
 
+/** The parents' file that this one was copied up from, which overlayfs notes for files of one name.
+ *  @param near any descriptor on the parents' file system, no O_PATH
+ *  @return whether it is known and still there */
+bool wcow_overlay_origin(int dirfd, const char *name, int near, struct stat *ret);
+
 /** Attributes as the host has them over @p attributes, which are the base's or a new object's:
  *  Hidden and System as user.DOSATTRIB says where it is there; ReadOnly where it says so or nobody
  *  may write. */

@@ -86,7 +86,7 @@ static int is_same_name(const char *a, const char *b, struct wcow_error *err)
     int r = wcow_name_key(a, &key_a, err);
     if (r == WCOW_OK)
         r = wcow_name_key(b, &key_b, err);
-    return r < 0 ? r : strcmp(key_a, key_b) == 0;
+    return r < 0 ? r : key_a && key_b && strcmp(key_a, key_b) == 0;
 }
 
 /* Where overlayfs looks for a renamed directory in the parents. One that has only other letters
@@ -136,6 +136,22 @@ static int look_up_base(struct wcow_scan *s, struct object *o, struct wcow_error
     return r < 0 ? r : WCOW_OK;
 }
 
+/* A file that somebody renamed has its base elsewhere. */
+static int find_moved(struct wcow_scan *s, const struct wcow_scan_place *at, struct object *o,
+                      struct wcow_error *err)
+{
+    char *from = NULL;
+    if (!S_ISREG(o->st.st_mode))
+        return WCOW_OK;
+    int r = wcow_scan_moved_from(s, at->fd, o->leaf, o->has_base ? o->origin : NULL, &from, err);
+    if (r <= 0)
+        return r;
+    wcow_entry_done(&o->base);
+    o->base = (struct wcow_entry){0};
+    r = set_origin(o, from, true);
+    return r < 0 ? r : look_up_base(s, o, err);
+}
+
 /* Whether a file has another letter case than on the parents' disk: it was renamed, to a name that
  * is the same one to Windows. A directory keeps the parents' spelling. */
 static int is_respelled(struct wcow_scan *s, const struct object *o, bool *ret,
@@ -149,7 +165,7 @@ static int is_respelled(struct wcow_scan *s, const struct object *o, bool *ret,
     int r = wcow_name_key(o->origin, &key, err);
     if (r == WCOW_OK)
         r = wcow_layer_chain_host_path(s->o->below, key, &host_path, err);
-    if (r > 0)
+    if (r > 0 && host_path)
         *ret = strcmp(wcow_scan_base_name(host_path), o->leaf) != 0;
     return r < 0 ? r : WCOW_OK;
 }
@@ -196,6 +212,8 @@ static int look_at(struct wcow_scan *s, const struct wcow_scan_place *at, struct
         r = find_origin(at, real, o, err);
     if (r == WCOW_OK)
         r = look_up_base(s, o, err);
+    if (r == WCOW_OK)
+        r = find_moved(s, at, o, err);
     return r < 0 ? r : find_name(s, at, real, o, err);
 }
 

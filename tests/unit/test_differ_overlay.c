@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 
 #include "differ/compare.h"
+#include "layer/filetime.h"
 #include "layer/sd.h"
 #include "tar_maker.h"
 
@@ -345,6 +346,41 @@ static void metadata_is_what_windows_would_have(void **state)
     }
 }
 
+/* As on Windows, where a rename touches nothing but the name. */
+static void a_renamed_file_keeps_what_it_had(void **state)
+{
+    (void)state;
+    if (!have_overlay)
+        skip();
+    shell("mv plain.txt renamed.txt; mv App/a.txt N.txt; echo more >>N.txt; "
+          "mv App/sub/deep.txt App/middle.txt; mkdir D; mv Gone/x.txt D/x.txt; rm -r Gone; "
+          "cp -p Long/* copy.txt; mv App/b.txt App/c.txt");
+    wcow_autobuf tar = {0};
+    compare_with(&(struct wcow_compare_options){0}, &tar);
+    static const struct {
+        const char *name;
+        bool is_kept; /* attributes, creation time */
+        bool is_same; /* nobody wrote to it */
+        uint64_t size;
+    } cases[] = {
+        {"Files/renamed.txt", true, true, 2},    {"Files/N.txt", true, false, 10},
+        {"Files/App/middle.txt", true, true, 9}, {"Files/D/x.txt", true, true, 1},
+        {"Files/copy.txt", false, false, 3},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autoentry e = {0};
+        if (!find_in_tar(&tar, cases[i].name, &e))
+            fail_msg("%s is missing", cases[i].name);
+        if ((e.attributes == 33) != cases[i].is_kept || e.size_bytes != cases[i].size ||
+            (e.creation == WCOW_FILETIME_UNIX_EPOCH) != cases[i].is_kept ||
+            (e.mtime == WCOW_FILETIME_UNIX_EPOCH) != cases[i].is_same)
+            fail_msg("%s: attributes %u, %llu bytes, made %llu, written %llu", e.name, e.attributes,
+                     (unsigned long long)e.size_bytes, (unsigned long long)e.creation,
+                     (unsigned long long)e.mtime);
+    }
+    check_round_trip(&tar);
+}
+
 static void new_files_belong_to_the_user(void **state)
 {
     (void)state;
@@ -402,6 +438,7 @@ int main(void)
         overlay_test(the_least_set_of_entries),
         overlay_test(a_rename_of_letter_case_alone_is_kept),
         overlay_test(metadata_is_what_windows_would_have),
+        overlay_test(a_renamed_file_keeps_what_it_had),
         overlay_test(new_files_belong_to_the_user),
         overlay_test(hives_are_this_layer_s_own),
     };

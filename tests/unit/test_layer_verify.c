@@ -145,7 +145,7 @@ static void a_missing_directory_is_an_error_here(void **state)
     (void)state;
     const struct wcow_entry entries[] = {entry_of(WCOW_ENTRY_FILE, "Files/a"),
                                          entry_of(WCOW_ENTRY_DIR, "Hives")};
-    verify(entries, 2, false, "missing-parent missing-hives");
+    verify(entries, 2, false, "missing-root missing-hives");
 }
 
 int main(void)
