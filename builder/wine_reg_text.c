@@ -59,6 +59,8 @@ static int read_text(const char **p, char end, struct wcow_buf *out, struct wcow
     const char *start = *p;
     while (**p && **p != '\n' && **p != end) {
         uint8_t unit[2];
+        if (**p == '\\' && (*p)[1] == '\n')
+            return bad("a text over two lines", start, err);
         wcow_store_le16(unit, (uint16_t)read_unit(p));
         int r = wcow_buf_add(out, unit, 2, err);
         if (r < 0)
@@ -241,10 +243,10 @@ static int read_path(const char *start, char **out, struct wcow_error *err)
 {
     char *to = *out;
     const char *p = start + 1;
-    for (; (unsigned char)*p >= ' ' && (unsigned char)*p < 0x7f && *p != ']'; p++) {
-        if (*p == '\\' && *++p != '\\')
-            break;
+    while ((unsigned char)*p >= ' ' && (unsigned char)*p < 0x7f && *p != ']' &&
+           (*p != '\\' || p[1] == '\\')) {
         *to++ = *p;
+        p += *p == '\\' ? 2 : 1;
     }
     if (*p != ']') {
         wcow_autofree char *path = NULL;

@@ -111,6 +111,8 @@ static void what_is_written_reads_the_same(void **state)
     WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *first = parse(sample);
     assert_int_equal(wcow_reg_write(first, &text, &err), WCOW_OK);
     WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *second = parse((const char *)text.data);
+    WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *odd = parse(HEAD "\n[A\\]b] 1\n");
+    assert_string_equal(odd->keys[0].path, "A]b");
     assert_int_equal(first->n_keys, second->n_keys);
     expect_changes(first, second, "");
     assert_non_null(strstr((const char *)text.data, "\n#link\n"));
@@ -184,13 +186,10 @@ static void a_key_that_comes_twice_is_one(void **state)
 static void damaged_files_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"REGEDIT4\n",
-                                        HEAD "\n[A] 1\nx=1\n",
-                                        HEAD "\n[A] 1\n\"x\"=what:1\n",
-                                        HEAD "\n[A] 1\n\"x\"",
-                                        HEAD "\n[A] 1\n\"x\"=\"un\n",
-                                        HEAD "\n[A\n",
-                                        HEAD "\n[A] 1\n\"x\"=hex:zz\n"};
+    static const char *const texts[] = {
+        "REGEDIT4\n",           HEAD "\n[A] 1\nx=1\n",         HEAD "\n[A] 1\n\"x\"=what:1\n",
+        HEAD "\n[A] 1\n\"x\"",  HEAD "\n[A] 1\n\"x\"=\"un\n",  HEAD "\n[A\n",
+        HEAD "\n[A\\\n[B] 1\n", HEAD "\n[A] 1\n\"x\"=hex:zz\n"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct wcow_error err = {0};
         WCOW_CLEANUP(wcow_reg_free_p) struct wcow_reg *reg = NULL;
