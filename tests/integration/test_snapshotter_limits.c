@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What callers may try with a real wcowd: all at once on one key, requests beyond every limit, keys
+ * that look like paths; and a large tree that is removed while wcowd is killed. */
+#include "snapshot_model.h"
+
+#include <sys/stat.h>
+
+enum { RACERS = 64, ROUNDS = 40, FOLDERS = 200, FILES = 100 };
+
+static int setup(void **state)
+{
+    (void)state;
+    return wcowd_begin(&daemon_, "windows-layer") ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    wcowd_end(&daemon_);
+    return 0;
+}
+
+/* ---- races ---- */
+
+enum race { RACE_PREPARE, RACE_COMMIT, RACE_REMOVE };
+
+static struct {
+    pthread_barrier_t start;
+    pthread_barrier_t end;
+    enum race race;
+    unsigned round;
+    atomic_uint n_won;
+    atomic_uint n_odd; /* lost for another reason than the right one */
+    atomic_bool over;
+} racing;
+
+static void race_once(void)
+{
+    char key[32];
+    char name[32];
+    struct wcow_error err = {0};
+    int code = WCOW_OK;
+    (void)snprintf(key, sizeof(key), "race/1/a%u", racing.round);
+    (void)snprintf(name, sizeof(name), "race/1/c%u", racing.round);
+    switch (racing.race) {
+    case RACE_PREPARE:
+        code = wcowd_prepare(&daemon_, key, "", NULL, &err);
+        break;
+    case RACE_COMMIT:
+        code = wcowd_commit(&daemon_, name, key, &err);
+        break;
+    case RACE_REMOVE:
+        code = wcowd_remove(&daemon_, name, &err);
+        break;
+    }
+    bool lost = racing.race == RACE_REMOVE ? code == WCOW_E_NOT_FOUND : code == WCOW_E_EXISTS;
+    if (code == WCOW_OK)
+        (void)atomic_fetch_add(&racing.n_won, 1);
+    else if (!lost)
+        (void)atomic_fetch_add(&racing.n_odd, 1);
+}
+
+static void *racer(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        (void)pthread_barrier_wait(&racing.start);
+        if (atomic_load(&racing.over))
+            return NULL;
+        race_once();
+        (void)pthread_barrier_wait(&racing.end);
+    }
+}
+
+static void race(enum race what, unsigned round)
+{
+    racing.race = what;
+    racing.round = round;
+    atomic_store(&racing.n_won, 0);
+    atomic_store(&racing.n_odd, 0);
+    (void)pthread_barrier_wait(&racing.start);
+    (void)pthread_barrier_wait(&racing.end);
+    assert_int_equal(atomic_load(&racing.n_won), 1);
+    assert_int_equal(atomic_load(&racing.n_odd), 0);
+}
+
+static void of_many_calls_on_one_key_one_wins(void **state)
+{
+    (void)state;
+    pthread_t threads[RACERS];
+    (void)pthread_barrier_init(&racing.start, NULL, RACERS + 1);
+    (void)pthread_barrier_init(&racing.end, NULL, RACERS + 1);
+    for (int i = 0; i < RACERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, racer, NULL), 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        race(RACE_PREPARE, round);
+        race(RACE_COMMIT, round);
+        race(RACE_REMOVE, round);
+    }
+    atomic_store(&racing.over, true);
+    (void)pthread_barrier_wait(&racing.start);
+    for (int i = 0; i < RACERS; i++)
+        (void)pthread_join(threads[i], NULL);
+    assert_ok(wcowd_cleanup(&daemon_, &err));
+    assert_int_equal(count_folders(), 0);
+}
+
+/* ---- limits ---- */
+
+static int prepare_with_label(size_t size, struct wcow_error *err)
+{
+    static char name[] = "containerd.io/snapshot/big";
+    char *value = malloc(size + 1);
+    assert_non_null(value);
+    memset(value, 'x', size);
+    value[size] = '\0';
+    PB(PrepareSnapshotRequest__LabelsEntry)
+    entry = PB_INIT(PREPARE_SNAPSHOT_REQUEST__LABELS_ENTRY);
+    PB(PrepareSnapshotRequest__LabelsEntry) * entries[] = {&entry};
+    PB(PrepareSnapshotRequest) request = PB_INIT(PREPARE_SNAPSHOT_REQUEST);
+    static char key[] = "labelled";
+    request.key = key;
+    entry.key = name;
+    entry.value = value;
+    request.labels = entries;
+    request.n_labels = 1;
+    int r = wcowd_call(&daemon_, "Prepare", &request.base, PB_TYPE(prepare_snapshot_response), NULL,
+                       err);
+    free(value);
+    return r;
+}
+
+static void labels_beyond_the_limit_are_refused_and_the_limit_is_named(void **state)
+{
+    (void)state;
+    struct wcow_error why = {0};
+    assert_int_equal(prepare_with_label(1 << 20, &why), WCOW_E_INVALID);
+    assert_non_null(strstr(why.msg, "4096"));
+    assert_non_null(strstr(why.msg, "containerd.io/snapshot/big"));
+    assert_int_equal(prepare_with_label(17 << 20, &why), WCOW_E_LIMIT);
+    assert_ok(prepare_with_label(4000, &err));
+}
+
+static void keys_that_look_like_paths_are_only_names(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"../../../tmp/wcow-escaped",
+                                       "/etc/passwd",
+                                       "a/../../b",
+                                       "..",
+                                       "/",
+                                       "rm-1",
+                                       "1",
+                                       "a\nb\tc",
+                                       "'; DROP TABLE snapshots; --",
+                                       "\xf0\x9f\xaa\x9f"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        assert_ok(wcowd_prepare(&daemon_, keys[i], "", NULL, &err));
+        assert_ok(wcowd_stat(&daemon_, keys[i], NULL, &err));
+    }
+    assert_int_equal(count_folders(), sizeof(keys) / sizeof(keys[0]));
+    assert_int_equal(access("/tmp/wcow-escaped", F_OK), -1);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_ok(wcowd_remove(&daemon_, keys[i], &err));
+    static char longest[70000];
+    memset(longest, 'k', sizeof(longest) - 1);
+    struct wcow_error why = {0};
+    assert_int_equal(wcowd_prepare(&daemon_, longest, "", NULL, &why), WCOW_E_INVALID);
+    assert_non_null(strstr(why.msg, "at most"));
+}
+
+/* ---- a large tree ---- */
+
+static void make_tree(const char *top)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < FOLDERS; i++) {
+        (void)snprintf(path, sizeof(path), "%s/Files/%d", top, i);
+        assert_int_equal(mkdir(path, 0700), 0);
+        for (int j = 0; j < FILES; j++) {
+            (void)snprintf(path, sizeof(path), "%s/Files/%d/%d", top, i, j);
+            int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+            assert_true(fd >= 0);
+            (void)close(fd);
+        }
+    }
+}
+
+static void a_removal_goes_on_after_a_kill(void **state)
+{
+    (void)state;
+    char top[160];
+    assert_ok(wcowd_prepare(&daemon_, "large", "", NULL, &err));
+    (void)snprintf(top, sizeof(top), "%s/snapshots/1", daemon_.root);
+    make_tree(top);
+    assert_ok(wcowd_remove(&daemon_, "large", &err));
+    wcowd_kill(&daemon_, SIGKILL);
+    assert_int_equal(access(top, F_OK), -1);
+    assert_int_equal(count_folders(), 1); /* much of it is still there, aside */
+    assert_true(wcowd_start(&daemon_));
+    assert_ok(wcowd_prepare(&daemon_, "large", "", NULL, &err));
+    assert_ok(wcowd_cleanup(&daemon_, &err));
+    assert_int_equal(count_folders(), 1);
+    assert_ok(wcowd_remove(&daemon_, "large", &err));
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        TEST(of_many_calls_on_one_key_one_wins),
+        TEST(labels_beyond_the_limit_are_refused_and_the_limit_is_named),
+        TEST(keys_that_look_like_paths_are_only_names),
+        TEST(a_removal_goes_on_after_a_kill),
+    };
+    return cmocka_run_group_tests_name("snapshotter/limits", tests, NULL, NULL);
+}
