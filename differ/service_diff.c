@@ -8,6 +8,7 @@
 #include "containerd/leases.h"
 #include "differ/codec.h"
 #include "differ/compare.h"
+#include "differ/ingest.h"
 #include "differ/leftovers.h"
 #include "differ/outflow.h"
 #include "differ/service_internal.h"
@@ -35,7 +36,8 @@ struct job {
     const diff_request *request;
     const struct wcow_compare_options *compare;
     enum wcow_compression compression;
-    const char *ref; /* of the ingest */
+    const char *ref;          /* of the ingest */
+    const char *content_root; /* containerd's, or NULL */
 };
 
 /* Hashes and counts the blob on its way to the content store. */
@@ -43,6 +45,7 @@ struct blob_sink {
     struct wcow_sink to;
     struct wcow_hash *hash;
     uint64_t bytes;
+    struct wcow_ingest ingest;
 };
 
 static int blob_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
@@ -50,7 +53,10 @@ static int blob_write(void *ctx, const void *data, size_t len, struct wcow_error
     struct blob_sink *b = ctx;
     wcow_hash_add(b->hash, data, len);
     b->bytes += len;
-    return wcow_sink_write(&b->to, data, len, err);
+    int r = wcow_sink_write(&b->to, data, len, err);
+    if (r == WCOW_OK)
+        wcow_ingest_grown(&b->ingest, len);
+    return r;
 }
 
 static int choose_compression(const char *media_type, struct written *ret,
@@ -152,6 +158,7 @@ static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *j
     if (r < 0)
         return r;
     struct blob_sink blob = {.to = wcow_content_writer_sink(writer), .hash = hash};
+    wcow_ingest_find(&blob.ingest, job->content_root, ctx->ns, job->ref);
     r = write_blob(job->compare, &blob, job->compression, &diff_id, err);
     if (r == WCOW_OK)
         r = wcow_hash_digest(hash, &ret->digest, err);
@@ -159,6 +166,7 @@ static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *j
         r = set_labels(job->request, &diff_id, &labels, err);
     if (r == WCOW_OK)
         r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
+    wcow_ingest_done(&blob.ingest);
     ret->bytes = blob.bytes;
     return r;
 }
@@ -313,7 +321,10 @@ static int diff(struct wcow_differ_service *s, struct wcow_rpc_call *call, struc
     r = wcow_gate_enter(&s->gate, WCOW_DIFFER_DIFF_WEIGHT, ctx.cancel, err);
     if (r < 0)
         return r;
-    struct job job = {.request = q, .compare = &options, .compression = compression};
+    struct job job = {.request = q,
+                      .compare = &options,
+                      .compression = compression,
+                      .content_root = wcow_differ_content_root(s, &ctx)};
     r = write_leased(s, &ctx, wcow_rpc_call_header(call, "containerd-lease"), &job, ret, err);
     wcow_gate_leave(&s->gate, WCOW_DIFFER_DIFF_WEIGHT);
     /* The request was for us: UNIMPLEMENTED would send containerd on to another differ. */
