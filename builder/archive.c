@@ -159,19 +159,14 @@ static int put_directory(struct unpacker *u, struct archive_entry *member,
     return wcow_tree_put(u->to->tree, dir, &put, &node, err);
 }
 
-static int put_member(struct unpacker *u, struct archive_entry *member, const char *name,
-                      struct wcow_error *err)
+/* @p path: of the member, which is not the destination itself. */
+static int put_at(struct unpacker *u, struct archive_entry *member, char *path,
+                  struct wcow_error *err)
 {
-    wcow_autofree char *path = NULL;
-    int r = member_path(u, name, &path, err);
-    if (r < 0)
-        return r;
-    if (strcmp(path, u->to->dest) == 0) /* "./": the destination itself */
-        return WCOW_OK;
     char *slash = strrchr(path, '/');
     *slash = '\0';
     struct wcow_tree_node *dir = NULL;
-    r = wcow_tree_dir(u->to->tree, path, &dir, err);
+    int r = wcow_tree_dir(u->to->tree, path, &dir, err);
     if (r < 0)
         return r;
     const char *hardlink = archive_entry_hardlink_utf8(member);
@@ -188,6 +183,29 @@ static int put_member(struct unpacker *u, struct archive_entry *member, const ch
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "a device, FIFO or socket, which a Windows layer cannot hold");
     }
+}
+
+static int put_member(struct unpacker *u, struct archive_entry *member, const char *name,
+                      struct wcow_error *err)
+{
+    wcow_autofree char *path = NULL;
+    bool wanted = true;
+    int r = member_path(u, name, &path, err);
+    if (r < 0 || strcmp(path, u->to->dest) == 0) /* "./": the destination itself */
+        return r;
+    const char *below = path + strlen(u->to->dest) + 1;
+    if (u->to->wants)
+        r = u->to->wants(u->to->ctx, below, &wanted, err);
+    if (r < 0 || !wanted)
+        return r;
+    wcow_autofree char *at = strdup(path);
+    if (!at)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    r = put_at(u, member, at, err);
+    if (r != WCOW_E_INVALID || !u->to->left_out)
+        return r;
+    u->to->left_out(u->to->ctx, below);
+    return WCOW_OK;
 }
 
 /* ---- the archive ---- */

@@ -19,6 +19,11 @@ struct wcow_archive_unpack {
     struct wcow_tree *tree;
     const char *dest; /**< "Files/app" */
     uint64_t now;     /**< FILETIME of members without a time */
+    /** Whether a member is taken, by its path below the destination; NULL: all are. */
+    int (*wants)(void *ctx, const char *path, bool *ret, struct wcow_error *err);
+    /** Told of members that Windows cannot hold; NULL: they are errors. */
+    void (*left_out)(void *ctx, const char *path);
+    void *ctx;
 };
 
 /** Unpack @p file; *ret_unpacked is false, and nothing was done, where it is no archive. Members'

@@ -7,6 +7,7 @@
 
 #include "builder/build_provenance.h"
 #include "builder/hive_path.h"
+#include "builder/linux_image.h"
 #include "containerd/images.h"
 
 static int full_name(const char *name, char **ret, struct wcow_error *err)
@@ -160,14 +161,67 @@ int wcow_build_unpack_image(struct wcow_build *b, struct wcow_local_image *image
     return r < 0 ? r : wcow_image_folders(b->backend, image, 0, &image->folders, err);
 }
 
+static int push_empty(struct wcow_stage_state *s, struct wcow_layers *ret, struct wcow_error *err)
+{
+    const struct wcow_chain nothing = {0};
+    const struct wcow_tree_options options = {.below = &nothing};
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+    int r = wcow_tree_new(&options, &tree, err);
+    if (r < 0)
+        return r;
+    wcow_tree_seal(tree);
+    r = wcow_layer_source_of_tree(WCOW_TAKE_PTR(tree), &source, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_add(&s->sources, source, err);
+    return r < 0 ? r : wcow_layers_push(ret, WCOW_TAKE_PTR(source), err);
+}
+
+static int read_foreign(struct wcow_build *b, struct wcow_local_image *image, unsigned step,
+                        struct wcow_error *err)
+{
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int r = wcow_buf_addf(&key, err, "files %s", image->manifest_digest.text);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    if (r < 0 || image->files)
+        return r;
+    r = wcow_image_complete(b->backend, image, step, err);
+    return r < 0 ? r : wcow_linux_image_read(b->backend, image, step, &image->files, err);
+}
+
+/* As many layers as the image has, the uppermost with all its files. */
+static int open_foreign(struct wcow_build *b, struct wcow_stage_state *s,
+                        struct wcow_local_image *image, unsigned step, struct wcow_layers *ret,
+                        struct wcow_error *err)
+{
+    int r = read_foreign(b, image, step, err);
+    ret->is_foreign = true;
+    while (r == WCOW_OK && ret->n + 1 < image->manifest.layer_count)
+        r = push_empty(s, ret, err);
+    return r < 0 || !image->manifest.layer_count ? r : wcow_layers_push(ret, image->files, err);
+}
+
 int wcow_build_open_image(struct wcow_build *b, struct wcow_stage_state *s,
                           struct wcow_local_image *image, unsigned step, struct wcow_layers *ret,
                           struct wcow_error *err)
 {
-    int r = wcow_build_unpack_image(b, image, step, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_sources_open(&s->sources, &image->folders, ret, err);
+    int r = WCOW_OK;
+    if (wcow_image_is_foreign(image)) {
+        r = open_foreign(b, s, image, step, ret, err);
+    } else {
+        r = wcow_build_unpack_image(b, image, step, err);
+        if (r == WCOW_OK)
+            r = wcow_layer_sources_open(&s->sources, &image->folders, ret, err);
+    }
     return r < 0 ? wcow_error_wrap(r, err, "image %s", image->name) : WCOW_OK;
+}
+
+bool wcow_build_is_foreign(const struct wcow_stage_state *s)
+{
+    return strcmp(s->platform.os, "windows") != 0;
 }
 
 /* ---- kinds of bases ---- */
@@ -176,6 +230,8 @@ static int begin_scratch(struct wcow_build *b, struct wcow_stage_state *s, struc
 {
     s->created_s = b->now_s;
     int r = wcow_image_config_new(&s->platform, &s->config, err);
+    if (r < 0 || strcmp(s->platform.os, "windows") != 0)
+        return r;
     if (r == WCOW_OK)
         r = wcow_image_config_set_string(s->config, WCOW_CONFIG_WORKING_DIR, "C:\\", err);
     return r < 0 ? r : wcow_image_config_set_env(s->config, "PATH", WCOW_DEFAULT_PATH, err);
@@ -369,6 +425,34 @@ static int begin(struct wcow_build *b, struct wcow_stage_state *s, const char *b
     return r;
 }
 
+static int check_target(const struct wcow_build *b, const struct wcow_stage_state *s,
+                        struct wcow_error *err)
+{
+    if (s->index != b->target || !wcow_build_is_foreign(s))
+        return WCOW_OK;
+    return WCOW_FAIL(
+        err, WCOW_E_UNSUPPORTED,
+        "the target stage is for %s: wcow builds images for windows, and stages for other "
+        "systems are what COPY --from takes files from",
+        s->platform.os);
+}
+
+static int begin_known(struct wcow_build *b, struct wcow_stage_state *s, const char *base,
+                       struct wcow_error *err)
+{
+    if (wcow_build_is_named(b, base)) {
+        const char *image = wcow_build_named_image(b, base);
+        return image ? begin(b, s, image, err)
+                     : WCOW_FAIL(err, WCOW_E_INVALID,
+                                 "FROM %s: --build-context %s is a folder, and a stage begins with "
+                                 "an image",
+                                 base, base);
+    }
+    const struct wcow_stage *from = wcow_stage_find(b->file, base, s->index);
+    return from ? begin_from_stage(b, s, (size_t)(from - b->file->stages), err)
+                : begin(b, s, base, err);
+}
+
 int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_error *err)
 {
     const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &s->variant->globals);
@@ -381,16 +465,7 @@ int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, str
         r = stage_platform(s, &lexer, err);
     if (r != WCOW_OK)
         return r;
-    s->args.ignore_case = strcmp(s->platform.os, "windows") == 0;
-    if (wcow_build_is_named(b, base)) {
-        const char *image = wcow_build_named_image(b, base);
-        return image ? begin(b, s, image, err)
-                     : WCOW_FAIL(err, WCOW_E_INVALID,
-                                 "FROM %s: --build-context %s is a folder, and a stage begins with "
-                                 "an image",
-                                 base, base);
-    }
-    const struct wcow_stage *from = wcow_stage_find(b->file, base, s->index);
-    return from ? begin_from_stage(b, s, (size_t)(from - b->file->stages), err)
-                : begin(b, s, base, err);
+    s->args.ignore_case = !wcow_build_is_foreign(s);
+    r = begin_known(b, s, base, err);
+    return r < 0 ? r : check_target(b, s, err);
 }

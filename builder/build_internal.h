@@ -311,6 +311,9 @@ WCOW_NODISCARD int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_s
                                        const struct wcow_instruction *ins, unsigned step,
                                        struct wcow_layer_made *ret, struct wcow_error *err);
 
+/** Whether the stage is for another system, which only gives files to COPY --from. */
+bool wcow_build_is_foreign(const struct wcow_stage_state *s);
+
 /* build_steps.c: COPY, ADD, WORKDIR */
 /** The layers that --from names: of a stage before, or of an image (then in @p room). */
 WCOW_NODISCARD int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s,

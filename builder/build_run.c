@@ -315,6 +315,11 @@ int wcow_build_run_step(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_step_note note = {0};
     struct wcow_digest key;
     *ret = (struct wcow_layer_made){0};
+    if (wcow_build_is_foreign(s))
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "RUN in a stage for %s: wcow runs Windows programs only; build that stage "
+                         "with another builder, and COPY --from its image",
+                         s->platform.os);
     int r = find_executor(b, err);
     if (r == WCOW_OK)
         r = gather(&st, err);

@@ -65,8 +65,10 @@ static int new_tree(struct wcow_build *b, struct wcow_stage_state *s, const char
     wcow_autobuf user = {0};
     wcow_autobuf group = {0};
     struct wcow_tree_options options = {.below = below, .now = wcow_filetime_of_unix(b->now_s, 0)};
-    int r = owner ? wcow_rights_chown(owner, &user, &group, err)
-                  : wcow_identity_sid(creator, &user, NULL, err);
+    /* A stage for another system only gives files: whose they were there means nothing here. */
+    bool is_foreign = wcow_build_is_foreign(s);
+    int r = owner && !is_foreign ? wcow_rights_chown(owner, &user, &group, err)
+                                 : wcow_identity_sid(is_foreign ? "" : creator, &user, NULL, err);
     if (r == WCOW_OK)
         r = keep_sid(s, &user, &options.owner, err);
     if (r == WCOW_OK)
@@ -147,7 +149,7 @@ static int copy_tree(struct wcow_build *b, struct wcow_stage_state *s,
     if (r == WCOW_OK)
         r = fill_copy(b, s, of, tree, step, err);
     if (r == WCOW_OK)
-        r = apply_chmod(&of->ins.copy, tree, err);
+        r = wcow_build_is_foreign(s) ? WCOW_OK : apply_chmod(&of->ins.copy, tree, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(tree);
     return r;

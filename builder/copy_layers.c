@@ -63,7 +63,7 @@ static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *n
     }
     if (r < 0)
         return r;
-    if (c->copying->copy->chown) { /* as if its new owner made it there */
+    if (c->copying->copy->chown || c->layers->is_foreign) { /* as if its new owner made it there */
         free(WCOW_TAKE_PTR(found->entry.sd));
         found->entry.sd_len_bytes = 0;
         found->entry.has |= WCOW_HAS_RAWSD;

@@ -16,7 +16,13 @@ void wcow_local_image_done(struct wcow_local_image *image)
     wcow_manifest_done(&image->manifest);
     wcow_image_config_free(image->config);
     wcow_str_list_done(&image->folders);
+    wcow_layer_source_free(image->files);
     *image = (struct wcow_local_image){0};
+}
+
+bool wcow_image_is_foreign(const struct wcow_local_image *image)
+{
+    return strcmp(wcow_image_config_platform(image->config).os, "windows") != 0;
 }
 
 /* ---- finding ---- */
@@ -172,6 +178,7 @@ int wcow_layer_sources_share(struct wcow_layer_sources *owner, const struct wcow
                              struct wcow_layers *layers, struct wcow_error *err)
 {
     int r = WCOW_OK;
+    layers->is_foreign = from->is_foreign;
     for (size_t i = 0; r == WCOW_OK && i < from->n; i++)
         r = share(owner, from->sources[i], layers, err);
     return r;

@@ -19,12 +19,16 @@ struct wcow_local_image {
     struct wcow_manifest manifest;
     struct wcow_image_config *config;
     struct wcow_str_list folders; /**< of its layers, bottom first, where somebody asked */
+    /** Of an image for another system instead: all its files, where somebody asked. */
+    struct wcow_layer_source *files;
     /** Only its documents are here: its layers are fetched when somebody needs them. */
     bool is_remote;
     char target_type[WCOW_MEDIA_TYPE_MAX + 1]; /**< of what the name stands for; so below */
     uint64_t target_bytes;
 };
 void wcow_local_image_done(struct wcow_local_image *image);
+/** Whether it is for another system than Windows. */
+bool wcow_image_is_foreign(const struct wcow_local_image *image);
 
 /** The image @p name for @p platform, from containerd's image store.
  *  @return WCOW_OK; WCOW_E_NOT_FOUND where there is no such image, or its content is not there for

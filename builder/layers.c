@@ -106,6 +106,7 @@ int wcow_layers_push(struct wcow_layers *layers, struct wcow_layer_source *sourc
 
 int wcow_layers_copy(struct wcow_layers *to, const struct wcow_layers *from, struct wcow_error *err)
 {
+    to->is_foreign = from->is_foreign;
     for (size_t i = 0; i < from->n; i++) {
         int r = wcow_layers_push(to, from->sources[i], err);
         if (r < 0)

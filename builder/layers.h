@@ -41,6 +41,7 @@ struct wcow_layers {
     struct wcow_layer_source **sources;
     struct wcow_layer_view *views; /**< nearest first */
     size_t n;
+    bool is_foreign; /**< of another system: their files have no rights that mean something here */
 };
 WCOW_NODISCARD int wcow_layers_push(struct wcow_layers *layers, struct wcow_layer_source *source,
                                     struct wcow_error *err);

@@ -314,6 +314,42 @@ printf 'FROM @BASE@ AS a\nFROM scratch\nCOPY --parents --from=a C:/Windows/./Sys
 check "--parents with --from" build --output "$PARTS/with-parents"
 check "keeps the folders behind the pivot" test -f "$PARTS/with-parents/x/System32/CMD.exe"
 
+# ---- stages for another system ----
+linux=$PARTS/linux
+mkdir -p "$linux"/{1/bin,1/opt/app,1/etc,2/etc,2/opt/app}
+printf one >"$linux/1/opt/app/old"
+printf sh >"$linux/1/bin/sh"
+ln -s /bin/sh "$linux/1/bin/link"
+printf gone >"$linux/1/etc/gone"
+printf kept >"$linux/1/etc/kept"
+: >"$linux/2/etc/.wh.gone"
+: >"$linux/2/opt/app/.wh..wh..opq"
+printf two >"$linux/2/opt/app/new"
+printf colon >"$linux/2/etc/a:b"
+printf twin >"$linux/2/etc/KEPT"
+tar -C "$linux/1" -cf "$linux/1.tar" .
+tar -C "$linux/2" -cf "$linux/2.tar" .
+"$wcow_source/scripts/mkimage" --out "$PARTS/layouts/linux" --tag 1 --os linux --layer "$linux/1.tar" --layer "$linux/2.tar"
+push_layout "$PARTS/layouts/linux" 1 linux
+dockerfile <<DOCKERFILE
+FROM --platform=linux/amd64 $REGISTRY/linux:1 AS l
+ENV PLACE=/opt
+WORKDIR \$PLACE/made
+COPY --chown=1000:1000 --chmod=755 hello.txt .
+FROM l AS m
+FROM scratch
+COPY --from=m / C:/all
+COPY --from=l /bin/link C:/followed
+DOCKERFILE
+check "a stage for Linux gives files" build --output "$PARTS/from-linux"
+equal "those of its layers, less what they delete, and its own" \
+    "$(cd "$PARTS/from-linux" && find . -type f | sort | tr '\n' ' ')" \
+    "./all/bin/sh ./all/etc/KEPT ./all/opt/app/new ./all/opt/made/hello.txt ./followed "
+check "what cannot be there is told" bash -c "'$wcow' build --progress plain --no-cache '$context' 2>&1 | grep '2 names of .* cannot be in a Windows layer'"
+printf 'FROM --platform=linux/amd64 %s AS l\nRUN true\nFROM scratch\nCOPY --from=l /bin /b\n' "$REGISTRY/linux:1" | dockerfile
+refused "RUN there" 'RUN in a stage for linux' build
+refused "a target for Linux" 'the target stage is for linux' build --target l
+
 # ---- contexts that are no folders ----
 printf 'FROM @BASE@\nCOPY hello.txt C:/streamed/\n' | dockerfile
 equal "an archive on standard input makes the same image" "$(tar -C "$context" -c . | "$wcow" build -q -)" "$(build -q)"
