@@ -148,8 +148,14 @@ static int archive_file(const struct wcow_image_source *s, const char *path,
     if (r < 0)
         return r;
     const struct wcow_listed *item = wcow_entry_list_find(s->list, key);
+    if (!item && wcow_entry_list_find(s->list, "MANIFEST.JSON"))
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "an archive of Docker's own form, without an OCI layout in it (no %s); `skopeo "
+            "copy docker-archive:FILE oci:DIR` makes one",
+            path);
     if (!item)
-        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "%s has no %s", s->name, path);
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "it has no %s", path);
     return wcow_layer_tar_data(s->archive, item->offset, item->entry.size_bytes, ret, err);
 }
 

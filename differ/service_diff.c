@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "containerd/content.h"
 #include "containerd/leases.h"
 #include "differ/codec.h"
@@ -210,6 +211,18 @@ static int write_with_own_lease(struct wcow_containerd_ctx *ctx, const struct jo
     return r;
 }
 
+/* Without it only a crash would leave something, for an hour: no reason to refuse, on a full disk
+ * for instance. */
+static struct wcow_leftover_note *make_note(const char *folder, const struct wcow_leftover *what)
+{
+    struct wcow_error why = {0};
+    struct wcow_leftover_note *note = NULL;
+    if (wcow_leftover_note_new(folder, what, &note, &why) < 0)
+        wcow_log(WCOW_LOG_WARN, "no note can be made of a layer that is being written",
+                 WCOW_STR("error", why.msg));
+    return note;
+}
+
 /* With the caller's lease or our own, and a note on disk for as long as it lasts. */
 static int write_leased(struct wcow_differ_service *s, struct wcow_containerd_ctx *ctx,
                         const char *lease, struct job *job, struct written *ret,
@@ -224,7 +237,7 @@ static int write_leased(struct wcow_differ_service *s, struct wcow_containerd_ct
         r = make_lease_id(&own, err);
     if (r == WCOW_OK && s->options.leftovers) {
         struct wcow_leftover what = {.ns = ctx->ns, .ref = ref, .lease = own};
-        r = wcow_leftover_note_new(s->options.leftovers, &what, &note, err);
+        note = make_note(s->options.leftovers, &what);
     }
     if (r < 0)
         return r;
