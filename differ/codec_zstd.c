@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* zstd (RFC 8878). Out: libzstd's own workers; with one worker or more its bytes depend on the
- * level, the job size and the overlap only, all pinned here, never on the number of workers. */
+ * level, the window and the job size only, all pinned here, never on the number of workers. */
 #include <stdlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -10,8 +10,9 @@
 
 enum {
     ZSTD_LEVEL = 2,
-    ZSTD_JOB_BYTES = 2 << 20,
-    ZSTD_WINDOW_LOG = 21,     /* out: 2 MiB, so that the workers' buffers stay small */
+    ZSTD_MIN_MATCH = 5, /* the level's own is 6; programs repeat in shorter pieces */
+    ZSTD_JOB_BYTES = 3 << 20,
+    ZSTD_WINDOW_LOG = 22,     /* out: 4 MiB, so that the workers' buffers stay small */
     ZSTD_WINDOW_LOG_MAX = 25, /* in: 32 MiB, what --ultra -20 makes; the memory bound needs one */
 };
 
@@ -161,7 +162,7 @@ int wcow_zstd_new(const struct wcow_sink *output, unsigned n_threads, struct wco
     } all[] = {
         {ZSTD_c_compressionLevel, ZSTD_LEVEL}, {ZSTD_c_checksumFlag, 1},
         {ZSTD_c_windowLog, ZSTD_WINDOW_LOG},   {ZSTD_c_nbWorkers, (int)n_threads},
-        {ZSTD_c_jobSize, ZSTD_JOB_BYTES},
+        {ZSTD_c_jobSize, ZSTD_JOB_BYTES},      {ZSTD_c_minMatch, ZSTD_MIN_MATCH},
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         size_t rc = ZSTD_CCtx_setParameter(z->ctx, all[i].parameter, all[i].value);
