@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread that takes connections from our own listener and gives them to gRPC, whose own
- * listener would unlink another server's socket. */
+/* The thread that takes connections and gives them to the loop: whether a caller may call here can
+ * take a while to say. */
 #include <errno.h>
-#include <grpc/grpc.h>
-#include <grpc/grpc_posix.h>
-#include <grpc/grpc_security.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,7 +25,6 @@ struct unjudged {
 
 struct acceptor {
     struct wcow_rpc_server *server;
-    grpc_server_credentials *credentials;
     struct unjudged unjudged[MAX_UNJUDGED];
     size_t n_unjudged;
 };
@@ -44,7 +40,7 @@ static pid_t log_peer(int fd)
     return peer.pid;
 }
 
-/* Give a connection to the server, or to the one that refuses. False where it is not time yet. */
+/* Give a connection to the loop. False where it is not time yet. */
 static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
 {
     struct wcow_rpc_server *server = a->server;
@@ -53,15 +49,10 @@ static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
     if (r == WCOW_E_UNAVAILABLE && !is_last_time)
         return false;
     bool refused = r < 0 && r != WCOW_E_UNAVAILABLE;
-    if (refused) {
+    if (refused)
         wcow_log(WCOW_LOG_WARN, "a connection is refused", WCOW_INT("pid", pid),
                  WCOW_STR("error", err.msg));
-        (void)pthread_mutex_lock(&server->lock);
-        server->refusal = err;
-        (void)pthread_mutex_unlock(&server->lock);
-    }
-    server->accepted_ns = wcow_now_ns();
-    grpc_server_add_channel_from_fd(refused ? server->refuser : server->server, fd, a->credentials);
+    wcow_server_adopt(server, fd, refused ? &err : NULL, false);
     return true;
 }
 
@@ -108,8 +99,7 @@ static bool accept_one(struct acceptor *a)
 void *wcow_server_accept(void *arg)
 {
     struct wcow_rpc_server *server = arg;
-    struct acceptor a = {.server = server,
-                         .credentials = grpc_insecure_server_credentials_create()};
+    struct acceptor a = {.server = server};
     for (;;) {
         struct pollfd fds[] = {{.fd = server->listener.fd, .events = POLLIN},
                                {.fd = server->wake_fd, .events = POLLIN}};
@@ -125,6 +115,5 @@ void *wcow_server_accept(void *arg)
     /* They are told to come again as all others are. */
     for (size_t i = 0; i < a.n_unjudged; i++)
         (void)hand_over(&a, a.unjudged[i].fd, a.unjudged[i].pid, true);
-    grpc_server_credentials_release(a.credentials);
     return NULL;
 }

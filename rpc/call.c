@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rpc/call.h"
 
-#include <grpc/slice.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "rpc/core.h"
 #include "rpc/message.h"
 #include "rpc/server_internal.h"
 #include "rpc/status.h"
@@ -14,6 +12,7 @@
 enum {
     MAX_WAITING_MESSAGES = 16, /* beyond, a sender waits for the caller to read */
     SEND_WAIT_S = 30,
+    KEPT_INCOMING_BYTES = 4096,
 };
 
 uint64_t wcow_now_ns(void)
@@ -30,14 +29,7 @@ struct wcow_rpc_call *wcow_call_new(struct wcow_rpc_server *server)
         return NULL;
     call->server = server;
     call->arena = &call->arena_memory;
-    call->tag_new = (struct wcow_tag){WCOW_TAG_NEW, call};
-    call->tag_close = (struct wcow_tag){WCOW_TAG_CLOSE, call};
-    call->tag_send = (struct wcow_tag){WCOW_TAG_SEND, call};
-    call->tag_finish = (struct wcow_tag){WCOW_TAG_FINISH, call};
     call->out_last = &call->out_first;
-    call->status_text = grpc_empty_slice();
-    grpc_metadata_array_init(&call->headers);
-    grpc_call_details_init(&call->details);
     (void)pthread_mutex_init(&call->lock, NULL);
     pthread_condattr_t attr;
     (void)pthread_condattr_init(&attr);
@@ -51,7 +43,6 @@ static void drop_outgoing(struct wcow_rpc_call *call)
 {
     while (call->out_first) {
         struct wcow_outgoing *next = call->out_first->next;
-        grpc_byte_buffer_destroy(call->out_first->buffer);
         free(call->out_first);
         call->out_first = next;
     }
@@ -61,63 +52,107 @@ static void drop_outgoing(struct wcow_rpc_call *call)
 
 void wcow_call_reset(struct wcow_rpc_call *call)
 {
-    if (call->call)
-        grpc_call_unref(call->call);
-    call->call = NULL;
-    call->headers.count = 0; /* its slices were the grpc_call's */
-    grpc_call_details_destroy(&call->details);
-    grpc_call_details_init(&call->details);
-    grpc_byte_buffer_destroy(call->payload);
-    call->payload = NULL;
-    grpc_byte_buffer_destroy(call->sent);
-    call->sent = NULL;
     drop_outgoing(call);
-    grpc_slice_unref(call->status_text);
-    call->status_text = grpc_empty_slice();
-    call->request = NULL;
+    if (call->incoming.cap > KEPT_INCOMING_BYTES) {
+        free(call->incoming.data);
+        call->incoming = (struct wcow_incoming){0};
+    }
+    call->incoming.len = 0;
     wcow_rpc_arena_reset(call->arena);
-    atomic_store(&call->cancelled, false);
-    call->watching = call->close_done = call->finish_done = false;
+    call->method = NULL;
+    call->headers = NULL;
+    call->header_bytes = 0;
+    call->path = NULL;
+    call->request = NULL;
+    call->deadline_ns = 0;
+    call->half_closed = call->begun = call->counted = call->over = false;
+    call->responded = call->ended = false;
     call->on_cancel = NULL;
-    call->sending = call->sent_headers = call->finishing = call->ending = false;
+    call->posted = call->posted_over = call->no_more = false;
+    call->status = 0;
+    call->status_text = NULL;
+    atomic_store(&call->cancelled, false);
 }
 
 void wcow_call_free(struct wcow_rpc_call *call)
 {
     wcow_call_reset(call);
-    grpc_metadata_array_destroy(&call->headers);
-    grpc_call_details_destroy(&call->details);
+    free(call->incoming.data);
     wcow_rpc_arena_done(call->arena);
     (void)pthread_cond_destroy(&call->drained);
     (void)pthread_mutex_destroy(&call->lock);
     free(call);
 }
 
-/* gRPC wants it once a call. */
-static grpc_op close_op(struct wcow_rpc_call *call)
+/* ---- what comes in ---- */
+
+static uint32_t message_size(const struct wcow_incoming *in)
 {
-    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
-    op.data.recv_close_on_server.cancelled = &call->close_cancelled;
-    return op;
+    return (uint32_t)in->data[1] << 24 | (uint32_t)in->data[2] << 16 | (uint32_t)in->data[3] << 8 |
+           (uint32_t)in->data[4];
 }
 
-void wcow_call_watch_close(struct wcow_rpc_call *call)
+/* What the prefix says is checked before a byte of the message is kept. */
+static int check_prefix(const struct wcow_incoming *in, struct wcow_error *err)
 {
-    call->watching = true;
-    grpc_op op = close_op(call);
-    wcow_core_start(call->call, &op, 1, &call->tag_close);
+    if (in->data[0] != 0)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "compressed messages are not taken here");
+    uint32_t size = message_size(in);
+    if (size > WCOW_RPC_MAX_MESSAGE_BYTES)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "a request of %u bytes is over the limit of %d", size,
+                         WCOW_RPC_MAX_MESSAGE_BYTES);
+    return WCOW_OK;
 }
 
-void wcow_call_on_close(struct wcow_rpc_call *call)
+static int make_room(struct wcow_incoming *in, size_t len, struct wcow_error *err)
 {
-    if (!call->close_cancelled)
-        return;
-    (void)pthread_mutex_lock(&call->lock);
-    atomic_store(&call->cancelled, true);
-    (void)pthread_cond_signal(&call->drained);
-    (void)pthread_mutex_unlock(&call->lock);
-    if (call->on_cancel && !call->finish_done)
-        call->on_cancel(call);
+    if (len <= in->cap)
+        return WCOW_OK;
+    size_t cap = in->cap ? in->cap : 512;
+    while (cap < len)
+        cap *= 2;
+    uint8_t *data = realloc(in->data, cap);
+    if (!data)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a request of %zu bytes", len);
+    in->data = data;
+    in->cap = cap;
+    return WCOW_OK;
+}
+
+/* Up to @p want bytes in all. */
+static int take(struct wcow_incoming *in, size_t want, const uint8_t **data, size_t *len,
+                struct wcow_error *err)
+{
+    if (in->len >= want)
+        return WCOW_OK;
+    size_t n = want - in->len < *len ? want - in->len : *len;
+    int r = make_room(in, in->len + n, err);
+    if (r < 0 || n == 0)
+        return r;
+    memcpy(in->data + in->len, *data, n);
+    in->len += n;
+    *data += n;
+    *len -= n;
+    return WCOW_OK;
+}
+
+bool wcow_call_has_message(const struct wcow_rpc_call *call)
+{
+    const struct wcow_incoming *in = &call->incoming;
+    return in->len >= WCOW_RPC_PREFIX_BYTES &&
+           in->len == WCOW_RPC_PREFIX_BYTES + (size_t)message_size(in);
+}
+
+int wcow_call_receive(struct wcow_rpc_call *call, const uint8_t *data, size_t len,
+                      struct wcow_error *err)
+{
+    struct wcow_incoming *in = &call->incoming;
+    int r = take(in, WCOW_RPC_PREFIX_BYTES, &data, &len, err);
+    if (r == WCOW_OK && in->len >= WCOW_RPC_PREFIX_BYTES)
+        r = check_prefix(in, err);
+    if (r == WCOW_OK && in->len >= WCOW_RPC_PREFIX_BYTES)
+        r = take(in, WCOW_RPC_PREFIX_BYTES + (size_t)message_size(in), &data, &len, err);
+    return r;
 }
 
 /* ---- what handlers use ---- */
@@ -139,12 +174,9 @@ char *wcow_rpc_call_strdup(struct wcow_rpc_call *call, const char *s)
 
 const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *key)
 {
-    for (size_t i = 0; i < call->headers.count; i++) {
-        const grpc_metadata *md = &call->headers.metadata[i];
-        if (grpc_slice_str_cmp(md->key, key) == 0)
-            return wcow_rpc_arena_strndup(call->arena, GRPC_SLICE_START_PTR(md->value),
-                                          GRPC_SLICE_LENGTH(md->value));
-    }
+    for (const struct wcow_call_header *h = call->headers; h; h = h->next)
+        if (strcmp(h->key, key) == 0)
+            return h->value;
     return NULL;
 }
 
@@ -163,72 +195,47 @@ const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call)
     return &call->cancelled;
 }
 
+void wcow_call_cancel(struct wcow_rpc_call *call)
+{
+    (void)pthread_mutex_lock(&call->lock);
+    atomic_store(&call->cancelled, true);
+    drop_outgoing(call);
+    (void)pthread_cond_signal(&call->drained);
+    (void)pthread_mutex_unlock(&call->lock);
+    if (call->on_cancel && !call->over)
+        call->on_cancel(call);
+}
+
 /* ---- replies ---- */
 
-static grpc_op headers_op(void)
+static int pack(const ProtobufCMessage *message, struct wcow_outgoing **ret, struct wcow_error *err)
 {
-    return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
+    size_t size = 0;
+    int r = wcow_message_measure(message, &size, err);
+    if (r < 0)
+        return r;
+    wcow_autofree struct wcow_outgoing *out = malloc(sizeof(*out) + WCOW_RPC_PREFIX_BYTES + size);
+    if (!out)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a reply of %zu bytes", size);
+    *out = (struct wcow_outgoing){.len = WCOW_RPC_PREFIX_BYTES + size};
+    const uint8_t prefix[WCOW_RPC_PREFIX_BYTES] = {0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
+                                                   (uint8_t)(size >> 8), (uint8_t)size};
+    memcpy(out->data, prefix, sizeof(prefix));
+    r = wcow_message_write(message, size, out->data + sizeof(prefix), err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(out);
+    return r;
 }
 
-static grpc_op message_op(grpc_byte_buffer *buffer)
+/* With the lock held. */
+static void append(struct wcow_rpc_call *call, struct wcow_outgoing *out)
 {
-    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
-    op.data.send_message.send_message = buffer;
-    return op;
+    *call->out_last = out;
+    call->out_last = &out->next;
+    call->n_out++;
 }
 
-static grpc_op status_op(struct wcow_rpc_call *call)
-{
-    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
-    op.data.send_status_from_server.status = call->status;
-    op.data.send_status_from_server.status_details =
-        call->status == GRPC_STATUS_OK ? NULL : &call->status_text;
-    return op;
-}
-
-/* Touches the call no more once started. */
-static void start_batch(struct wcow_write_gate_visitor *at_gate)
-{
-    struct wcow_rpc_call *call =
-        (struct wcow_rpc_call *)(void *)((char *)at_gate - offsetof(struct wcow_rpc_call, at_gate));
-    grpc_op ops[4];
-    size_t n = 0;
-    if (!call->sent_headers)
-        ops[n++] = headers_op();
-    if (call->sent)
-        ops[n++] = message_op(call->sent);
-    if (call->ending)
-        ops[n++] = status_op(call);
-    if (call->ending && !call->watching)
-        ops[n++] = close_op(call);
-    call->sent_headers = true;
-    wcow_core_start(call->call, ops, n, call->ending ? &call->tag_finish : &call->tag_send);
-}
-
-static void write_batch(struct wcow_rpc_call *call)
-{
-    call->at_gate.go = start_batch;
-    if (wcow_write_gate_enter(&call->server->gate, &call->at_gate))
-        start_batch(&call->at_gate);
-}
-
-/* The last batch; @p buffer, a unary reply, may be NULL. */
-static void start_finish(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
-{
-    call->sent = buffer;
-    call->ending = true;
-    write_batch(call);
-}
-
-/* With the lock held and nothing in gRPC's hands. */
-static void start_send(struct wcow_rpc_call *call, grpc_byte_buffer *buffer)
-{
-    call->sent = buffer;
-    call->sending = true;
-    write_batch(call);
-}
-
-/* With the lock held. A method that runs on the dispatch thread must not wait for it. */
+/* With the lock held. A method that runs on the loop's thread must not wait for it. */
 static int wait_for_room(struct wcow_rpc_call *call, struct wcow_error *err)
 {
     struct timespec until = {0};
@@ -249,83 +256,39 @@ static int wait_for_room(struct wcow_rpc_call *call, struct wcow_error *err)
 int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
                        struct wcow_error *err)
 {
-    grpc_byte_buffer *buffer = NULL;
-    int r = wcow_message_pack(message, &buffer, err);
+    wcow_autofree struct wcow_outgoing *out = NULL;
+    int r = pack(message, &out, err);
     if (r < 0)
         return r;
-    struct wcow_outgoing *out = malloc(sizeof(*out));
-    if (!out) {
-        grpc_byte_buffer_destroy(buffer);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a reply");
-    }
-    *out = (struct wcow_outgoing){.buffer = buffer};
     (void)pthread_mutex_lock(&call->lock);
     r = wait_for_room(call, err);
-    if (r == WCOW_OK && call->sending) {
-        *call->out_last = out;
-        call->out_last = &out->next;
-        call->n_out++;
-        out = NULL;
-    } else if (r == WCOW_OK) {
-        start_send(call, buffer);
-    }
+    if (r == WCOW_OK)
+        append(call, WCOW_TAKE_PTR(out));
     (void)pthread_mutex_unlock(&call->lock);
-    free(out);
-    if (r < 0)
-        grpc_byte_buffer_destroy(buffer);
+    if (r == WCOW_OK)
+        wcow_server_post(call->server, call, false);
     return r;
-}
-
-void wcow_call_on_sent(struct wcow_rpc_call *call, bool ok)
-{
-    (void)pthread_mutex_lock(&call->lock);
-    grpc_byte_buffer_destroy(call->sent);
-    call->sent = NULL;
-    call->sending = false;
-    if (!ok)
-        drop_outgoing(call);
-    struct wcow_outgoing *out = call->out_first;
-    if (out) {
-        call->out_first = out->next;
-        call->n_out--;
-        if (!call->out_first)
-            call->out_last = &call->out_first;
-        start_send(call, out->buffer);
-    }
-    (void)pthread_cond_signal(&call->drained);
-    bool finish = !out && call->finishing;
-    (void)pthread_mutex_unlock(&call->lock);
-    free(out);
-    if (finish)
-        start_finish(call, NULL);
-}
-
-static void set_status(struct wcow_rpc_call *call, int code, const char *text)
-{
-    call->status = (grpc_status_code)wcow_rpc_status_of_code(code);
-    if (code != WCOW_OK)
-        call->status_text = grpc_slice_from_copied_string(text);
 }
 
 void wcow_rpc_call_finish(struct wcow_rpc_call *call, const ProtobufCMessage *reply, int code,
                           const struct wcow_error *err)
 {
-    grpc_byte_buffer *buffer = NULL;
+    struct wcow_outgoing *out = NULL;
     struct wcow_error local = {0};
     if (code != WCOW_OK && err)
         local = *err;
     if (code == WCOW_OK && reply)
-        code = wcow_message_pack(reply, &buffer, &local);
+        code = pack(reply, &out, &local);
     wcow_message_sanitize(local.msg);
-    set_status(call, code, local.msg);
     wcow_server_observe(call->server, call, code, local.msg);
 
     (void)pthread_mutex_lock(&call->lock);
-    bool later = call->sending;
-    call->finishing = later;
+    call->status = wcow_rpc_status_of_code(code);
+    if (code != WCOW_OK)
+        call->status_text = wcow_rpc_call_strdup(call, local.msg);
+    if (out)
+        append(call, out);
+    call->no_more = true;
     (void)pthread_mutex_unlock(&call->lock);
-    if (later)
-        grpc_byte_buffer_destroy(buffer); /* a streaming method has no last message */
-    else
-        start_finish(call, buffer);
+    wcow_server_post(call->server, call, true);
 }

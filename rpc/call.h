@@ -2,14 +2,13 @@
 /** @file call.h
  *  Inside rpc/: the server's calls. A call's memory is used again and again.
  *
- *  Who touches what: the dispatch thread alone gives a call its beginning and its end. Between
- *  them it belongs to the handler, on whatever thread, until wcow_rpc_call_finish(). The lock
- *  covers what the handler's sends and the dispatch thread's completions share. After a batch has
- *  been started for finishing, nobody but the dispatch thread touches the call. */
+ *  Who touches what: the loop's thread alone gives a call its beginning and its end. Between them
+ * it belongs to the handler, on whatever thread, until wcow_rpc_call_finish(). The lock covers what
+ *  the handler sends and the loop takes. After finish() has told the loop, nobody else touches the
+ *  call. */
 #ifndef WCOW_RPC_CALL_H
 #define WCOW_RPC_CALL_H
 
-#include <grpc/grpc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,83 +16,103 @@
 #include "rpc/arena.h"
 #include "rpc/pool.h"
 #include "rpc/server.h"
-#include "rpc/write_gate.h"
 
+struct wcow_h2;
 struct wcow_rpc_call;
-
-/** What a completion is about. */
-enum wcow_tag_kind { WCOW_TAG_NEW, WCOW_TAG_CLOSE, WCOW_TAG_SEND, WCOW_TAG_FINISH, WCOW_TAG_STOP };
-struct wcow_tag {
-    enum wcow_tag_kind kind;
-    struct wcow_rpc_call *call;
-};
 
 /** A method as the server keeps it. */
 struct wcow_method {
     struct wcow_rpc_method def;
-    grpc_server *grpc;
-    void *registered; /**< gRPC's handle; NULL for the catch-alls */
+    size_t path_len;
 };
 
-/** A message that waits to be sent. */
+/** A message that waits to be sent, with gRPC's prefix of five bytes. */
 struct wcow_outgoing {
     struct wcow_outgoing *next;
-    grpc_byte_buffer *buffer;
+    size_t len;
+    size_t sent;
+    uint8_t data[];
+};
+
+/** A request header; both strings are the call's. */
+struct wcow_call_header {
+    struct wcow_call_header *next;
+    const char *key;
+    const char *value;
+};
+
+enum { WCOW_RPC_PREFIX_BYTES = 5 };
+
+/** The message of a request as it comes in. */
+struct wcow_incoming {
+    uint8_t *data;
+    size_t len;
+    size_t cap;
 };
 
 struct wcow_rpc_call {
-    struct wcow_rpc_call *next; /**< in the server's free list */
+    struct wcow_rpc_call *next; /**< in the server's free list, or among those that are ready */
     struct wcow_rpc_server *server;
-    struct wcow_method *method;
+    const struct wcow_method *method;
     struct wcow_rpc_arena arena_memory;
     struct wcow_rpc_arena *arena; /**< &arena_memory, reachable through a const call */
     struct wcow_pool_job job;
-    struct wcow_tag tag_new, tag_close, tag_send, tag_finish;
+    wcow_rpc_handler go_on;
     char id[20];
 
-    grpc_call *call;
-    grpc_metadata_array headers;
-    grpc_call_details details; /**< of the catch-alls */
-    gpr_timespec deadline;
-    grpc_byte_buffer *payload;
+    /* the loop's thread only, until the handler has the call */
+    struct wcow_call_header *headers;
+    size_t header_bytes;
+    const char *path;
+    struct wcow_incoming incoming;
     ProtobufCMessage *request;
     uint64_t started_ns;
+    uint64_t deadline_ns; /**< 0: none */
 
-    atomic_bool cancelled;
-    int close_cancelled; /**< set by gRPC */
-    bool watching;       /**< RECV_CLOSE was asked for by itself */
-    bool close_done;     /**< dispatch thread only, as is the next */
-    bool finish_done;
-    /** Called on the dispatch thread when the caller goes away before the finish. */
+    /* the loop's thread only */
+    struct wcow_h2 *connection; /**< NULL once the stream is closed */
+    int32_t stream_id;
+    struct wcow_rpc_call *open_next; /**< of the same connection */
+    struct wcow_rpc_call **open_at;
+    bool half_closed; /**< the client has said all */
+    bool begun;       /**< the handler had it */
+    bool counted;     /**< among the server's active ones */
+    bool over;        /**< the handler has finished */
+    bool responded;   /**< the response's headers are on their way */
+    bool ended;       /**< and its trailers */
+    /** Called on the loop's thread when the caller goes away before the finish. */
     void (*on_cancel)(struct wcow_rpc_call *call);
     struct wcow_rpc_call *watch_next; /**< in the health service's list */
 
-    struct wcow_write_gate_visitor at_gate; /**< with the next batch to be written */
-    bool ending;                            /**< that batch is the last one */
+    atomic_bool cancelled;
 
-    pthread_mutex_t lock;
-    bool sending; /**< a message is in gRPC's hands, or at the gate */
-    bool sent_headers;
-    bool finishing; /**< finish() came while a message was being sent */
+    /* under the server's post_lock */
+    struct wcow_rpc_call *posted_next;
+    bool posted;
+    bool posted_over;
+
+    pthread_mutex_t lock; /**< the rest */
     struct wcow_outgoing *out_first;
     struct wcow_outgoing **out_last;
     size_t n_out;           /**< that wait */
+    bool no_more;           /**< after them comes the status */
     pthread_cond_t drained; /**< fewer wait, or the caller went away */
-    grpc_byte_buffer *sent; /**< the message in gRPC's hands */
-    grpc_status_code status;
-    grpc_slice status_text;
+    int status;
+    char *status_text; /**< the call's; NULL: none */
 };
 
 struct wcow_rpc_call *wcow_call_new(struct wcow_rpc_server *server);
 /** Ready for the next use. */
 void wcow_call_reset(struct wcow_rpc_call *call);
 void wcow_call_free(struct wcow_rpc_call *call);
-/** Ask gRPC for RECV_CLOSE, so that the cancelled flag is kept; on the dispatch thread, before the
- *  handler's end. Calls that are over in a moment do without: it goes with their last batch. */
-void wcow_call_watch_close(struct wcow_rpc_call *call);
-/** Completions, on the dispatch thread. */
-void wcow_call_on_close(struct wcow_rpc_call *call);
-void wcow_call_on_sent(struct wcow_rpc_call *call, bool ok);
+/** Add what came of the request's message. WCOW_E_LIMIT, WCOW_E_UNSUPPORTED (compressed),
+ *  WCOW_E_NOMEM. */
+WCOW_NODISCARD int wcow_call_receive(struct wcow_rpc_call *call, const uint8_t *data, size_t len,
+                                     struct wcow_error *err);
+/** Whether the whole message is there. */
+bool wcow_call_has_message(const struct wcow_rpc_call *call);
+/** The caller went away, or its time is over; on the loop's thread. */
+void wcow_call_cancel(struct wcow_rpc_call *call);
 uint64_t wcow_now_ns(void);
 
 #endif

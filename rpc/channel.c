@@ -134,8 +134,8 @@ void wcow_queue_give(struct wcow_rpc_channel *channel, struct wcow_queue *queue)
     (void)pthread_mutex_unlock(&channel->lock);
 }
 
-static int unreachable(const struct wcow_rpc_channel *channel, const char *peer, int sys_errno,
-                       struct wcow_error *err)
+int wcow_channel_unreachable(const struct wcow_rpc_channel *channel, const char *peer,
+                             int sys_errno, struct wcow_error *err)
 {
     const char *advice = "is it running?";
     if (strcmp(peer, "containerd") == 0)
@@ -174,7 +174,7 @@ int wcow_channel_ready(struct wcow_rpc_channel *channel, struct wcow_queue *queu
             return WCOW_OK;
         int sys_errno = wcow_socket_probe(channel->path);
         if (sys_errno)
-            return unreachable(channel, peer, sys_errno, err);
+            return wcow_channel_unreachable(channel, peer, sys_errno, err);
         if (options->cancel && atomic_load(options->cancel))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled while connecting to %s", peer);
         if (wcow_now_ns() > until)

@@ -7,6 +7,7 @@
 #include "rpc/call.h"
 #include "rpc/client_internal.h"
 #include "rpc/core.h"
+#include "rpc/listener.h"
 #include "rpc/message.h"
 #include "rpc/status.h"
 
@@ -119,6 +120,10 @@ int wcow_client_call_result(const struct wcow_client_call *call, struct wcow_err
     memcpy(text, GRPC_SLICE_START_PTR(call->status_text), len);
     text[len] = '\0';
     wcow_message_sanitize(text);
+    /* gRPC sees only with the next call that a connection at rest has ended. */
+    int sys_errno = code == WCOW_E_UNAVAILABLE ? wcow_socket_probe(call->channel->path) : 0;
+    if (sys_errno)
+        return wcow_channel_unreachable(call->channel, call->peer, sys_errno, err);
     if (code == WCOW_E_UNAVAILABLE)
         return WCOW_FAIL(err, code, "%s at %s: %s", call->peer, call->channel->path, text);
     if (code == WCOW_E_DEADLINE)

@@ -47,6 +47,10 @@ void wcow_queue_give(struct wcow_rpc_channel *channel, struct wcow_queue *queue)
 WCOW_NODISCARD int wcow_channel_ready(struct wcow_rpc_channel *channel, struct wcow_queue *queue,
                                       const struct wcow_rpc_call_options *options,
                                       struct wcow_error *err);
+/** Says why nobody answers at the channel's path. @param sys_errno as wcow_socket_probe() gave it
+ */
+int wcow_channel_unreachable(const struct wcow_rpc_channel *channel, const char *peer,
+                             int sys_errno, struct wcow_error *err);
 /** @param call zeroed; wcow_client_call_end() whatever the result */
 WCOW_NODISCARD int wcow_client_call_begin(struct wcow_client_call *call,
                                           struct wcow_rpc_channel *channel,

@@ -79,7 +79,7 @@ static void watch_cancelled(struct wcow_rpc_call *call)
         end_watch(call, WCOW_E_CANCELLED, "the caller went away");
 }
 
-/* On the dispatch thread, as is watch_cancelled(): one is over before the other begins. */
+/* On the loop's thread, as is watch_cancelled(): one is over before the other begins. */
 static void watch(struct wcow_rpc_call *call, void *ctx)
 {
     struct wcow_health *health = ctx;
@@ -92,7 +92,6 @@ static void watch(struct wcow_rpc_call *call, void *ctx)
         return;
     }
     call->on_cancel = watch_cancelled;
-    wcow_call_watch_close(call);
     (void)pthread_mutex_lock(&health->lock);
     bool stopping = health->stopping;
     if (!stopping) {

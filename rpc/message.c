@@ -111,50 +111,57 @@ int wcow_message_check(const ProtobufCMessage *message, struct wcow_error *err)
                      message->descriptor->short_name);
 }
 
-/* A copy of the message with its strings mended, packed. */
-static int pack_mended(const grpc_slice *packed, const ProtobufCMessageDescriptor *type,
-                       grpc_slice *ret, struct wcow_error *err)
+/* A copy of the message with its strings mended, packed: a '?' is as long as what it stands for. */
+static int write_mended(const ProtobufCMessageDescriptor *type, size_t size, uint8_t *out,
+                        struct wcow_error *err)
 {
-    ProtobufCMessage *copy = protobuf_c_message_unpack(type, NULL, GRPC_SLICE_LENGTH(*packed),
-                                                       GRPC_SLICE_START_PTR(*packed));
+    ProtobufCMessage *copy = protobuf_c_message_unpack(type, NULL, size, out);
     if (!copy)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a %s", type->short_name);
     struct walk walk = {.fix = true};
     (void)walk_message(&walk, copy, 0, 0);
-    *ret = grpc_slice_malloc(protobuf_c_message_get_packed_size(copy));
-    (void)protobuf_c_message_pack(copy, GRPC_SLICE_START_PTR(*ret));
+    (void)protobuf_c_message_pack(copy, out);
     protobuf_c_message_free_unpacked(copy, NULL);
     return WCOW_OK;
 }
 
-int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
-                      struct wcow_error *err)
+int wcow_message_measure(const ProtobufCMessage *message, size_t *ret_size, struct wcow_error *err)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
     if (size > WCOW_RPC_MAX_MESSAGE_BYTES)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "a %s of %zu bytes is over the limit of %d",
                          message->descriptor->short_name, size, WCOW_RPC_MAX_MESSAGE_BYTES);
-    grpc_slice slice = grpc_slice_malloc(size);
-    (void)protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
-    struct walk walk = {.fix = false};
-    if (!walk_message(&walk, message, 0, 0)) {
-        grpc_slice mended = grpc_empty_slice();
-        int r = pack_mended(&slice, message->descriptor, &mended, err);
-        grpc_slice_unref(slice);
-        if (r < 0)
-            return r;
-        slice = mended;
-    }
-    *ret = grpc_raw_byte_buffer_create(&slice, 1);
-    grpc_slice_unref(slice);
+    *ret_size = size;
     return WCOW_OK;
 }
 
-static int unpack(grpc_slice slice, const ProtobufCMessageDescriptor *type,
-                  ProtobufCAllocator *allocator, ProtobufCMessage **ret, struct wcow_error *err)
+int wcow_message_write(const ProtobufCMessage *message, size_t size, uint8_t *out,
+                       struct wcow_error *err)
 {
-    const uint8_t *data = GRPC_SLICE_START_PTR(slice);
-    size_t len = GRPC_SLICE_LENGTH(slice);
+    (void)protobuf_c_message_pack(message, out);
+    struct walk walk = {.fix = false};
+    return walk_message(&walk, message, 0, 0) ? WCOW_OK
+                                              : write_mended(message->descriptor, size, out, err);
+}
+
+int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
+                      struct wcow_error *err)
+{
+    size_t size = 0;
+    int r = wcow_message_measure(message, &size, err);
+    if (r < 0)
+        return r;
+    grpc_slice slice = grpc_slice_malloc(size);
+    r = wcow_message_write(message, size, GRPC_SLICE_START_PTR(slice), err);
+    if (r == WCOW_OK)
+        *ret = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_slice_unref(slice);
+    return r;
+}
+
+int wcow_message_read(const uint8_t *data, size_t len, const ProtobufCMessageDescriptor *type,
+                      ProtobufCAllocator *allocator, ProtobufCMessage **ret, struct wcow_error *err)
+{
     const char *name = NULL;
     ProtobufCMessage *message = protobuf_c_message_unpack(type, allocator, len, data);
     if (!message)
@@ -179,7 +186,8 @@ int wcow_message_unpack(grpc_byte_buffer *buffer, const ProtobufCMessageDescript
         return WCOW_FAIL(err, WCOW_E_INVALID, "cannot read the message %s", type->short_name);
     grpc_slice slice = grpc_byte_buffer_reader_readall(&reader);
     grpc_byte_buffer_reader_destroy(&reader);
-    int r = unpack(slice, type, allocator, ret, err);
+    int r = wcow_message_read(GRPC_SLICE_START_PTR(slice), GRPC_SLICE_LENGTH(slice), type,
+                              allocator, ret, err);
     grpc_slice_unref(slice);
     return r;
 }

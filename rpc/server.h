@@ -2,9 +2,9 @@
 /** @file server.h
  *  gRPC services on a local socket. Callers see requests, replies and calls, never the transport.
  *
- *  One thread takes calls from the completion queue. A method marked WCOW_RPC_INLINE is handled on
- *  that thread and must not block; one marked WCOW_RPC_WORKER is handled on the worker pool. Either
- *  may finish its call later, from any thread. */
+ *  One thread, the loop, reads and writes all connections. A method marked WCOW_RPC_INLINE is
+ *  handled on that thread and must not block; one marked WCOW_RPC_WORKER is handled on the worker
+ *  pool. Either may finish its call later, from any thread. */
 #ifndef WCOW_RPC_SERVER_H
 #define WCOW_RPC_SERVER_H
 
@@ -47,8 +47,7 @@ const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *k
 /** Short id for logs, unique in this process. */
 const char *wcow_rpc_call_id(const struct wcow_rpc_call *call);
 const char *wcow_rpc_call_method(const struct wcow_rpc_call *call);
-/** True from the moment the caller went away or its deadline passed. To poll or hand on. Kept for
- *  WCOW_RPC_WORKER methods alone. */
+/** True from the moment the caller went away or its deadline passed. To poll or hand on. */
 const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
 
 /** Add a message to a server-streaming reply (queued, sent in order). Where many wait because the
@@ -56,6 +55,9 @@ const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
  *  WCOW_E_CANCELLED when the caller goes away. */
 WCOW_NODISCARD int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
                                       struct wcow_error *err);
+/** Go on with an inline method's call on the worker pool, with what takes time; the last thing the
+ *  inline handler does. */
+void wcow_rpc_call_go_on(struct wcow_rpc_call *call, wcow_rpc_handler handler);
 /** End the call and free it. @param code WCOW_OK with @p reply (NULL for a streaming method), or an
  *  error whose class becomes the gRPC status and whose err->msg becomes its text (made valid
  * UTF-8). */
@@ -74,6 +76,17 @@ typedef void (*wcow_rpc_observer)(void *ctx, const char *method, const char *cal
  *  @param pid 0 where the peer is unknown */
 typedef int (*wcow_rpc_admit)(void *ctx, pid_t pid, struct wcow_error *err);
 
+/** Called on the loop's thread before and after the calls that came at once are handled: where
+ *  several can share their work, it is done at the end.
+ *  @param alone the round has one call, no other is under way, and callers come one by one: then
+ * the end may do in place what takes a fraction of a millisecond */
+struct wcow_rpc_rounds {
+    void (*begin)(void *ctx); /**< NULL: none is called */
+    void (*end)(void *ctx, bool alone);
+    void (*after)(void *ctx); /**< the answers are on their way */
+    void *ctx;
+};
+
 struct wcow_rpc_server_options {
     const char *address;        /**< socket path, at most 107 bytes; NULL: only systemd's */
     unsigned n_workers;         /**< 0: the number of processors, at least 2 */
@@ -82,6 +95,7 @@ struct wcow_rpc_server_options {
     void *observer_ctx;
     wcow_rpc_admit admit; /**< NULL: everybody */
     void *admit_ctx;
+    struct wcow_rpc_rounds rounds;
 };
 
 /** Own the socket: takes a lock beside it ("ADDRESS.lock", flock), so that a second server on the
