@@ -282,6 +282,16 @@ WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stag
 WCOW_NODISCARD int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
                                         struct wcow_error *err);
 
+/* build_link.c: COPY --link */
+/** Whether the step's layer depends on nothing below: 1, 0 or an error. @p files: its tree, lying on
+ *  nothing; NULL where there is none. */
+WCOW_NODISCARD int wcow_build_is_free(const struct wcow_layer_step *of,
+                                      const struct wcow_tree *files, struct wcow_error *err);
+/** 1 and the tree of such a step; 0 for others. */
+WCOW_NODISCARD int wcow_build_free_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                                        const struct wcow_layer_step *of, unsigned step,
+                                        struct wcow_tree **ret, struct wcow_error *err);
+
 /* build_sync.c: the stage's layers */
 /** The layer becomes the stage's uppermost; @p of NULL: what RUN left. */
 WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_layer_step *of,

@@ -58,26 +58,35 @@ static int chain_of(const struct wcow_image_config *config, struct wcow_digest *
     return n ? wcow_image_config_chain_id(config, n, ret, err) : WCOW_OK;
 }
 
-static int add_step(const struct wcow_build *b, const struct wcow_stage_state *s,
-                    const struct wcow_layer_step *of, struct wcow_hash *hash,
-                    struct wcow_error *err)
+static void add_step(const struct wcow_build *b, const struct wcow_layer_step *of,
+                     struct wcow_hash *hash)
 {
-    struct wcow_digest chain;
     char number[64];
-    int r = chain_of(s->config, &chain, err);
-    if (r < 0)
-        return r;
     (void)snprintf(number, sizeof(number), "%s 1 %lld", wcow_instruction_name(of->ins.kind),
                    b->has_epoch ? (long long)b->epoch_s : -1);
     add(hash, number);
-    add(hash, chain.text);
     add(hash, of->user);
     add(hash, of->workdir);
     if (of->ins.kind == WCOW_INS_WORKDIR)
         add(hash, of->ins.text);
     else
         add_copy(hash, &of->ins.copy);
-    return WCOW_OK;
+}
+
+/* What lies below: of a layer that depends on nothing there, whether it is the first. */
+static int add_below(const struct wcow_stage_state *s, const struct wcow_layer_step *of,
+                     const struct wcow_tree *files, struct wcow_hash *hash, struct wcow_error *err)
+{
+    struct wcow_digest chain;
+    int r = wcow_build_is_free(of, files, err);
+    if (r == 1)
+        add(hash, s->n_descs ? "above" : "first");
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
+    r = chain_of(s->config, &chain, err);
+    if (r == WCOW_OK)
+        add(hash, chain.text);
+    return r;
 }
 
 /* ---- sources ---- */
@@ -201,11 +210,12 @@ int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
     struct wcow_error why = {0};
     int r = wcow_hash_new(&hash, err);
-    if (r == WCOW_OK)
-        r = add_step(b, s, of, hash, err);
     if (r < 0)
         return r;
+    add_step(b, of, hash);
     r = add_sources(b, s, of, step, hash, &ret->tree, &why);
+    if (r == 1)
+        r = add_below(s, of, ret->tree, hash, &why) == WCOW_OK ? 1 : 0;
     if (r == 1) {
         r = wcow_hash_digest(hash, &ret->prefix, err);
         return r < 0 ? r : make_shape(b, ret, err);

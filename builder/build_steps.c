@@ -219,11 +219,13 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
                      struct wcow_layer_made *ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
-    int r = wcow_build_sync_layers(b, s, step, err);
-    if (r < 0)
-        return r;
-    const struct wcow_chain below = wcow_layers_chain(&s->layers);
-    r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
+    int r = wcow_build_free_tree(b, s, of, step, &tree, err);
+    if (r == 0) {
+        r = wcow_build_sync_layers(b, s, step, err);
+        const struct wcow_chain below = wcow_layers_chain(&s->layers);
+        if (r == WCOW_OK)
+            r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
+    }
     return r < 0 ? r : wcow_build_add_layer(b, s, of, WCOW_TAKE_PTR(tree), step, note, ret, err);
 }
 

@@ -64,8 +64,10 @@ static int replay(struct wcow_build *b, struct wcow_stage_state *s,
     const struct wcow_chain below = wcow_layers_chain(&s->layers);
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
-    int r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
-    if (r == WCOW_OK && s->layers.n > 0)
+    int r = wcow_build_free_tree(b, s, of, step, &tree, err);
+    if (r == 0)
+        r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
+    if (r >= 0 && s->layers.n > 0)
         r = wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, 0), err);
     if (r < 0)
         return r;

@@ -69,7 +69,9 @@ static const char schema_texts[] =
 struct wcow_build_cache {
     sqlite3 *db;
     sqlite3_stmt *queries[N_QUERIES];
-    bool writing;         /* a transaction is open: files come by the thousand */
+    bool reading;         /* a transaction is open: files are asked for by the thousand, and each
+                             question alone would lock the file anew */
+    bool writing;         /* likewise, to remember them */
     pthread_mutex_t lock; /* of all above, but not when opening and closing */
 };
 
@@ -218,7 +220,7 @@ void wcow_build_cache_close(struct wcow_build_cache *c)
         return;
     for (size_t i = 0; i < N_QUERIES; i++)
         (void)sqlite3_finalize(c->queries[i]);
-    if (c->writing)
+    if (c->reading || c->writing)
         (void)exec(c, "COMMIT", NULL);
     (void)sqlite3_close(c->db);
     (void)pthread_mutex_destroy(&c->lock);
@@ -265,12 +267,32 @@ static int change(struct wcow_build_cache *c, sqlite3_stmt *stmt, struct wcow_er
     return r < 0 ? r : WCOW_OK;
 }
 
+static int begin_reading(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (c->reading || c->writing)
+        return WCOW_OK;
+    int r = exec(c, "BEGIN", err);
+    c->reading = r == WCOW_OK;
+    return r;
+}
+
+/* Whoever asks for more than files sees what others have remembered meanwhile. */
+static int end_reading(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (!c->reading)
+        return WCOW_OK;
+    c->reading = false;
+    return exec(c, "COMMIT", err);
+}
+
 /* Others wait for an open transaction: it ends with what a step remembers last, its layer. */
 static int begin_writing(struct wcow_build_cache *c, struct wcow_error *err)
 {
     if (c->writing)
         return WCOW_OK;
-    int r = exec(c, "BEGIN IMMEDIATE", err);
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = exec(c, "BEGIN IMMEDIATE", err);
     c->writing = r == WCOW_OK;
     return r;
 }
@@ -308,7 +330,9 @@ int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_sta
 {
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, FILE_GET, &stmt, err);
+    int r = begin_reading(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, FILE_GET, &stmt, err);
     if (r < 0)
         return r;
     bind_stamp(stmt, stamp);
@@ -341,7 +365,9 @@ int wcow_build_cache_has_shape(struct wcow_build_cache *c, const struct wcow_dig
 {
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, SHAPE_HAS, &stmt, err);
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, SHAPE_HAS, &stmt, err);
     if (r < 0)
         return r;
     bind_text(stmt, 1, shape->text);
@@ -397,7 +423,8 @@ int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn
 int wcow_build_cache_forget_files(struct wcow_build_cache *c, struct wcow_error *err)
 {
     HOLD(c);
-    return exec(c, "DELETE FROM files; DELETE FROM texts", err);
+    int r = end_reading(c, err);
+    return r < 0 ? r : exec(c, "DELETE FROM files; DELETE FROM texts", err);
 }
 
 int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
@@ -405,7 +432,9 @@ int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest 
 {
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, LAYER_GET, &stmt, err);
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, LAYER_GET, &stmt, err);
     if (r < 0)
         return r;
     bind_text(stmt, 1, key->text);
@@ -495,7 +524,9 @@ int wcow_build_cache_remember_text(struct wcow_build_cache *c, const struct wcow
 {
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, TEXT_PUT, &stmt, err);
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, TEXT_PUT, &stmt, err);
     if (r < 0)
         return r;
     bind_text(stmt, 1, key->text);
@@ -508,7 +539,9 @@ int wcow_build_cache_forget_layer(struct wcow_build_cache *c, const struct wcow_
 {
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, LAYER_DROP, &stmt, err);
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = begin(c, LAYER_DROP, &stmt, err);
     if (r < 0)
         return r;
     bind_text(stmt, 1, key->text);

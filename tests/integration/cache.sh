@@ -154,6 +154,31 @@ check "and gives it" build --cache-from "$REGISTRY/inline:1" -t "$REGISTRY/inlin
 equal "to the image's steps" "$(cached)" 4
 equal "an image on it does not carry it on" "$(skopeo inspect --config --raw --tls-verify=false "docker://$REGISTRY/inline:2" | jq 'has("moby.buildkit.cache.v0")')" false
 
+# ---- what needs nothing of the base ----
+forget
+printf 'FROM %s\nENV A=1\nLABEL b=2\nENTRYPOINT ["cmd"]\n' "$base" >"$context/Dockerfile"
+base_layer=$(raw "$REGISTRY/app:a" | jq -r '.layers[0].digest') # it has one
+mark
+check "instructions of the config alone" build --output "type=image,name=$REGISTRY/config:1,push=true,store=false"
+equal "fetch no layer of the base" "$(asked GET ".*blobs/$base_layer")" 0
+equal "and unpack none" "$(count_rows)" 0
+equal "but the image has it" "$(raw "$REGISTRY/config:1" | jq -r '.layers[0].digest')" "$base_layer"
+printf 'FROM %s\nCOPY --link hello.txt C:/app/\nCOPY --link src/main.c C:/\nCMD ["cmd"]\n' "$base" >"$context/Dockerfile"
+mark
+check "COPY --link" build --output "type=image,name=$REGISTRY/link:1,push=true,store=false"
+equal "fetches no layer of the base" "$(asked GET ".*blobs/$base_layer")" 0
+equal "and unpacks none" "$(count_rows)" 0
+check "the image can be unpacked" ctr images pull --plain-http --platform windows/amd64 --snapshotter wcow "$REGISTRY/link:1"
+forget
+printf 'FROM %s\nCOPY --link src/main.c C:/\nCOPY --link hello.txt C:/app/\nCMD ["cmd"]\n' "$base" >"$context/Dockerfile"
+check "on other layers" build --output "type=image,name=$REGISTRY/link:2,push=true,store=false"
+printf 'FROM %s\nCOPY --link hello.txt C:/app/\nCOPY --link src/main.c C:/\nCMD ["cmd"]\n' "$base" >"$context/Dockerfile"
+check "a linked layer" build --output "type=image,name=$REGISTRY/link:3,push=true,store=false"
+equal "is found again" "$(cached)" 2
+printf 'FROM %s\nCOPY --link hello.txt C:/windows/hello.txt\n' "$base" >"$context/Dockerfile"
+check "what goes into Windows' own directories" build --output "type=image,name=$REGISTRY/link:4,push=true,store=false"
+check "has a look at the base" test "$(count_rows)" -gt 0
+
 # ---- what is wrong ----
 check "a cache that is not there is no error" build --cache-from "$REGISTRY/cache:none" -t "$REGISTRY/app:g"
 check "but told" grep -q '^#[0-9]* ERROR: .*cache' "$top/said"
