@@ -7,6 +7,7 @@
 
 #include "builder/build_provenance.h"
 #include "builder/hive_path.h"
+#include "builder/image_layout.h"
 #include "builder/linux_image.h"
 #include "containerd/images.h"
 
@@ -22,6 +23,12 @@ static int full_name(const char *name, char **ret, struct wcow_error *err)
     if (r < 0)
         return r;
     *ret = wcow_buf_take_str(&text);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+}
+
+static int copy_text(const char *text, char **ret, struct wcow_error *err)
+{
+    *ret = strdup(text);
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
 }
 
@@ -90,9 +97,11 @@ static int note_layers(struct wcow_build *b, const struct wcow_local_image *imag
 
 /* Find it; pull it where it is missing, or --pull says so and there is a newer one. */
 static int find_or_pull(struct wcow_build *b, const char *name,
-                        const struct wcow_platform *platform, struct wcow_local_image *ret,
-                        struct wcow_error *err)
+                        const struct wcow_platform *platform, unsigned step,
+                        struct wcow_local_image *ret, struct wcow_error *err)
 {
+    if (wcow_image_layout_is(name))
+        return wcow_image_layout_load(b->backend, name, platform, step, ret, err);
     int r = wcow_image_find(b->backend, name, platform, ret, err);
     if (r == WCOW_OK && (!b->options->pull || is_current(b, ret)))
         return note_layers(b, ret, err);
@@ -118,7 +127,7 @@ static int resolve_image(struct wcow_build *b, const char *full,
         return r;
     unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
     WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    r = find_or_pull(b, full, platform, &image, err);
+    r = find_or_pull(b, full, platform, step, &image, err);
     if (r == WCOW_OK)
         r = keep_image(b, &image, platform, ret, err);
     wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
@@ -134,7 +143,7 @@ int wcow_build_base_image(struct wcow_build *b, const char *name,
     wcow_autofree char *full = NULL;
     wcow_autobuf key = {0};
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    int r = full_name(name, &full, err);
+    int r = wcow_image_layout_is(name) ? copy_text(name, &full, err) : full_name(name, &full, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the image \"%s\"", name);
     r = wcow_buf_addf(&key, err, "image %s", full);

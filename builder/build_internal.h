@@ -343,7 +343,7 @@ WCOW_NODISCARD int wcow_build_files_step(struct wcow_build *b, struct wcow_stage
 /* build_named.c: --build-context, which wins over stages and images of the name */
 WCOW_NODISCARD int wcow_build_check_contexts(const struct wcow_build *b, struct wcow_error *err);
 bool wcow_build_is_named(const struct wcow_build *b, const char *name);
-/** The image that @p name stands for; NULL: none. */
+/** The image that @p name stands for: a reference, or an "oci-layout://…"; NULL: none. */
 const char *wcow_build_named_image(const struct wcow_build *b, const char *name);
 /** Keep it until the build ends; what @p checkout points to is taken. */
 WCOW_NODISCARD int wcow_build_keep_checkout(struct wcow_build *b,

@@ -6,12 +6,13 @@
 
 #include "builder/build_internal.h"
 #include "builder/context_source.h"
+#include "builder/image_layout.h"
 
 #define IMAGE_PREFIX "docker-image://"
 
 static bool is_image(const char *value)
 {
-    return strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0;
+    return strncmp(value, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0 || wcow_image_layout_is(value);
 }
 
 static int check_one(const char *text, struct wcow_error *err)
@@ -24,11 +25,11 @@ static int check_one(const char *text, struct wcow_error *err)
     const char *value = equals + 1;
     if (!is_image(value) && !wcow_context_source_is_remote(value) &&
         (strstr(value, "://") || strncmp(value, "target:", 7) == 0))
-        return WCOW_FAIL(
-            err, WCOW_E_UNSUPPORTED,
-            "--build-context %s: there are folders, docker-image://, git repositories, "
-            "and archives behind http:// and https://",
-            text);
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "--build-context %s: there are folders, docker-image://, oci-layout://, "
+                         "git repositories, "
+                         "and archives behind http:// and https://",
+                         text);
     if (strcmp(value, "-") == 0)
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "--build-context %s: standard input is for the main context", text);
@@ -63,7 +64,9 @@ bool wcow_build_is_named(const struct wcow_build *b, const char *name)
 const char *wcow_build_named_image(const struct wcow_build *b, const char *name)
 {
     const char *value = value_of(b, name);
-    return value && is_image(value) ? value + strlen(IMAGE_PREFIX) : NULL;
+    if (!value || !is_image(value))
+        return NULL;
+    return wcow_image_layout_is(value) ? value : value + strlen(IMAGE_PREFIX);
 }
 
 static struct wcow_context *known_folder(struct wcow_build *b, const char *value)

@@ -231,7 +231,14 @@ check "--build-context, a folder and an image" build -t named:1 -o type=image,un
 equal "the folder's file" "$(rows docker.io/library/named:1 1 "select name from entries where size = 6")" Files/other.txt
 equal "the image's file" "$(rows docker.io/library/named:1 2 "select count(*) from entries where name = 'Files/copied.exe'")" 1
 refused "FROM a folder" 'is a folder' build --build-context "win=$PARTS/second"
-refused "a context of another kind" 'there are folders' build --build-context win=oci-layout://x
+refused "a context of another kind" 'there are folders' build --build-context win=what://x
+printf 'FROM win\nCOPY hello.txt C:/\n' >"$context/FromWin"
+equal "an OCI layout is a base as an image is" \
+    "$(build -q -f "$context/FromWin" --build-context "win=oci-layout://$PARTS/layouts/nanoserver:ltsc2022")" \
+    "$(build -q -f "$context/FromWin" --build-context "win=docker-image://$IMAGE")"
+refused "a tag that the layout has not got" 'no image none; there are: ltsc2022' \
+    build -f "$context/FromWin" --build-context "win=oci-layout://$PARTS/layouts/nanoserver:none"
+rm "$context/FromWin"
 forget_images
 
 # ---- the same bytes anywhere ----
