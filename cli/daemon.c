@@ -9,6 +9,7 @@
 #include "base/beneath.h"
 #include "base/bytes.h"
 #include "cli/metrics.h"
+#include "cli/store_metrics.h"
 #include "containerd/client.h"
 #include "differ/leftovers.h"
 #include "differ/service.h"
@@ -73,27 +74,7 @@ static void on_call(void *ctx, const char *method, const char *call_id, int code
 static int write_store_metrics(void *ctx, struct wcow_buf *out, struct wcow_error *err)
 {
     const struct wcow_daemon *d = ctx;
-    struct wcow_store_stats stats = wcow_store_stats(d->store);
-    char path[4096];
-    (void)snprintf(path, sizeof(path), "%s/metadata.db", wcow_store_root(d->store));
-    struct stat st = {0};
-    (void)stat(path, &st); /* a size of 0 says that it could not be asked */
-    return wcow_buf_addf(out, err,
-                         "# HELP wcow_store_transactions_total Transactions of the store.\n"
-                         "# TYPE wcow_store_transactions_total counter\n"
-                         "wcow_store_transactions_total %llu\n"
-                         "# HELP wcow_store_operations_total Operations in those transactions.\n"
-                         "# TYPE wcow_store_operations_total counter\n"
-                         "wcow_store_operations_total %llu\n"
-                         "# HELP wcow_store_largest_batch Most operations in one transaction.\n"
-                         "# TYPE wcow_store_largest_batch gauge\n"
-                         "wcow_store_largest_batch %llu\n"
-                         "# HELP wcow_store_bytes Size of metadata.db.\n"
-                         "# TYPE wcow_store_bytes gauge\n"
-                         "wcow_store_bytes %lld\n",
-                         (unsigned long long)stats.transactions,
-                         (unsigned long long)stats.operations,
-                         (unsigned long long)stats.largest_batch, (long long)st.st_size);
+    return wcow_store_metrics_write(d->store, out, err);
 }
 
 static int namespace_of(void *ctx, const char *folder, char **ret, struct wcow_error *err)

@@ -38,11 +38,15 @@ struct wcow_store_op {
     struct wcow_error err;
 };
 
+enum { WCOW_STORE_BATCH_SIZES = 8 };
+
 /** Counted since the store was opened. */
 struct wcow_store_stats {
-    uint64_t transactions;  /**< batches committed or failed */
-    uint64_t operations;    /**< ops answered */
-    uint64_t largest_batch; /**< most ops in one transaction */
+    uint64_t transactions;                    /**< batches committed or failed */
+    uint64_t operations;                      /**< ops answered */
+    uint64_t largest_batch;                   /**< most ops in one transaction */
+    uint64_t by_size[WCOW_STORE_BATCH_SIZES]; /**< transactions of at most 1, 2, 4, ... 64 ops, and
+                                                 of more: each counted once */
 };
 
 /** Open, or create (folder 0700), @p root's metadata.db for writing; older schemas are migrated.

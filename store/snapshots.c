@@ -20,6 +20,9 @@ static const char by_name[] =
 static const char every[] = COLUMNS "ORDER BY s.id";
 static const char labels_of[] = "SELECT key, value FROM labels WHERE snapshot_id = ?1 ORDER BY key";
 static const char all_ids[] = "SELECT id FROM snapshots ORDER BY id";
+static const char totals[] =
+    "SELECT count(*) FILTER (WHERE kind = 'active'), count(*) FILTER (WHERE kind = 'view'), "
+    "count(*) FILTER (WHERE kind = 'committed'), coalesce(sum(size_bytes), 0) FROM snapshots";
 static const char has_id[] = "SELECT 1 FROM snapshots WHERE id = ?1";
 
 const char *wcow_kind_name(enum wcow_kind kind)
@@ -291,4 +294,22 @@ int wcow_snapshots_has_id(struct wcow_db *db, int64_t id, struct wcow_error *err
         return r;
     (void)sqlite3_bind_int64(stmt, 1, id);
     return wcow_db_step(db, stmt, err);
+}
+
+int wcow_snapshots_total(struct wcow_db *db, struct wcow_snapshots_totals *ret,
+                         struct wcow_error *err)
+{
+    wcow_autoreset *stmt = NULL;
+    int r = wcow_db_stmt(db, totals, &stmt, err);
+    if (r == WCOW_OK)
+        r = wcow_db_step(db, stmt, err);
+    if (r <= 0)
+        return r;
+    *ret = (struct wcow_snapshots_totals){
+        .n_active = (uint64_t)sqlite3_column_int64(stmt, 0),
+        .n_views = (uint64_t)sqlite3_column_int64(stmt, 1),
+        .n_committed = (uint64_t)sqlite3_column_int64(stmt, 2),
+        .committed_bytes = (uint64_t)sqlite3_column_int64(stmt, 3),
+    };
+    return WCOW_OK;
 }

@@ -107,6 +107,13 @@ WCOW_NODISCARD int wcow_snapshots_each(struct wcow_db *db, wcow_snapshots_fn fn,
 /** All ids, ascending; caller frees. */
 WCOW_NODISCARD int wcow_snapshots_ids(struct wcow_db *db, int64_t **ret, size_t *ret_n,
                                       struct wcow_error *err);
+struct wcow_snapshots_totals {
+    uint64_t n_active, n_views, n_committed;
+    uint64_t committed_bytes;
+};
+/** Reads the whole table. */
+WCOW_NODISCARD int wcow_snapshots_total(struct wcow_db *db, struct wcow_snapshots_totals *ret,
+                                        struct wcow_error *err);
 /** Whether there is a snapshot of this id: 1 or 0. */
 WCOW_NODISCARD int wcow_snapshots_has_id(struct wcow_db *db, int64_t id, struct wcow_error *err);
 

@@ -246,12 +246,21 @@ static struct queue take_waiting(struct wcow_writer *w)
     return batch;
 }
 
+static size_t size_class(size_t n)
+{
+    size_t i = 0;
+    while (i + 1 < WCOW_STORE_BATCH_SIZES && n > (size_t)1 << i)
+        i++;
+    return i;
+}
+
 /* @return how many came meanwhile */
 static size_t note(struct wcow_writer *w, size_t n)
 {
     (void)pthread_mutex_lock(&w->mutex);
     w->stats.transactions++;
     w->stats.operations += n;
+    w->stats.by_size[size_class(n)]++;
     if (n > w->stats.largest_batch)
         w->stats.largest_batch = n;
     size_t waiting = w->waiting.n;

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What an operator sees of wcowd: metrics of calls and of the store, one log line a call with a
+# request id, a log level that is changed while it runs.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+parts_begin
+start_wcowd --metrics-address "$PARTS/metrics.sock"
+start_containerd "$WCOW_TEST_CONTAINERD"
+
+metric() { # NAME-WITH-LABELS: its value
+    curl -sS --unix-socket "$PARTS/metrics.sock" http://localhost/metrics | grep -v "^#" | grep -F "$1 " | head -n 1 | awk '{ print $NF }'
+}
+
+snapshots prepare one >/dev/null
+snapshots prepare two >/dev/null
+snapshots commit ready one
+snapshots view look ready >/dev/null
+refused "an error is one" 'already exists' snapshots prepare two
+prepare='method="/containerd.services.snapshots.v1.Snapshots/Prepare"'
+equal "calls are counted" "$(metric "wcow_calls_total{$prepare,code=\"OK\"}")" 2
+equal "... with how long they took" "$(metric "wcow_call_duration_seconds_bucket{$prepare,le=\"+Inf\"}")" 2
+equal "snapshots are counted by kind" \
+    "$(metric 'wcow_snapshots{kind="active"}') $(metric 'wcow_snapshots{kind="view"}') $(metric 'wcow_snapshots{kind="committed"}')" "1 1 1"
+check "so are the store's transactions" test "$(metric wcow_store_transactions_total)" -ge 4
+equal "... as a histogram of operations, too" "$(metric 'wcow_store_batch_operations_bucket{le="+Inf"}')" "$(metric wcow_store_transactions_total)"
+check "and its bytes" test "$(metric wcow_store_bytes)" -ge 4096
+equal "nobody else may look" "$(stat -c %a "$PARTS/metrics.sock")" 600
+
+calls() {
+    grep -c 'msg=call .*method=[^ ]*Snapshots/[A-Z][a-z]* request=[0-9a-f]* us=[0-9]*' "$PARTS/wcowd.log"
+}
+check "each call is a line with a request id" test "$(calls)" -ge 4
+equal "no two have the same" "$(grep -o 'request=[0-9a-f]*' "$PARTS/wcowd.log" | sort | uniq -d)" ""
+
+# The command line says debug; a level in the file alone can be changed.
+kill -TERM "$WCOWD_PID"
+wait "$WCOWD_PID" || :
+echo 'log-level = warn' >"$PARTS/level.conf"
+"$WCOW_BUILD/wcowd" --config "$PARTS/level.conf" --root "$WCOWD_ROOT" --address "$WCOWD_SOCKET" \
+    --containerd-address "$PARTS/containerd.sock" 2>"$PARTS/wcowd.log" &
+WCOWD_PID=$!
+parts_pids+=("$WCOWD_PID")
+parts_wait 20 wcowd test -S "$WCOWD_SOCKET"
+eventually "it serves again" snapshots info ready
+equal "quietly" "$(calls)" 0
+echo 'log-level = debug' >"$PARTS/level.conf"
+kill -HUP "$WCOWD_PID"
+more() {
+    snapshots info ready && [ "$(calls)" -ge 1 ]
+}
+eventually "SIGHUP: every call is a line" more
+echo 'log-level = nonsense' >"$PARTS/level.conf"
+kill -HUP "$WCOWD_PID"
+eventually "a level that is none is named" grep -q 'settings not read again.*nonsense' "$PARTS/wcowd.log"
+check "and it goes on" snapshots info ready
+snapshots rm look
+snapshots rm two
+snapshots rm ready
+finish
