@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -134,10 +133,12 @@ void wcow_writeback_free(struct wcow_writeback *w)
 /* ---- the rest ---- */
 
 static atomic_flag rest_is_written = ATOMIC_FLAG_INIT;
+static int rest_fd; /* of whoever has set the flag */
 
 static void *write_rest(void *arg)
 {
-    int fd = (int)(intptr_t)arg;
+    (void)arg;
+    int fd = rest_fd;
     /* A failure is told to each open file: Commit's sync has one of its own. */
     (void)syncfs(fd);
     (void)close(fd);
@@ -150,12 +151,12 @@ void wcow_writeback_rest(int fd)
     if (atomic_flag_test_and_set(&rest_is_written))
         return;
     pthread_t thread;
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own >= 0 && pthread_create(&thread, NULL, write_rest, (void *)(intptr_t)own) == 0) {
+    rest_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (rest_fd >= 0 && pthread_create(&thread, NULL, write_rest, NULL) == 0) {
         (void)pthread_detach(thread);
         return;
     }
-    if (own >= 0)
-        (void)close(own);
+    if (rest_fd >= 0)
+        (void)close(rest_fd);
     atomic_flag_clear(&rest_is_written);
 }
