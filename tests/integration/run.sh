@@ -113,6 +113,21 @@ RUN ren C:\old new && del C:\new\hello.txt && echo x> C:\new\sub\x
 DOCKERFILE
 fetch renamed
 equal "a renamed directory of the image" "$(names -1)" 'Files Files/.wh.old Files/new Files/new/sub Files/new/sub/hello.txt Files/new/sub/x'
+dockerfile <<'DOCKERFILE'
+FROM @BASE@
+USER ContainerAdministrator
+RUN mkdir C:\d && echo x> C:\d\h.txt && attrib +h C:\d\h.txt && attrib +s C:\d\h.txt && echo y> C:\d\r.txt && attrib +r C:\d\r.txt
+USER ContainerUser
+RUN echo x> C:\u.txt
+DOCKERFILE
+fetch metadata
+layer -2 >"$PARTS/layer.tar"
+"$wcow" ls -lR "$PARTS/layer.tar" >"$PARTS/said" 2>&1 || :
+said "Hidden and System are kept" '^--HSA .*Files/d/h.txt'
+said "ReadOnly, too; the owner is the user" '^-R--A .*ContainerAdministrator .*Files/d/r.txt'
+layer -1 >"$PARTS/layer.tar"
+"$wcow" ls -lR "$PARTS/layer.tar" >"$PARTS/said" 2>&1 || :
+said "of another user's file, the other" 'ContainerUser .*Files/u.txt'
 printf 'FROM @BASE@\nRUN rmdir /s /q C:\\\\Windows\n' | dockerfile
 refused "C:\\Windows deleted" 'deleted C:/Windows' build
 

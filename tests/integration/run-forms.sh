@@ -1,0 +1,113 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# RUN under Wine in all of its forms: shells, exec form, here-documents, quoting, variables, users, mounts.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/integration/run/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/run/lib.sh"
+begin_run
+parts=$wcow_source/tests/integration/run
+
+# ---- shells ----
+dockerfile <<'DOCKERFILE'
+FROM @BASE@
+RUN echo [%GREETING%] "a  b" 'c' ^& d %%PATH^%% 100%
+SHELL ["cmd", "/V:ON", "/S", "/C"]
+ENV GREETING="hello there"
+RUN set X=1&& echo delayed !X! [%GREETING%]
+SHELL ["cmd", "/C"]
+RUN echo plain "quotes" & echo and more
+RUN if "%greeting%"=="hello there" (echo equal) else (exit /b 3)
+RUN ["cmd", "/S", "/C", "echo from exec form"]
+RUN echo one> C:\two.txt && echo again>> C:\two.txt && type C:\two.txt | more
+DOCKERFILE
+says "quotes, spaces and carets as written; unknown variables stay" '[0-9] \[%GREETING%\] "a  b" '"'c'"' & d '
+said "SHELL with delayed expansion, ENV in any letter case" '[0-9] delayed 1 \[hello there\]'
+said "a shell without /S" '[0-9] plain "quotes" *$'
+said "its second command" '[0-9] and more'
+said "conditions" '[0-9] equal'
+said "exec form of a shell" '[0-9] from exec form'
+said "pipes and redirections" '[0-9] again *$'
+printf 'FROM @BASE@\nSHELL ["powershell", "-Command"]\nRUN Write-Host hi\n' | dockerfile
+refused "PowerShell is named, with what to do" 'powershell.*\.NET Framework.*SHELL \["cmd", "/S", "/C"\]' build
+printf 'FROM @BASE@\nRUN powershell -Command Write-Host hi\n' | dockerfile
+refused "called by cmd, too" "powershell.*exit code: 9009" build
+printf 'FROM @BASE@\nSHELL ["C:\\\\\\\\nosuch\\\\\\\\sh.exe", "-c"]\nRUN true\n' | dockerfile
+refused "a shell that is not there is named" 'cannot start C:.+nosuch.+sh.exe -c true' build
+
+# ---- here-documents ----
+dockerfile <<'DOCKERFILE'
+FROM @BASE@
+ARG WHAT=argument
+RUN <<"END"
+@echo off
+set N=0
+:again
+set /a N=N+1
+echo round %N% of %WHAT%
+if %N% lss 3 goto again
+exit /b 0
+END
+DOCKERFILE
+says "a batch file with labels and variables" 'round 3 of argument'
+printf 'FROM @BASE@\nRUN <<END\necho first\nexit /b 7\nEND\n' | dockerfile
+refused "its exit code" 'exit code: 7' build
+printf 'FROM @BASE@\nRUN more <<END\ntext\nEND\n' | dockerfile
+refused "one as a command's input is refused" "here-document as a command's input" build
+
+# ---- output ----
+x86_64-w64-mingw32-gcc -o "$context/order.exe" "$parts/order.c"
+printf 'FROM @BASE@\nCOPY order.exe C:/\nRUN C:\\order.exe\n' | dockerfile
+says "a last line without an end is shown" '[0-9] no end'
+equal "both streams keep their order" "$(sed -n 's/^#[0-9]* [0-9.]* line \([0-9]*\).*/\1/p' "$PARTS/said" | tr '\n' ' ')" '0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 '
+
+# ---- users ----
+dockerfile <<'DOCKERFILE'
+FROM @BASE@
+USER ContainerAdministrator
+RUN echo %USERNAME% %USERPROFILE% & echo x> %TEMP%\t.txt && echo x> %USERPROFILE%\mine.txt
+USER containeruser
+RUN echo %USERNAME% %APPDATA%
+USER "User Manager\ContainerAdministrator"
+RUN echo again %USERNAME%
+DOCKERFILE
+says "a profile of its own" 'ContainerAdministrator C:.Users.ContainerAdministrator'
+said "in any letter case" 'ContainerUser C:.Users.ContainerUser.AppData.Roaming'
+said "with its domain" 'again ContainerAdministrator'
+
+# ---- mounts ----
+mkdir -p "$context/sub"
+echo "of the context" >"$context/sub/in.txt"
+dockerfile <<'DOCKERFILE'
+# escape=`
+FROM @BASE@
+RUN --mount=type=bind,source=sub,target=C:\src,rw echo changed> C:\src\in.txt && type C:\src\in.txt
+RUN --mount=type=bind,source=sub/in.txt,target=C:\one.txt type C:\one.txt
+RUN --mount=type=bind,source=sub,target=C:\src echo x> C:\src\new.txt & exit 0
+RUN --mount=type=cache,id=k,target=C:\cache if exist C:\cache\n (echo kept) else (echo new& echo x> C:\cache\n)
+RUN --mount=type=cache,id=k,target=C:\other if exist C:\other\n (echo kept) else (echo new)
+RUN --mount=type=tmpfs,target=C:\t,size=8m copy C:\Windows\System32\cmd.exe C:\t\x.exe > nul && dir /b C:\t
+RUN --mount=type=secret,id=s,env=TOKEN echo token %TOKEN%
+RUN --mount=type=secret,id=s,target=C:\keys\k type C:\keys\k
+RUN --mount=type=secret,id=absent if exist C:\run\secrets\absent (exit 1) else (echo no secret)
+DOCKERFILE
+printf sesame >"$PARTS/secret"
+says "a bind mount may be written to" '[0-9] changed' --secret "id=s,src=$PARTS/secret"
+said "a file of the context is as it was" '[0-9] of the context'
+said "a cache is found by its id" '[0-9] kept'
+said "a tmpfs holds files" '[0-9] x.exe'
+said "a secret as a variable" '[0-9] token sesame'
+said "a secret where it is wanted" '[0-9] sesame'
+said "a secret that is not given is not there" '[0-9] no secret'
+equal "the context is not written to" "$(cat "$context/sub/in.txt")$(ls "$context/sub")" 'of the contextin.txt'
+fetch mounted
+equal "no mount leaves anything" "$(jq -r '.layers[].digest' "$manifest" | tail -n 9 | while read -r d; do gzip -dc "$layout/blobs/sha256/${d#sha256:}" | tar -tf - 2>/dev/null; done | grep -cvE '^(Files|Hives|Hives/.*)/?$' || :)" 0
+check "nor is the secret in the image" bash -c "! zcat -f '$layout'/blobs/sha256/* 2>/dev/null | grep -aq sesame"
+printf 'FROM @BASE@\nRUN --mount=type=secret,id=nope,required type C:\\run\\secrets\\nope\n' | dockerfile
+refused "a required secret that is not given" 'secret nope: not found.*--secret id=nope' build
+printf 'FROM @BASE@\nRUN --mount=type=ssh exit 0\n' | dockerfile
+refused "ssh is refused, with another way" 'type=ssh.*type=secret' build
+printf 'FROM @BASE@\nRUN --mount=type=bind,source=absent,target=C:\\x exit 0\n' | dockerfile
+refused "a source that is not there is named" 'absent' build
+check "nothing is left running" nothing_runs
+
+finish
