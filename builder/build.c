@@ -6,6 +6,7 @@
 
 #include "builder/build_caches.h"
 #include "builder/build_check.h"
+#include "builder/build_lint.h"
 #include "builder/build_solve.h"
 #include "builder/context_source.h"
 
@@ -65,11 +66,15 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
     if (r == WCOW_OK)
         r = open_context(b, err);
     if (r == WCOW_OK)
+        r = wcow_build_lint(b, NULL, err);
+    if (r == WCOW_OK)
         r = open_backend(b, err);
     if (r == WCOW_OK)
         r = wcow_build_import_caches(b, err);
     if (r == WCOW_OK)
         r = wcow_build_solve(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_lint(b, &ret->warnings, err);
     if (r == WCOW_OK)
         r = wcow_build_export(b, ret, err);
     return r < 0 ? r : wcow_build_export_caches(b, err);

@@ -56,6 +56,7 @@ struct wcow_build_options {
 struct wcow_build_result {
     struct wcow_digest image; /**< of the manifest, or of the index */
     bool uses_stdout;         /**< an output went there */
+    struct wcow_buf warnings; /**< of the checks, for the user; empty: none. wcow_buf_done() */
 };
 
 /** Build. On failure the excerpt of the Dockerfile that the error is about is appended to

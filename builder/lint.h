@@ -66,7 +66,8 @@ struct wcow_lint_input {
     const struct wcow_env *build_args; /**< --build-arg values */
     const struct wcow_env
         *predefined; /**< TARGETPLATFORM and the like; defaults stand in for NULL */
-    /** The variables of a base image, where it is known; NULL: PATH alone. */
+    /** The variables of a base image. Where it gives NULL they are not known, and UndefinedVar says
+     *  nothing of such a stage. Without it each base has PATH alone. */
     const struct wcow_env *(*base_env)(void *ctx, const char *image);
     void *base_env_ctx;
 };

@@ -194,6 +194,7 @@ struct walk {
     const struct wcow_env *globals;
     struct wcow_env *envs;     /* of each stage, at its end */
     struct wcow_env *declared; /* of each stage: ARGs, with a value or without */
+    bool *is_unknown;          /* whether it begins with an image that nobody knows yet */
 };
 
 static void check_port(struct wcow_lint *lint, const struct wcow_node *node, const char *port)
@@ -216,7 +217,7 @@ static void check_port(struct wcow_lint *lint, const struct wcow_node *node, con
 static void check_used(struct walk *walk, size_t index, const struct wcow_instruction *ins,
                        const struct used *used)
 {
-    for (size_t i = 0; i < used->unset.count; i++) {
+    for (size_t i = 0; !walk->is_unknown[index] && i < used->unset.count; i++) {
         const char *name = used->unset.items[i];
         if (wcow_env_get(&walk->declared[index], name))
             continue;
@@ -267,12 +268,15 @@ static void begin_stage(struct walk *walk, size_t index, const struct wcow_stage
     if (base) {
         copy(lint, &walk->envs[index], &walk->envs[base - lint->file->stages]);
         copy(lint, &walk->declared[index], &walk->declared[base - lint->file->stages]);
+        walk->is_unknown[index] = walk->is_unknown[base - lint->file->stages];
         return;
     }
     set(lint, &walk->envs[index], "PATH", "c:\\Windows\\System32;c:\\Windows");
-    if (lint->input->base_env)
-        copy(lint, &walk->envs[index],
-             lint->input->base_env(lint->input->base_env_ctx, stage->base));
+    if (!lint->input->base_env || strcmp(stage->base, "scratch") == 0)
+        return;
+    const struct wcow_env *env = lint->input->base_env(lint->input->base_env_ctx, stage->base);
+    walk->is_unknown[index] = !env;
+    copy(lint, &walk->envs[index], env);
 }
 
 static void walk_stages(struct walk *walk)
@@ -315,10 +319,11 @@ void wcow_lint_variables(struct wcow_lint *lint)
     size_t count = lint->file->stage_count;
     wcow_autofree struct wcow_env *envs = calloc(count, sizeof *envs);
     wcow_autofree struct wcow_env *names = calloc(count, sizeof *names);
-    if (!envs || !names) {
+    wcow_autofree bool *unknown = calloc(count, sizeof *unknown);
+    if (!envs || !names || !unknown) {
         lint->failed = WCOW_FAIL(lint->err, WCOW_E_NOMEM, "out of memory checking the Dockerfile");
         return;
     }
-    struct walk walk = {lint, &globals, envs, names};
+    struct walk walk = {lint, &globals, envs, names, unknown};
     walk_stages(&walk);
 }

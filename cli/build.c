@@ -257,6 +257,9 @@ static int build(struct arguments *a)
     }
     /* The display's last state stands before what is said of it. */
     wcow_progress_free(WCOW_TAKE_PTR(progress));
+    if (result.warnings.len > 0 && (mode == WCOW_PROGRESS_PLAIN || mode == WCOW_PROGRESS_TTY))
+        (void)fprintf(stderr, "%s", (const char *)result.warnings.data);
+    wcow_buf_done(&result.warnings);
     if (r < 0)
         return report(a, r, &excerpt, &err);
     /* Where an output goes to standard output nothing else does. */
@@ -316,8 +319,9 @@ int wcow_cli_build(int argc, char **argv)
         {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",
          WCOW_OPTION_LIST, &a.attests},
         {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
-        {0, "build-context", "NAME=VALUE", "Folder, URL or docker-image://IMAGE for FROM and --from",
-         WCOW_OPTION_LIST, &a.build_contexts},
+        {0, "build-context", "NAME=VALUE",
+         "Folder, URL or docker-image://IMAGE for FROM and --from", WCOW_OPTION_LIST,
+         &a.build_contexts},
         {0, "cache-from", "TYPE[,KEY=VALUE]", "Use the cache in a registry or folder",
          WCOW_OPTION_LIST, &a.cache_from},
         {0, "cache-to", "TYPE[,KEY=VALUE]", "Leave a cache in a registry, folder or the image",

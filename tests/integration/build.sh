@@ -357,6 +357,17 @@ printf 'FROM --platform=linux/amd64 %s AS l\nRUN true\nFROM scratch\nCOPY --from
 refused "RUN there" 'RUN in a stage for linux' build
 refused "a target for Linux" 'the target stage is for linux' build --target l
 
+# ---- the checks of a build ----
+printf 'FROM @BASE@\nENV A=1\nENV B $A\nLABEL c=$NOPE\n' | dockerfile
+check "a build tells its warnings" bash -c "'$wcow' build --progress plain '$context' 2>&1 | grep -A2 '2 warnings found' | grep 'UndefinedVar.*line 4'"
+check "not where it is to be quiet" bash -c "! '$wcow' build -q '$context' 2>&1 | grep -q warning"
+printf '# check=error=true\nFROM @BASE@\nENV B A\n' | dockerfile
+refused "warnings that are errors" '3 [|] >>> ENV B A.*lint violation found for rules: LegacyKeyValueFormat' build
+printf 'FROM @BASE@\nENV FROM_BASE=1\n' | dockerfile
+check "a base with a variable" build -t "$REGISTRY/with-env:1"
+printf '# check=error=true\nFROM %s\nLABEL a=$FROM_BASE\n' "$REGISTRY/with-env:1" | dockerfile
+check "whose variables are known" build
+
 # ---- contexts that are no folders ----
 printf 'FROM @BASE@\nCOPY hello.txt C:/streamed/\n' | dockerfile
 equal "an archive on standard input makes the same image" "$(tar -C "$context" -c . | "$wcow" build -q -)" "$(build -q)"

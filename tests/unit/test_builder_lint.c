@@ -34,6 +34,35 @@ static void check(const char *text, const char *ignored, const char *want)
     wcow_dockerfile_free(dockerfile);
 }
 
+static const struct wcow_env *known_of_a(void *ctx, const char *image)
+{
+    return strcmp(image, "a") == 0 ? ctx : NULL;
+}
+
+static void variables_of_bases_count_where_they_are_known(void **state)
+{
+    (void)state;
+    static const char text[] = "FROM a AS x\nLABEL l=$V m=$N\nFROM b AS y\nLABEL l=$V m=$N\n"
+                               "FROM y\nLABEL l=$N\nFROM scratch\nLABEL l=$V\n";
+    struct wcow_dockerfile *dockerfile = NULL;
+    struct wcow_build_file *file = NULL;
+    struct wcow_lint_report *report = NULL;
+    struct wcow_env env = {0};
+    assert_ok(wcow_env_set(&env, "V", "1", &err));
+    const struct wcow_lint_input input = {.base_env = known_of_a, .base_env_ctx = &env};
+    assert_ok(wcow_dockerfile_parse(text, strlen(text), &dockerfile, NULL, &err));
+    assert_ok(wcow_build_file_new(dockerfile, &file, NULL, &err));
+    assert_ok(wcow_lint_run(file, &input, &report, &err));
+    assert_int_equal(report->count, 2);
+    assert_int_equal(report->warnings[0].where.first, 2); /* $N of a, which is known */
+    assert_non_null(strstr(report->warnings[0].detail, "'$N'"));
+    assert_int_equal(report->warnings[1].where.first, 8); /* $V of scratch, which has none */
+    wcow_lint_report_free(report);
+    wcow_build_file_free(file);
+    wcow_dockerfile_free(dockerfile);
+    wcow_env_done(&env);
+}
+
 static void each_rule_finds_its_case(void **state)
 {
     (void)state;
@@ -172,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_rule_finds_its_case),
+        cmocka_unit_test(variables_of_bases_count_where_they_are_known),
         cmocka_unit_test(options_are_read),
         cmocka_unit_test(the_excerpt_marks_the_lines),
         cmocka_unit_test(an_outline_names_what_a_target_takes),
