@@ -29,8 +29,8 @@ static bool is_made(struct wcow_build *b, const struct wcow_digest *shape,
     (void)pthread_mutex_lock(&b->lock);
     for (size_t i = 0; !found && i < b->n_made; i++) {
         const struct wcow_made *made = &b->made[i];
-        found = key ? strcmp(made->key.text, key->text) == 0
-                    : strcmp(made->shape.text, shape->text) == 0;
+        found = (key && strcmp(made->key.text, key->text) == 0) ||
+                (shape && strcmp(made->shape.text, shape->text) == 0);
         if (found && ret)
             *ret = made->layer;
     }

@@ -184,7 +184,7 @@ static int read_blob(const struct reading *r, const struct wcow_descriptor *desc
 static int read_manifest(const struct reading *r, const struct wcow_digest *digest,
                          struct wcow_buf *out, struct wcow_error *err)
 {
-    if (r->place->folder)
+    if (r->place->folder && digest)
         return read_file_blob(r, digest, WCOW_MANIFEST_MAX_BYTES, out, err);
     struct wcow_reference ref = r->place->ref;
     if (digest)

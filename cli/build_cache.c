@@ -69,6 +69,69 @@ int wcow_cached_items_read(struct wcow_build_cache *cache, struct wcow_cached_it
     return r;
 }
 
+bool wcow_cached_items_repeats(const struct wcow_cached_items *items, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(items->items[i].layer.digest.text, items->items[at].layer.digest.text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- filters ---- */
+
+static const char *value_of(const char *text, const char *key)
+{
+    size_t len = strlen(key);
+    return strncmp(text, key, len) == 0 && text[len] == '=' ? text + len + 1 : NULL;
+}
+
+static int parse_filter(const char *text, int64_t now_s, struct wcow_cache_filter *ret,
+                        struct wcow_error *err)
+{
+    int64_t age_s = 0;
+    const char *age = value_of(text, "until");
+    age = age ? age : value_of(text, "unused-for");
+    const char *id = value_of(text, "id");
+    if (!age && !id)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--filter %s: there are until=DURATION (until=24h) and id=DIGEST", text);
+    ret->is_given = true;
+    if (id) {
+        ret->id = id;
+        return WCOW_OK;
+    }
+    int r = wcow_duration_parse(age, &age_s, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "--filter");
+    ret->used_before_s = now_s - age_s;
+    return WCOW_OK;
+}
+
+int wcow_cache_filter_parse(const char *const *texts, size_t n, int64_t now_s,
+                            struct wcow_cache_filter *ret, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    *ret = (struct wcow_cache_filter){.used_before_s = INT64_MAX};
+    for (size_t i = 0; r == WCOW_OK && i < n; i++)
+        r = parse_filter(texts[i], now_s, ret, err);
+    return r;
+}
+
+bool wcow_cache_filter_matches(const struct wcow_cache_filter *filter,
+                               const struct wcow_cached_layer *layer)
+{
+    static const char algorithm[] = "sha256:";
+    const char *digest = layer->digest.text;
+    if (layer->used_s >= filter->used_before_s)
+        return false;
+    if (!filter->id)
+        return true;
+    if (strncmp(filter->id, algorithm, strlen(algorithm)) != 0)
+        digest += strlen(algorithm);
+    return strncmp(digest, filter->id, strlen(filter->id)) == 0;
+}
+
 /* ---- sizes and times ---- */
 
 void wcow_size_text(uint64_t bytes, char ret[WCOW_SIZE_TEXT_MAX])

@@ -4,6 +4,8 @@
 #ifndef WCOW_CLI_BUILD_CACHE_H
 #define WCOW_CLI_BUILD_CACHE_H
 
+#include <stdbool.h>
+
 #include "store/cache.h"
 
 /** $XDG_CACHE_HOME/wcow, or /var/lib/wcow for root, or ~/.cache/wcow; *ret is NULL where there is
@@ -22,6 +24,21 @@ struct wcow_cached_items {
 void wcow_cached_items_done(struct wcow_cached_items *items);
 WCOW_NODISCARD int wcow_cached_items_read(struct wcow_build_cache *cache,
                                           struct wcow_cached_items *ret, struct wcow_error *err);
+
+/** Whether an item before @p at leads to the same layer. */
+bool wcow_cached_items_repeats(const struct wcow_cached_items *items, size_t at);
+
+/** --filter of du and prune: "until=24h" (or "unused-for="), "id=sha256:…" (or its beginning). */
+struct wcow_cache_filter {
+    bool is_given;
+    int64_t used_before_s; /**< INT64_MAX: whenever */
+    const char *id;        /**< borrowed; NULL: any */
+};
+/** @param texts each once given; WCOW_E_INVALID says what there is */
+WCOW_NODISCARD int wcow_cache_filter_parse(const char *const *texts, size_t n, int64_t now_s,
+                                           struct wcow_cache_filter *ret, struct wcow_error *err);
+bool wcow_cache_filter_matches(const struct wcow_cache_filter *filter,
+                               const struct wcow_cached_layer *layer);
 
 enum { WCOW_SIZE_TEXT_MAX = 24 };
 /** "12.3 MB" */

@@ -17,11 +17,13 @@
 
 struct arguments {
     struct wcow_place place;
-    const char *filter;
+    struct wcow_option_list filters;
     const char *keep_storage;
+    bool all;
     bool force;
-    uint64_t keep_bytes;   /* 0: none */
-    int64_t used_before_s; /* of those that go */
+    bool verbose;
+    uint64_t keep_bytes; /* 0: none */
+    struct wcow_cache_filter filter;
 };
 
 struct pruning {
@@ -33,19 +35,14 @@ struct pruning {
 
 static int read_arguments(struct arguments *a, struct wcow_error *err)
 {
-    int64_t age_s = 0;
-    int r = WCOW_OK;
-    a->used_before_s = INT64_MAX;
-    if (a->filter && strncmp(a->filter, "until=", 6) != 0)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "--filter %s: there is until=DURATION (until=24h)",
-                         a->filter);
-    if (a->filter) {
-        r = wcow_duration_parse(a->filter + 6, &age_s, err);
-        a->used_before_s = (int64_t)time(NULL) - age_s;
-    }
-    if (r == WCOW_OK && a->keep_storage)
+    int r = wcow_cache_filter_parse((const char *const *)a->filters.items, a->filters.n, time(NULL),
+                                    &a->filter, err);
+    if (r == WCOW_OK && a->keep_storage) {
         r = wcow_size_parse(a->keep_storage, &a->keep_bytes, err);
-    return r < 0 ? wcow_error_wrap(r, err, "%s", a->filter ? "--filter" : "--keep-storage") : r;
+        if (r < 0)
+            return wcow_error_wrap(r, err, "--max-used-space");
+    }
+    return r;
 }
 
 /* Whether the user, who sits at a terminal, means it. */
@@ -59,47 +56,49 @@ static bool is_confirmed(const struct arguments *a)
     return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-/* Several steps may have come to one layer. */
-static bool is_held_by_another(const struct wcow_cached_items *items, size_t at, const bool *gone)
+static void tell(const struct pruning *p, const struct wcow_cached_layer *layer)
 {
-    for (size_t i = 0; i < items->n; i++) {
-        if (i != at && !gone[i] &&
-            strcmp(items->items[i].layer.digest.text, items->items[at].layer.digest.text) == 0)
-            return true;
-    }
-    return false;
+    char size[WCOW_SIZE_TEXT_MAX];
+    wcow_size_text(layer->size_bytes, size);
+    if (p->arguments->verbose)
+        (void)printf("%s  %s  last used %lld s ago\n", layer->digest.text, size,
+                     (long long)(time(NULL) - layer->used_s));
+    else
+        (void)printf("%s\n", layer->digest.text);
 }
 
-static int drop(struct pruning *p, const struct wcow_cached_items *items, size_t at, bool *gone,
+/* All keys that lead to the layer of item @p at. */
+static int drop(struct pruning *p, const struct wcow_cached_items *items, size_t at,
                 struct wcow_error *err)
 {
-    const struct wcow_cached_item *item = &items->items[at];
-    int r = wcow_build_cache_forget_layer(p->cache, &item->key, err);
-    if (r < 0)
+    const struct wcow_cached_layer *layer = &items->items[at].layer;
+    int r = WCOW_OK;
+    for (size_t i = at; r == WCOW_OK && i < items->n; i++) {
+        if (strcmp(items->items[i].layer.digest.text, layer->digest.text) == 0)
+            r = wcow_build_cache_forget_layer(p->cache, &items->items[i].key, err);
+    }
+    if (r < 0 || layer->size_bytes == 0) /* that a step changed nothing has no blob */
         return r;
-    gone[at] = true;
-    if (is_held_by_another(items, at, gone))
-        return WCOW_OK;
-    p->freed_bytes += item->layer.size_bytes;
-    (void)printf("%s\n", item->layer.digest.text);
+    p->freed_bytes += layer->size_bytes;
+    tell(p, layer);
     return wcow_lease_delete_resource(&p->ctx, WCOW_BUILD_CACHE_LEASE, "content",
-                                      item->layer.digest.text, err);
+                                      layer->digest.text, err);
 }
 
+/* The items come in the order of use: the first of a layer says when that was used last. */
 static int prune_items(struct pruning *p, const struct wcow_cached_items *items,
                        struct wcow_error *err)
 {
-    wcow_autofree bool *gone = calloc(items->n ? items->n : 1, sizeof(bool));
-    if (!gone)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
-    uint64_t kept = 0;
+    uint64_t used = 0;
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < items->n; i++) {
         const struct wcow_cached_layer *layer = &items->items[i].layer;
-        kept += layer->size_bytes;
-        bool is_too_much = kept > p->arguments->keep_bytes;
-        if (is_too_much && layer->used_s < p->arguments->used_before_s)
-            r = drop(p, items, i, gone, err);
+        if (wcow_cached_items_repeats(items, i))
+            continue;
+        used += layer->size_bytes;
+        bool is_too_much = used > p->arguments->keep_bytes || p->arguments->keep_bytes == 0;
+        if (is_too_much && wcow_cache_filter_matches(&p->arguments->filter, layer))
+            r = drop(p, items, i, err);
     }
     return r;
 }
@@ -107,7 +106,7 @@ static int prune_items(struct pruning *p, const struct wcow_cached_items *items,
 /* Everything: the lease goes, and with it what only a lost cache file knew of. */
 static int prune_rest(struct pruning *p, struct wcow_error *err)
 {
-    if (p->arguments->filter || p->arguments->keep_bytes)
+    if (p->arguments->filter.is_given || p->arguments->keep_bytes)
         return WCOW_OK;
     int r = wcow_lease_delete(&p->ctx, WCOW_BUILD_CACHE_LEASE, true, err);
     return r < 0 ? r : wcow_build_cache_forget_files(p->cache, err);
@@ -163,12 +162,18 @@ int wcow_cli_prune(int argc, char **argv)
     struct arguments a = {0};
     const struct wcow_option options[] = {
         WCOW_PLACE_ADDRESS(&a.place),
-        {0, "filter", "until=DURATION", "Only what no build has used for so long (24h, 7d)",
-         WCOW_OPTION_STRING, &a.filter},
+        {'a', "all", NULL, NULL, WCOW_OPTION_FLAG, &a.all}, /* so it is */
+        {0, "filter", "KEY=VALUE",
+         "until=DURATION: only what no build has used for so long (24h, 7d); id=DIGEST",
+         WCOW_OPTION_LIST, &a.filters},
         {'f', "force", NULL, "Do not ask", WCOW_OPTION_FLAG, &a.force},
-        {0, "keep-storage", "SIZE", "Leave so much, of what was used last (10GB)",
+        {0, "keep-storage", "SIZE", NULL, WCOW_OPTION_STRING, &a.keep_storage},
+        {0, "max-used-space", "SIZE", "Leave so much, of what was used last (10GB)",
          WCOW_OPTION_STRING, &a.keep_storage},
         WCOW_PLACE_NAMESPACE(&a.place),
+        {0, "reserved-space", "SIZE", NULL, WCOW_OPTION_STRING, &a.keep_storage},
+        {'v', "verbose", NULL, "Say of each layer its size and when it was used", WCOW_OPTION_FLAG,
+         &a.verbose},
         {0},
     };
     const struct wcow_command command = {
@@ -180,8 +185,11 @@ int wcow_cli_prune(int argc, char **argv)
     };
     int operand = 0;
     enum wcow_parse parsed = wcow_options_parse(&command, argc, argv, &operand);
-    if (parsed != WCOW_PARSE_RUN)
-        return parsed == WCOW_PARSE_DONE ? WCOW_EXIT_OK : WCOW_EXIT_USAGE;
-    wcow_place_fill(&a.place);
-    return run(&a);
+    int code = parsed == WCOW_PARSE_DONE ? WCOW_EXIT_OK : WCOW_EXIT_USAGE;
+    if (parsed == WCOW_PARSE_RUN) {
+        wcow_place_fill(&a.place);
+        code = run(&a);
+    }
+    wcow_option_list_done(&a.filters);
+    return code;
 }

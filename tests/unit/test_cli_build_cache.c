@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "cli/build_cache.h"
 
 #include "wcow_test.h"
@@ -61,12 +63,41 @@ static void sizes_are_shown_short(void **state)
     assert_string_equal(text, "12.3 MB");
 }
 
+static void filters_are_by_age_and_by_name(void **state)
+{
+    (void)state;
+    struct wcow_cached_layer layer = {.used_s = 1000};
+    struct wcow_cache_filter f = {0};
+    static const char *const age[] = {"until=1m"};
+    static const char *const old_age[] = {"unused-for=2m"};
+    static const char *const id[] = {"id=sha256:aaaa", "until=1m"};
+    static const char *const short_id[] = {"id=aaab"};
+    memset(layer.digest.text, 'a', sizeof(layer.digest.text) - 1);
+    memcpy(layer.digest.text, "sha256:", 7);
+    assert_ok(wcow_cache_filter_parse(NULL, 0, 1100, &f, &err));
+    assert_false(f.is_given);
+    assert_true(wcow_cache_filter_matches(&f, &layer));
+    assert_ok(wcow_cache_filter_parse(age, 1, 1100, &f, &err));
+    assert_true(f.is_given);
+    assert_true(wcow_cache_filter_matches(&f, &layer));
+    assert_ok(wcow_cache_filter_parse(old_age, 1, 1100, &f, &err));
+    assert_false(wcow_cache_filter_matches(&f, &layer));
+    assert_ok(wcow_cache_filter_parse(id, 2, 1100, &f, &err));
+    assert_true(wcow_cache_filter_matches(&f, &layer));
+    assert_ok(wcow_cache_filter_parse(short_id, 1, 1100, &f, &err));
+    assert_false(wcow_cache_filter_matches(&f, &layer));
+    static const char *const bad[] = {"color=red", "until", "until=soon", "", "untilx=1h"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_fails(wcow_cache_filter_parse(&bad[i], 1, 0, &f, &err), WCOW_E_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_read_as_people_write_them),
         cmocka_unit_test(durations_too),
         cmocka_unit_test(sizes_are_shown_short),
+        cmocka_unit_test(filters_are_by_age_and_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
