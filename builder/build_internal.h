@@ -55,6 +55,7 @@ struct wcow_stage_state {
     struct wcow_variant *variant; /**< that it is built for */
     enum wcow_stage_progress progress;
     bool is_wanted; /**< the target needs it */
+    bool is_below;  /**< another stage begins with it, or it is the target: its layers count */
     bool has_thread;
     pthread_t thread;
     struct wcow_arena arena;
@@ -72,6 +73,7 @@ struct wcow_stage_state {
     /** Of those above the base's: the step whose tree it is; NULL: what RUN left. */
     const struct wcow_layer_step **own;
     size_t n_own;
+    size_t n_unwritten; /**< uppermost of the layers: nobody needs more of them than their trees */
     struct wcow_step_note *notes;
     size_t n_notes;
     struct wcow_cache_text *facts; /**< what was asked of the layers; texts in the arena */

@@ -203,13 +203,14 @@ int wcow_build_await(struct wcow_build *b, const struct wcow_stage_state *s, siz
 static void want(struct wcow_build *b, struct wcow_variant *v, size_t index);
 
 static void want_named(struct wcow_build *b, struct wcow_variant *v, const char *name,
-                       size_t before)
+                       size_t before, bool is_base)
 {
     ssize_t index = -1;
-    if (wcow_build_is_named(b, name))
+    if (wcow_build_is_named(b, name) ||
+        wcow_build_stage_named(b, &v->stages[before], name, &index, NULL) < 0 || index < 0)
         return;
-    if (wcow_build_stage_named(b, &v->stages[before], name, &index, NULL) == WCOW_OK && index >= 0)
-        want(b, v, (size_t)index);
+    v->stages[index].is_below |= is_base;
+    want(b, v, (size_t)index);
 }
 
 /* Those that one is known to need, before it: its base, and those it copies from. What only turns
@@ -224,11 +225,11 @@ static void want(struct wcow_build *b, struct wcow_variant *v, size_t index)
     const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &v->globals);
     const char *base = NULL;
     if (wcow_words_expand(&lexer, s->stage->base, &v->arena, &base, NULL) == WCOW_OK)
-        want_named(b, v, base, index);
+        want_named(b, v, base, index, true);
     for (size_t i = 0; i < s->stage->instruction_count; i++) {
         const struct wcow_instruction *ins = &s->stage->instructions[i];
         if ((ins->kind == WCOW_INS_COPY || ins->kind == WCOW_INS_ADD) && ins->copy.from)
-            want_named(b, v, ins->copy.from, index);
+            want_named(b, v, ins->copy.from, index, false);
     }
 }
 
@@ -258,8 +259,10 @@ static void start_wanted(struct wcow_build *b)
 int wcow_build_solve(struct wcow_build *b, struct wcow_error *err)
 {
     struct wcow_solver *s = b->solver;
-    for (size_t i = 0; i < b->n_variants; i++)
+    for (size_t i = 0; i < b->n_variants; i++) {
+        wcow_build_target_of(b, i)->is_below = true;
         want(b, &b->variants[i], b->target);
+    }
     (void)pthread_mutex_lock(&s->lock);
     start_wanted(b);
     while (s->running > 0)

@@ -205,6 +205,8 @@ static int run_triggers(struct wcow_build *b, struct wcow_stage_state *s, struct
     int r = wcow_image_config_list(s->config, WCOW_CONFIG_ON_BUILD, &triggers, err);
     if (r == WCOW_OK && triggers.count > 0)
         r = wcow_image_config_set_list(s->config, WCOW_CONFIG_ON_BUILD, NULL, err);
+    /* One may be RUN, and need what those before it wrote. */
+    s->is_below |= triggers.count > 0;
     for (size_t i = 0; r == WCOW_OK && i < triggers.count; i++) {
         const struct wcow_instruction *ins = NULL;
         (void)pthread_mutex_lock(&b->lock);

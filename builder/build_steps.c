@@ -214,6 +214,65 @@ static int find_step(struct wcow_build *b, struct wcow_stage_state *s,
     return r < 0 ? r : 1;
 }
 
+/* Whether others only copy from the stage, so that its files can be read where they lie and nothing
+ * needs to be written: no RUN is to come that would work on them, and no cache is exported. */
+static bool is_source_only(const struct wcow_build *b, const struct wcow_stage_state *s)
+{
+    if (s->is_below || b->options->cache_to.count > 0)
+        return false;
+    for (size_t i = 0; i < s->stage->instruction_count; i++) {
+        if (s->stage->instructions[i].kind == WCOW_INS_RUN)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the step had these very files the last time, for the display: names, sizes and times. */
+static bool was_seen(struct wcow_build *b, struct wcow_stage_state *s, struct wcow_tree *tree)
+{
+    struct wcow_layer_write with_times = wcow_build_layer_options(b);
+    struct wcow_digest seen;
+    const char *text = NULL;
+    with_times.has_epoch = true;
+    with_times.epoch = UINT64_MAX;
+    if (wcow_layer_shape(tree, &with_times, &seen, NULL) < 0)
+        return false;
+    if (!s->skips_cache && wcow_build_fact(b, s, &seen, &text, NULL) == 1)
+        return true;
+    (void)!wcow_build_remember_fact(b, s, &seen, "a step that was not written", NULL);
+    return false;
+}
+
+/* The step's tree is all there is of its layer. */
+static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_layer_step *of, unsigned step,
+                          struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+    int r = wcow_build_sync_layers(b, s, step, err);
+    if (r < 0)
+        return r;
+    const struct wcow_chain below = wcow_layers_chain(&s->layers);
+    r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
+    if (r < 0)
+        return r;
+    *ret = (struct wcow_layer_made){.is_empty = !wcow_tree_has_changes(tree)};
+    if (ret->is_empty)
+        return WCOW_OK;
+    ret->is_cached = was_seen(b, s, tree);
+    wcow_tree_seal(tree);
+    r = wcow_layer_source_of_tree(tree, &source, err);
+    if (r < 0)
+        return r;
+    tree = NULL;
+    r = wcow_layer_sources_add(&s->sources, source, err);
+    if (r < 0)
+        return r;
+    s->n_unwritten++;
+    return wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+}
+
 static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
                      const struct wcow_layer_step *of, unsigned step, struct wcow_step_note *note,
                      struct wcow_layer_made *ret, struct wcow_error *err)
@@ -247,11 +306,16 @@ static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
 {
     WCOW_CLEANUP(wcow_input_key_done) struct wcow_input_key key = {0};
     struct wcow_step_note note = {0};
+    bool is_unwritten = s->n_unwritten > 0 || (!b->imports && is_source_only(b, s));
+    if (is_unwritten)
+        return make_unwritten(b, s, of, step, ret, err);
     int r = wcow_build_input_shape(b, s, of, step, &key, err);
     if (r == WCOW_OK)
         r = find_step(b, s, of, &key, &note, err);
     if (r < 0)
         return r;
+    if (r == 0 && is_source_only(b, s))
+        return make_unwritten(b, s, of, step, ret, err);
     *ret = (struct wcow_layer_made){.is_cached = r == 1, .is_empty = r && !note.layer.size_bytes};
     if (r == 0) {
         r = make_step(b, s, of, step, &note, ret, err);
