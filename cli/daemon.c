@@ -32,6 +32,7 @@ struct wcow_daemon {
     struct wcow_differ_service *differ;
     char *leftovers; /* the differ's notes */
     struct wcow_metrics *metrics;
+    struct wcow_listener inherited; /* until the server has it */
     struct wcow_rpc_server *server;
     struct wcow_owner_guard guard;
 };
@@ -133,7 +134,7 @@ static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, str
         n += WCOW_DIFFER_METHODS;
     }
     struct wcow_rpc_server_options options = {
-        .address = s->address, .observer = on_call, .observer_ctx = d};
+        .address = s->address, .inherited = &d->inherited, .observer = on_call, .observer_ctx = d};
     if (s->serve_snapshots) {
         options.admit = admit;
         options.admit_ctx = d;
@@ -158,7 +159,9 @@ static int make_parent(const char *path, struct wcow_error *err)
 
 static int start(struct wcow_daemon *d, const struct wcow_settings *s, struct wcow_error *err)
 {
-    int r = open_parts(d, s, err);
+    /* First: who connects is greeted while the store is being opened. */
+    int r = wcow_listener_inherit(&d->inherited, err);
+    r = r < 0 ? r : open_parts(d, s, err);
     if (r == WCOW_OK && s->metrics_address) {
         r = wcow_metrics_new(write_store_metrics, d, &d->metrics, err);
         if (r == WCOW_OK)
@@ -175,6 +178,7 @@ int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon *
     WCOW_CLEANUP(wcow_daemon_free_p) struct wcow_daemon *d = calloc(1, sizeof(*d));
     if (!d)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the daemon");
+    d->inherited = WCOW_LISTENER_NONE;
     int r = start(d, settings, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(d);
@@ -197,6 +201,7 @@ void wcow_daemon_free(struct wcow_daemon *daemon)
     if (!daemon)
         return;
     wcow_rpc_server_free(daemon->server);
+    wcow_listener_close(&daemon->inherited);
     wcow_metrics_free(daemon->metrics);
     wcow_differ_service_free(daemon->differ);
     free(daemon->leftovers);

@@ -60,7 +60,7 @@ static int try_program(char *program, struct wcow_error *err)
 void wcow_upgrade(struct wcow_daemon **daemon, char **argv)
 {
     struct wcow_error err = {0};
-    struct wcow_listener listener = {.fd = -1, .lock_fd = -1};
+    struct wcow_listener listener = WCOW_LISTENER_NONE;
     char program[PATH_MAX];
     program_path(program);
     int r = try_program(program, &err);

@@ -18,7 +18,7 @@ enum {
 
 /* A connection whose peer is not known yet. Nothing it sent is lost: it waits in the socket. */
 struct unjudged {
-    int fd; /* -1: free */
+    int fd;
     pid_t pid;
     unsigned times;
 };
@@ -41,7 +41,7 @@ static pid_t log_peer(int fd)
 }
 
 /* Give a connection to the loop. False where it is not time yet. */
-static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
+static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool greeted, bool is_last_time)
 {
     struct wcow_rpc_server *server = a->server;
     struct wcow_error err = {0};
@@ -52,16 +52,27 @@ static bool hand_over(struct acceptor *a, int fd, pid_t pid, bool is_last_time)
     if (refused)
         wcow_log(WCOW_LOG_WARN, "a connection is refused", WCOW_INT("pid", pid),
                  WCOW_STR("error", err.msg));
-    wcow_server_adopt(server, fd, refused ? &err : NULL, false);
+    wcow_server_adopt(server, fd, refused ? &err : NULL, greeted);
     return true;
 }
 
-static void set_apart(struct acceptor *a, int fd, pid_t pid)
+/* Greeted meanwhile: a containerd that starts gives us a second. */
+static void set_apart(struct acceptor *a, int fd, pid_t pid, bool greeted)
 {
-    if (a->n_unjudged == MAX_UNJUDGED)
-        (void)hand_over(a, fd, pid, true);
-    else
-        a->unjudged[a->n_unjudged++] = (struct unjudged){.fd = fd, .pid = pid};
+    if (a->n_unjudged == MAX_UNJUDGED) {
+        (void)hand_over(a, fd, pid, greeted, true);
+        return;
+    }
+    if (!greeted)
+        wcow_greet(fd);
+    a->unjudged[a->n_unjudged++] = (struct unjudged){.fd = fd, .pid = pid};
+}
+
+static void take(struct acceptor *a, int fd, bool greeted)
+{
+    pid_t pid = log_peer(fd);
+    if (!hand_over(a, fd, pid, greeted, false))
+        set_apart(a, fd, pid, greeted);
 }
 
 static void judge_again(struct acceptor *a)
@@ -69,7 +80,7 @@ static void judge_again(struct acceptor *a)
     size_t kept = 0;
     for (size_t i = 0; i < a->n_unjudged; i++) {
         struct unjudged u = a->unjudged[i];
-        if (!hand_over(a, u.fd, u.pid, ++u.times >= ASK_TIMES))
+        if (!hand_over(a, u.fd, u.pid, true, ++u.times >= ASK_TIMES))
             a->unjudged[kept++] = u;
     }
     a->n_unjudged = kept;
@@ -80,9 +91,7 @@ static bool accept_one(struct acceptor *a)
 {
     int fd = accept4(a->server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        pid_t pid = log_peer(fd);
-        if (!hand_over(a, fd, pid, false))
-            set_apart(a, fd, pid);
+        take(a, fd, false);
         return true;
     }
     if (errno == EINTR || errno == ECONNABORTED)
@@ -96,10 +105,20 @@ static bool accept_one(struct acceptor *a)
     return false;
 }
 
+/* Who came before anybody served. */
+static void take_greeted(struct acceptor *a)
+{
+    int fds[WCOW_GREETED_MAX];
+    size_t n = wcow_listener_take_greeted(&a->server->listener, fds);
+    for (size_t i = 0; i < n; i++)
+        take(a, fds[i], true);
+}
+
 void *wcow_server_accept(void *arg)
 {
     struct wcow_rpc_server *server = arg;
     struct acceptor a = {.server = server};
+    take_greeted(&a);
     for (;;) {
         struct pollfd fds[] = {{.fd = server->listener.fd, .events = POLLIN},
                                {.fd = server->wake_fd, .events = POLLIN}};
@@ -114,6 +133,6 @@ void *wcow_server_accept(void *arg)
     }
     /* They are told to come again as all others are. */
     for (size_t i = 0; i < a.n_unjudged; i++)
-        (void)hand_over(&a, a.unjudged[i].fd, a.unjudged[i].pid, true);
+        (void)hand_over(&a, a.unjudged[i].fd, a.unjudged[i].pid, true, true);
     return NULL;
 }

@@ -86,6 +86,24 @@ static void take_over(struct wcow_listener *l)
     l->owned = true;
 }
 
+/* The connections that the last image had greeted. */
+static size_t take_greeted(int fds[WCOW_GREETED_MAX])
+{
+    const char *text = getenv(WCOW_LISTENER_GREETED_ENV); /* NOLINT(concurrency-mt-unsafe) */
+    size_t n = 0;
+    while (text && *text && n < WCOW_GREETED_MAX) {
+        char *end = NULL;
+        int fd = (int)strtol(text, &end, 10);
+        if (end == text)
+            break;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+            fds[n++] = fd;
+        text = *end == ',' ? end + 1 : end;
+    }
+    (void)unsetenv(WCOW_LISTENER_GREETED_ENV); /* NOLINT(concurrency-mt-unsafe): at start only */
+    return n;
+}
+
 /* 1 where a socket was inherited, 0 where none was offered. */
 static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
 {
@@ -111,7 +129,26 @@ static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
     (void)unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): at start only */
     l->fd = LISTEN_FDS_START;
     take_over(l);
-    return 1;
+    int greeted[WCOW_GREETED_MAX];
+    size_t n = take_greeted(greeted);
+    int r = wcow_greeter_new(l->fd, greeted, n, &l->greeter, err);
+    return r < 0 ? r : 1;
+}
+
+int wcow_listener_inherit(struct wcow_listener *ret, struct wcow_error *err)
+{
+    struct wcow_listener l = WCOW_LISTENER_NONE;
+    int r = take_inherited(&l, err);
+    if (r < 0)
+        wcow_listener_close(&l);
+    else
+        *ret = l;
+    return r;
+}
+
+size_t wcow_listener_take_greeted(struct wcow_listener *listener, int *ret_fds)
+{
+    return wcow_greeter_stop(WCOW_TAKE_PTR(listener->greeter), ret_fds);
 }
 
 /* The folder of the socket lies on a tmpfs that is empty after each boot. */
@@ -215,7 +252,7 @@ static int open_path(const char *address, struct wcow_listener *l, struct wcow_e
 
 int wcow_listener_open(const char *address, struct wcow_listener *ret, struct wcow_error *err)
 {
-    struct wcow_listener l = {.fd = -1, .lock_fd = -1};
+    struct wcow_listener l = WCOW_LISTENER_NONE;
     int r = take_inherited(&l, err);
     if (r < 0)
         return r;
@@ -235,6 +272,10 @@ int wcow_listener_open(const char *address, struct wcow_listener *ret, struct wc
 void wcow_listener_close(struct wcow_listener *listener)
 {
     struct stat st;
+    int greeted[WCOW_GREETED_MAX];
+    size_t n = wcow_listener_take_greeted(listener, greeted);
+    for (size_t i = 0; i < n; i++)
+        (void)close(greeted[i]);
     if (listener->owned && lstat(listener->path, &st) == 0 && st.st_dev == listener->dev &&
         st.st_ino == listener->ino)
         (void)unlink(listener->path);
@@ -247,21 +288,44 @@ int wcow_listener_pass_on(struct wcow_listener *listener, struct wcow_listener *
                           struct wcow_error *err)
 {
     struct wcow_listener copy = *listener;
+    copy.greeter = NULL;
     copy.fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + 2);
     copy.lock_fd = -1;
     if (copy.fd < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_LIMIT, "cannot keep the socket");
     if (listener->lock_fd >= 0)
         copy.lock_fd = fcntl(listener->lock_fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + 2);
+    int r = wcow_greeter_new(copy.fd, NULL, 0, &copy.greeter, err);
+    if (r < 0) {
+        wcow_closep_(&copy.fd);
+        wcow_closep_(&copy.lock_fd);
+        return r;
+    }
     listener->owned = false;
     *ret = copy;
     return WCOW_OK;
 }
 
-int wcow_listener_exec(const struct wcow_listener *listener, const char *program,
-                       char *const argv[], struct wcow_error *err)
+/* Through exec, by their numbers. */
+static void pass_greeted(struct wcow_listener *listener)
+{
+    int fds[WCOW_GREETED_MAX];
+    char text[WCOW_GREETED_MAX * 12] = "";
+    size_t len = 0;
+    size_t n = wcow_listener_take_greeted(listener, fds);
+    for (size_t i = 0; i < n; i++) {
+        if (fcntl(fds[i], F_SETFD, 0) == 0)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%d", i ? "," : "", fds[i]);
+    }
+    if (len)
+        (void)setenv(WCOW_LISTENER_GREETED_ENV, text, 1); /* NOLINT(concurrency-mt-unsafe) */
+}
+
+int wcow_listener_exec(struct wcow_listener *listener, const char *program, char *const argv[],
+                       struct wcow_error *err)
 {
     char text[16];
+    pass_greeted(listener);
     (void)snprintf(text, sizeof(text), "%d", (int)getpid());
     /* One thread is left: the environment may be changed. */
     (void)setenv("LISTEN_PID", text, 1); /* NOLINT(concurrency-mt-unsafe) */

@@ -67,7 +67,7 @@ static unsigned worker_count(unsigned wanted)
 
 static void init(struct wcow_rpc_server *server, const struct wcow_rpc_server_options *options)
 {
-    server->listener = (struct wcow_listener){.fd = -1, .lock_fd = -1};
+    server->listener = WCOW_LISTENER_NONE;
     server->wake_fd = server->loop_fd = server->epoll_fd = -1;
     server->ready_last = &server->ready;
     server->posted_last = &server->posted;
@@ -96,8 +96,12 @@ int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a server");
     init(server, options);
     int r = open_loop(server, err);
-    if (r == WCOW_OK)
+    if (r == WCOW_OK && options->inherited && options->inherited->fd >= 0) {
+        server->listener = *options->inherited;
+        *options->inherited = WCOW_LISTENER_NONE;
+    } else if (r == WCOW_OK) {
         r = wcow_listener_open(options->address, &server->listener, err);
+    }
     if (r == WCOW_OK)
         r = copy_methods(server, methods, n_methods, err);
     if (r == WCOW_OK)

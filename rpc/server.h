@@ -88,10 +88,11 @@ struct wcow_rpc_rounds {
 };
 
 struct wcow_rpc_server_options {
-    const char *address;        /**< socket path, at most 107 bytes; NULL: only systemd's */
-    unsigned n_workers;         /**< 0: the number of processors, at least 2 */
-    uint32_t stop_grace_ms;     /**< how long running calls may go on after stop; 0: 10 s */
-    wcow_rpc_observer observer; /**< may be NULL */
+    const char *address;             /**< socket path, at most 107 bytes; NULL: only systemd's */
+    struct wcow_listener *inherited; /**< wcow_listener_inherit()'s, taken over; may be NULL */
+    unsigned n_workers;              /**< 0: the number of processors, at least 2 */
+    uint32_t stop_grace_ms;          /**< how long running calls may go on after stop; 0: 10 s */
+    wcow_rpc_observer observer;      /**< may be NULL */
     void *observer_ctx;
     wcow_rpc_admit admit; /**< NULL: everybody */
     void *admit_ctx;
