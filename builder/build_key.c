@@ -108,17 +108,25 @@ static int add_matches(struct wcow_context *context, const struct wcow_copy *cop
     return r;
 }
 
+/* One key being made. */
+struct keying {
+    struct wcow_build *b;
+    struct wcow_stage_state *s;
+    const struct wcow_layer_step *of;
+    unsigned step;
+    struct wcow_hash *hash;
+};
+
 /* The files of the context, archives as they are. */
-static int take_files(struct wcow_build *b, struct wcow_stage_state *s,
-                      const struct wcow_layer_step *of, struct wcow_context *context, unsigned step,
-                      struct wcow_hash *hash, struct wcow_tree **ret, struct wcow_error *err)
+static int take_files(const struct keying *k, struct wcow_context *context, struct wcow_tree **ret,
+                      struct wcow_error *err)
 {
     static const struct wcow_chain nothing;
-    struct wcow_layer_step plain = *of;
+    struct wcow_layer_step plain = *k->of;
     plain.ins.kind = WCOW_INS_COPY;
     plain.ins.copy.checksum = NULL;
-    int r = add_matches(context, &of->ins.copy, hash, err);
-    return r < 0 ? r : wcow_build_step_tree(b, s, &plain, &nothing, step, ret, err);
+    int r = add_matches(context, &k->of->ins.copy, k->hash, err);
+    return r < 0 ? r : wcow_build_step_tree(k->b, k->s, &plain, &nothing, k->step, ret, err);
 }
 
 /* The layers of a stage or an image are what they are called by: 1, or 0 where they are not written
@@ -163,24 +171,22 @@ static bool is_fetched(const struct wcow_copy *copy)
 }
 
 /* 1 where the inputs are known, 0 where they are not before they are fetched. */
-static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
-                       const struct wcow_layer_step *of, unsigned step, struct wcow_hash *hash,
-                       struct wcow_tree **ret, struct wcow_error *err)
+static int add_sources(const struct keying *k, struct wcow_tree **ret, struct wcow_error *err)
 {
-    const struct wcow_copy *copy = &of->ins.copy;
-    struct wcow_context *context = b->context;
-    if (of->ins.kind == WCOW_INS_WORKDIR)
+    const struct wcow_copy *copy = &k->of->ins.copy;
+    struct wcow_context *context = k->b->context;
+    if (k->of->ins.kind == WCOW_INS_WORKDIR)
         return 1;
-    if (of->ins.kind == WCOW_INS_ADD && is_fetched(copy))
+    if (k->of->ins.kind == WCOW_INS_ADD && is_fetched(copy))
         return 0;
     if (copy->from) {
-        int r = wcow_build_named_folder(b, copy->from, &context, err);
+        int r = wcow_build_named_folder(k->b, copy->from, &context, err);
         if (r == 0)
-            return add_from(b, s, copy->from, hash, err);
+            return add_from(k->b, k->s, copy->from, k->hash, err);
         if (r < 0)
             return r;
     }
-    int r = take_files(b, s, of, context, step, hash, ret, err);
+    int r = take_files(k, context, ret, err);
     return r < 0 ? r : 1;
 }
 
@@ -217,7 +223,8 @@ int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
     if (r < 0)
         return r;
     add_step(b, of, hash);
-    r = add_sources(b, s, of, step, hash, &ret->tree, &why);
+    const struct keying k = {.b = b, .s = s, .of = of, .step = step, .hash = hash};
+    r = add_sources(&k, &ret->tree, &why);
     if (r == 1)
         r = add_below(s, of, ret->tree, hash, &why) == WCOW_OK ? 1 : 0;
     if (r == 1) {
