@@ -89,6 +89,12 @@ static int open_in_tar(const struct wcow_target_layer *layer, const char *name, 
                                          : find_stream(layer->list, key, full_key);
     if (!item)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not there", full);
+    if (item->entry.has & WCOW_HAS_SPARSE)
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "\"%s\" is stored in pieces (a sparse file of GNU tar); `wcow repair` writes "
+            "a tar that has it whole",
+            full);
     r = wcow_entry_copy(&item->entry, &f->entry, err);
     return r < 0 ? r
                  : wcow_layer_tar_data(layer->tar, item->offset, item->entry.size_bytes, &f->source,

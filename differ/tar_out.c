@@ -80,8 +80,8 @@ static int changed(const char *path, const char *how, struct wcow_error *err)
                      path, how);
 }
 
-int wcow_tar_out_file(struct wcow_tar_out *out, int dirfd, const char *path, uint64_t size_bytes,
-                      struct wcow_error *err)
+static int open_file(int dirfd, const char *path, uint64_t size_bytes, int *ret,
+                     struct wcow_error *err)
 {
     wcow_autoclose int fd = -1;
     struct stat st;
@@ -96,7 +96,14 @@ int wcow_tar_out_file(struct wcow_tar_out *out, int dirfd, const char *path, uin
         return changed(path, "is no plain file", err);
     if ((uint64_t)st.st_size != size_bytes)
         return changed(path, "has another size", err);
-    uint64_t left = size_bytes;
+    *ret = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+/* @p left bytes from where @p fd stands. */
+static int copy(struct wcow_tar_out *out, int fd, const char *path, uint64_t left,
+                struct wcow_error *err)
+{
     while (left) {
         size_t room = BUFFER_BYTES - out->buffered;
         ssize_t n = read(fd, out->buffer + out->buffered, left < room ? (size_t)left : room);
@@ -108,11 +115,32 @@ int wcow_tar_out_file(struct wcow_tar_out *out, int dirfd, const char *path, uin
             return changed(path, "became shorter", err);
         out->buffered += (size_t)n;
         left -= (uint64_t)n;
-        r = out->buffered == BUFFER_BYTES ? flush(out, err) : WCOW_OK;
+        int r = out->buffered == BUFFER_BYTES ? flush(out, err) : WCOW_OK;
         if (r < 0)
             return r;
     }
     return WCOW_OK;
+}
+
+int wcow_tar_out_file(struct wcow_tar_out *out, int dirfd, const char *path, uint64_t size_bytes,
+                      struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = open_file(dirfd, path, size_bytes, &fd, err);
+    return r < 0 ? r : copy(out, fd, path, size_bytes, err);
+}
+
+int wcow_tar_out_pieces(struct wcow_tar_out *out, int dirfd, const char *path, uint64_t size_bytes,
+                        const struct wcow_tar_piece *pieces, size_t n, struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = open_file(dirfd, path, size_bytes, &fd, err);
+    for (size_t i = 0; r == WCOW_OK && i < n; i++) {
+        if (lseek(fd, (off_t)pieces[i].offset, SEEK_SET) < 0)
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", path);
+        r = copy(out, fd, path, pieces[i].len, err);
+    }
+    return r;
 }
 
 int wcow_tar_out_finish(struct wcow_tar_out *out, struct wcow_digest *ret, struct wcow_error *err)

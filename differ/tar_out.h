@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/stream.h"
 #include "layer/entry.h"
+#include "layer/tar_sparse.h"
 
 struct wcow_tar_out {
     const struct wcow_sink *sink; /**< borrowed */
@@ -30,6 +31,10 @@ WCOW_NODISCARD int wcow_tar_out_write(struct wcow_tar_out *out, const void *data
  *  plain file, or is of another size. */
 WCOW_NODISCARD int wcow_tar_out_file(struct wcow_tar_out *out, int dirfd, const char *path,
                                      uint64_t size_bytes, struct wcow_error *err);
+/** Only these pieces of it. */
+WCOW_NODISCARD int wcow_tar_out_pieces(struct wcow_tar_out *out, int dirfd, const char *path,
+                                       uint64_t size_bytes, const struct wcow_tar_piece *pieces,
+                                       size_t n, struct wcow_error *err);
 WCOW_NODISCARD int wcow_tar_out_zeros(struct wcow_tar_out *out, uint64_t len,
                                       struct wcow_error *err);
 /** Hand on what is buffered and give the digest of everything. */

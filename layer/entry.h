@@ -46,6 +46,7 @@ enum {
     WCOW_HAS_CREATION = 1 << 4,   /**< LIBARCHIVE.creationtime */
     WCOW_HAS_ATIME = 1 << 5,
     WCOW_HAS_CTIME = 1 << 6,
+    WCOW_HAS_SPARSE = 1 << 8, /**< the tar stores the file in pieces (GNU's sparse files) */
     WCOW_HAS_BARE_LINK =
         1 << 7, /**< a hard link's target came without its "Files/"; `link` has it */
 };

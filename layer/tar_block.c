@@ -65,6 +65,15 @@ static bool parse_number(const uint8_t *block, struct wcow_tar_field f, int64_t 
     return true;
 }
 
+bool wcow_tar_number(const uint8_t *field, size_t len, uint64_t *ret)
+{
+    int64_t v = 0;
+    if (!parse_number(field, WCOW_TAR_FIELD(0, len), &v) || v < 0)
+        return false;
+    *ret = (uint64_t)v;
+    return true;
+}
+
 /* Old writers summed signed characters; both are accepted. */
 static bool is_checksum_right(const uint8_t *block)
 {

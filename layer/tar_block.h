@@ -24,6 +24,8 @@ struct wcow_tar_block {
 
 /** Whether all 512 bytes are zero. */
 bool wcow_tar_block_is_zero(const uint8_t *block);
+/** A field of a header that is a number no less than 0, octal or base 256. */
+bool wcow_tar_number(const uint8_t *field, size_t len, uint64_t *ret);
 /** WCOW_E_CORRUPT: a bad checksum or number. */
 WCOW_NODISCARD int wcow_tar_block_parse(const uint8_t *block, struct wcow_tar_block *ret,
                                         struct wcow_error *err);

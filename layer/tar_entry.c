@@ -25,6 +25,7 @@ struct build {
     uint64_t size;
     uint64_t mtime;
     bool has_rawsd;
+    struct wcow_tar_sparse *sparse;
 };
 
 int wcow_tar_headers_add(struct wcow_tar_headers *headers, char typeflag, struct wcow_bytes body,
@@ -46,6 +47,8 @@ void wcow_tar_headers_reset(struct wcow_tar_headers *headers)
 {
     headers->pax.len = headers->long_name.len = headers->long_link.len = 0;
     headers->len_bytes = 0;
+    headers->stored_bytes = 0;
+    wcow_tar_sparse_done(&headers->sparse);
 }
 
 void wcow_tar_headers_done(struct wcow_tar_headers *headers)
@@ -53,6 +56,7 @@ void wcow_tar_headers_done(struct wcow_tar_headers *headers)
     wcow_buf_done(&headers->pax);
     wcow_buf_done(&headers->long_name);
     wcow_buf_done(&headers->long_link);
+    wcow_tar_sparse_done(&headers->sparse);
 }
 
 static int set_string(char **to, struct wcow_bytes from, struct wcow_error *err)
@@ -198,8 +202,7 @@ static int apply_record(struct build *b, const struct wcow_pax_record *rec, stru
     if (wcow_pax_is(rec->key, "size"))
         return set_number(&b->size, rec->value, INT64_MAX, err);
     if (has_prefix(rec->key, "GNU.sparse."))
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "a sparse file in GNU's form; Windows layers hold files whole");
+        return wcow_tar_sparse_record(b->sparse, rec->key, rec->value, err);
     if (has_prefix(rec->key, "MSWINDOWS.") && rec->key.len < 32) {
         char key[32] = {0};
         memcpy(key, rec->key.data + 10, rec->key.len - 10);
@@ -250,6 +253,7 @@ static int type_of(char typeflag, const char *raw_name, enum wcow_entry_type *re
         return WCOW_OK;
     case '0':
     case '7':
+    case 'S':
         *ret = WCOW_ENTRY_FILE;
         return WCOW_OK;
     case '1':
@@ -266,9 +270,6 @@ static int type_of(char typeflag, const char *raw_name, enum wcow_entry_type *re
     case '6':
         return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
                          "a device or pipe (tar type '%c'), which Windows does not have", typeflag);
-    case 'S':
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "a sparse file in GNU's form; Windows layers hold files whole");
     default:
         return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "the tar type '%c' (0x%02x) is not known",
                          isprint((unsigned char)typeflag) ? typeflag : '?',
@@ -302,7 +303,7 @@ static int set_type(struct build *b, char typeflag, const char *raw_name, struct
         trim_data_suffix(b->name);
     }
     bool is_whiteout = e->type == WCOW_ENTRY_OPAQUE || e->type == WCOW_ENTRY_WHITEOUT;
-    bool has_body = typeflag == '0' || typeflag == '7' || typeflag == '\0';
+    bool has_body = typeflag == '0' || typeflag == '7' || typeflag == 'S' || typeflag == '\0';
     if (is_whiteout && has_body && b->size)
         return WCOW_FAIL(err, WCOW_E_INVALID, "a whiteout with data in it");
     return WCOW_OK;
@@ -343,6 +344,13 @@ static int set_names(struct build *b, const struct wcow_tar_block *block,
         r = set_string(&b->link, link, err);
     if (r == WCOW_OK)
         r = apply_records(b, &h->pax, err);
+    if (r == WCOW_OK)
+        r = wcow_tar_sparse_records_done(b->sparse, err);
+    if (r == WCOW_OK && b->sparse->name)
+        r = set_string(&b->name,
+                       (struct wcow_bytes){.data = (const uint8_t *)b->sparse->name,
+                                           .len = strlen(b->sparse->name)},
+                       err);
     /* GNU's names beat PAX's, as in Go. */
     if (r == WCOW_OK && h->long_name.len)
         r = set_string(
@@ -380,8 +388,24 @@ static int complete_link(struct build *b, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* How large it is, and how much of it the tar stores. */
+static int set_size(struct build *b, struct wcow_tar_headers *headers, struct wcow_error *err)
+{
+    struct wcow_entry *e = b->entry;
+    bool has_body = e->type == WCOW_ENTRY_FILE || e->type == WCOW_ENTRY_STREAM;
+    headers->stored_bytes = has_body ? b->size : 0;
+    e->size_bytes = headers->stored_bytes;
+    if (!b->sparse->is_sparse)
+        return WCOW_OK;
+    if (e->type != WCOW_ENTRY_FILE)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "only files may be sparse");
+    e->size_bytes = b->sparse->real_size;
+    e->has |= WCOW_HAS_SPARSE;
+    return WCOW_OK;
+}
+
 static int build(struct build *b, const struct wcow_tar_block *block,
-                 const struct wcow_tar_headers *headers, struct wcow_error *err)
+                 struct wcow_tar_headers *headers, struct wcow_error *err)
 {
     b->size = block->size;
     set_block_times(b, block);
@@ -401,8 +425,9 @@ static int build(struct build *b, const struct wcow_tar_block *block,
     if (r < 0)
         return r;
     struct wcow_entry *e = b->entry;
-    if (e->type == WCOW_ENTRY_FILE || e->type == WCOW_ENTRY_STREAM)
-        e->size_bytes = b->size;
+    r = set_size(b, headers, err);
+    if (r < 0)
+        return r;
     if (e->type == WCOW_ENTRY_DIR && !(e->has & WCOW_HAS_FILEATTR))
         e->attributes = WCOW_ATTR_DIRECTORY;
     set_times(b);
@@ -418,10 +443,10 @@ static int build(struct build *b, const struct wcow_tar_block *block,
     return 1;
 }
 
-int wcow_tar_entry_build(const struct wcow_tar_block *block, const struct wcow_tar_headers *headers,
+int wcow_tar_entry_build(const struct wcow_tar_block *block, struct wcow_tar_headers *headers,
                          struct wcow_entry *ret, struct wcow_error *err)
 {
-    struct build b = {.entry = ret};
+    struct build b = {.entry = ret, .sparse = &headers->sparse};
     int r = build(&b, block, headers, err);
     if (r < 0)
         r = wcow_error_wrap(r, err, "\"%.200s\"", b.name ? b.name : block->name);

@@ -6,13 +6,16 @@
 
 #include "layer/entry.h"
 #include "layer/tar_block.h"
+#include "layer/tar_sparse.h"
 
 /** Extension headers seen before the header proper. Zero-initialise. */
 struct wcow_tar_headers {
     struct wcow_buf pax; /* records of the last 'x' header: it replaces those before it */
     struct wcow_buf long_name;
     struct wcow_buf long_link;
-    size_t len_bytes; /* of all of them */
+    size_t len_bytes;              /* of all of them */
+    struct wcow_tar_sparse sparse; /* what they and the header proper say of it */
+    uint64_t stored_bytes;         /* that follow an entry; of a sparse file with its map */
 };
 
 /** Remember an extension header: 'x', 'L', 'K' (GNU); 'g' is ignored. */
@@ -22,11 +25,12 @@ WCOW_NODISCARD int wcow_tar_headers_add(struct wcow_tar_headers *headers, char t
 void wcow_tar_headers_reset(struct wcow_tar_headers *headers);
 void wcow_tar_headers_done(struct wcow_tar_headers *headers);
 
-/** @param ret zeroed; on error it may hold parts, release it in any case
+/** @param headers stored_bytes and what is known of a sparse file are set.
+ *  @param ret zeroed; on error it may hold parts, release it in any case
  *  @return 1; 0 where the entry stands for the layer itself ("./"); WCOW_E_CORRUPT,
  *          WCOW_E_INVALID, WCOW_E_UNSUPPORTED; the message names the entry */
 WCOW_NODISCARD int wcow_tar_entry_build(const struct wcow_tar_block *block,
-                                        const struct wcow_tar_headers *headers,
-                                        struct wcow_entry *ret, struct wcow_error *err);
+                                        struct wcow_tar_headers *headers, struct wcow_entry *ret,
+                                        struct wcow_error *err);
 
 #endif

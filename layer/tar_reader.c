@@ -10,6 +10,9 @@
 #include "layer/tar_entry.h"
 #include "layer/tar_writer.h"
 
+/* A sparse file costs its whole size once it is unpacked; a small one is let through. */
+enum { FREE_OF_RATIO = 64 << 20, MAX_SPARSE_RATIO = 1000 };
+
 static const struct wcow_tar_limits default_limits = {
     .max_entries = UINT64_C(10000000),
     .max_total_bytes = UINT64_C(1) << 40,
@@ -26,8 +29,10 @@ struct wcow_tar_reader {
     bool at_eof;
     uint64_t offset;
     uint64_t n_entries;
-    uint64_t data_left; /* of the current entry */
+    uint64_t data_left; /* of what the tar stores of the current entry */
     size_t padding;     /* behind it */
+    uint64_t at;        /* of a sparse file: in it ... */
+    size_t piece;       /* ... and in its map */
     bool is_ended;
     bool trailer_started;
     int failed; /* the code that next() or data() gave; it stays */
@@ -196,6 +201,36 @@ static int check_limits(const struct wcow_tar_reader *r, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* What of a sparse file's map stands behind its header, and whether it is one. */
+static int take_map(struct wcow_tar_reader *r, struct wcow_error *err)
+{
+    struct wcow_tar_headers *h = &r->headers;
+    while (h->sparse.goes_on) {
+        const uint8_t *block = NULL;
+        h->len_bytes += WCOW_TAR_BLOCK;
+        if (h->len_bytes > r->limits.max_header_bytes)
+            return WCOW_FAIL(err, WCOW_E_LIMIT, "the map of a sparse file is larger than %lu bytes",
+                             (unsigned long)r->limits.max_header_bytes);
+        if (h->sparse.has_map_in_data && h->stored_bytes < WCOW_TAR_BLOCK)
+            return WCOW_FAIL(err, WCOW_E_CORRUPT, "the map of a sparse file is damaged");
+        int rc = take_block(r, &block, err);
+        if (rc <= 0)
+            return rc < 0 ? rc : truncated(r, err);
+        if (h->sparse.has_map_in_data)
+            h->stored_bytes -= WCOW_TAR_BLOCK;
+        rc = wcow_tar_sparse_block(&h->sparse, block, err);
+        if (rc < 0)
+            return rc;
+    }
+    if (h->sparse.real_size > FREE_OF_RATIO &&
+        h->sparse.real_size / MAX_SPARSE_RATIO > h->stored_bytes)
+        return WCOW_FAIL(err, WCOW_E_LIMIT,
+                         "a sparse file of %llu bytes, of which %llu are stored: refused as a bomb",
+                         (unsigned long long)h->sparse.real_size,
+                         (unsigned long long)h->stored_bytes);
+    return wcow_tar_sparse_check(&h->sparse, h->stored_bytes, err);
+}
+
 /* The header block of an entry proper. @return 1, or 0 where it stands for nothing ("./") */
 static int finish_entry(struct wcow_tar_reader *r, const struct wcow_tar_block *b,
                         struct wcow_error *err)
@@ -206,10 +241,17 @@ static int finish_entry(struct wcow_tar_reader *r, const struct wcow_tar_block *
     rc = check_limits(r, err);
     if (rc == WCOW_OK && !r->limits.skip_rules)
         rc = wcow_rules_check_entry(&r->entry, NULL, err);
+    if (rc == WCOW_OK && r->headers.sparse.is_sparse) {
+        rc = take_map(r, err);
+        if (rc < 0)
+            rc = wcow_error_wrap(rc, err, "\"%.200s\"", r->entry.name);
+    }
     if (rc < 0)
         return rc;
     r->n_entries++;
-    r->data_left = r->entry.size_bytes;
+    r->at = 0;
+    r->piece = 0;
+    r->data_left = r->headers.stored_bytes;
     r->padding = wcow_tar_padding(r->data_left);
     return 1;
 }
@@ -258,6 +300,11 @@ static int read_header(struct wcow_tar_reader *r, struct wcow_error *err)
         rc = take_extension(r, &b, err);
         return rc < 0 ? wcow_error_wrap(rc, err, "\"%.200s\"", b.name) : 2;
     }
+    if (b.typeflag == 'S') {
+        rc = wcow_tar_sparse_header(&r->headers.sparse, block, err);
+        if (rc < 0)
+            return wcow_error_wrap(rc, err, "\"%.200s\"", b.name);
+    }
     rc = finish_entry(r, &b, err);
     if (rc != 0)
         return rc;
@@ -267,12 +314,60 @@ static int read_header(struct wcow_tar_reader *r, struct wcow_error *err)
     return 2;
 }
 
+/* The next chunk of what is stored, at most @p max bytes. */
+static int stored_data(struct wcow_tar_reader *reader, uint64_t max, const uint8_t **ret_data,
+                       size_t *ret_len, struct wcow_error *err)
+{
+    size_t len = 0;
+    if (max > reader->data_left)
+        max = reader->data_left;
+    if (max) {
+        int rc = fill(reader, err);
+        if (rc == WCOW_OK && !reader->chunk_len)
+            rc = truncated(reader, err);
+        if (rc < 0) {
+            reader->failed = rc;
+            return reader->entry.name ? wcow_error_wrap(rc, err, "\"%.200s\"", reader->entry.name)
+                                      : rc;
+        }
+        len = reader->chunk_len < max ? reader->chunk_len : (size_t)max;
+    }
+    *ret_data = reader->chunk;
+    *ret_len = len;
+    use(reader, len);
+    reader->data_left -= len;
+    return WCOW_OK;
+}
+
+/* The map was checked: pieces are in order, and their sum is what is stored. */
+static int sparse_data(struct wcow_tar_reader *r, const uint8_t **ret_data, size_t *ret_len,
+                       struct wcow_error *err)
+{
+    static const uint8_t zeros[64 << 10];
+    const struct wcow_tar_sparse *s = &r->headers.sparse;
+    while (r->piece < s->n && r->at == s->pieces[r->piece].offset + s->pieces[r->piece].len)
+        r->piece++;
+    const struct wcow_tar_piece *p = r->piece < s->n ? &s->pieces[r->piece] : NULL;
+    uint64_t hole = (p ? p->offset : s->real_size);
+    hole = hole > r->at ? hole - r->at : 0;
+    if (hole || !p) {
+        *ret_data = zeros;
+        *ret_len = hole < sizeof(zeros) ? (size_t)hole : sizeof(zeros);
+        r->at += *ret_len;
+        return WCOW_OK;
+    }
+    int rc = stored_data(r, p->offset + p->len - r->at, ret_data, ret_len, err);
+    if (rc == WCOW_OK)
+        r->at += *ret_len;
+    return rc;
+}
+
 static int skip_data(struct wcow_tar_reader *r, struct wcow_error *err)
 {
     while (r->data_left) {
         const uint8_t *data = NULL;
         size_t len = 0;
-        int rc = wcow_tar_reader_data(r, &data, &len, err);
+        int rc = stored_data(r, UINT64_MAX, &data, &len, err);
         if (rc < 0)
             return rc;
     }
@@ -318,23 +413,16 @@ int wcow_tar_reader_data(struct wcow_tar_reader *reader, const uint8_t **ret_dat
 {
     if (reader->failed)
         return WCOW_FAIL(err, reader->failed, "this tar has failed before");
-    size_t len = 0;
-    if (reader->data_left) {
-        int rc = fill(reader, err);
-        if (rc == WCOW_OK && !reader->chunk_len)
-            rc = truncated(reader, err);
-        if (rc < 0) {
-            reader->failed = rc;
-            return reader->entry.name ? wcow_error_wrap(rc, err, "\"%.200s\"", reader->entry.name)
-                                      : rc;
-        }
-        len = reader->chunk_len < reader->data_left ? reader->chunk_len : (size_t)reader->data_left;
-    }
-    *ret_data = reader->chunk;
-    *ret_len = len;
-    use(reader, len);
-    reader->data_left -= len;
-    return WCOW_OK;
+    if (reader->headers.sparse.is_sparse)
+        return sparse_data(reader, ret_data, ret_len, err);
+    return stored_data(reader, UINT64_MAX, ret_data, ret_len, err);
+}
+
+size_t wcow_tar_reader_pieces(const struct wcow_tar_reader *reader,
+                              const struct wcow_tar_piece **ret)
+{
+    *ret = reader->headers.sparse.pieces;
+    return reader->headers.sparse.n;
 }
 
 int wcow_tar_reader_trailer(struct wcow_tar_reader *reader, const uint8_t **ret_data,

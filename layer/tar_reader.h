@@ -6,12 +6,14 @@
  *      tar = segment 0, data 0, segment 1, data 1, ... segment n (trailer)
  *
  *  Segment i is everything between the data of entry i-1 and the data of entry i: padding,
- *  extension headers and the header itself. One thread at a time. */
+ *  extension headers and the header itself. Of a sparse file the tar has only pieces of the data;
+ * the reader gives all of it, zeros between them. One thread at a time. */
 #ifndef WCOW_LAYER_TAR_READER_H
 #define WCOW_LAYER_TAR_READER_H
 
 #include "base/stream.h"
 #include "layer/entry.h"
+#include "layer/tar_sparse.h"
 
 /** 0 means the default, which is in tar_reader.c and in docs/layer-format.md. */
 struct wcow_tar_limits {
@@ -36,7 +38,7 @@ WCOW_NODISCARD int wcow_tar_reader_new(const struct wcow_source *source,
  *  @return 1 with *ret set; 0 at the end of the archive; or an error:
  *          WCOW_E_CORRUPT (no tar, truncated, bad checksum or record), WCOW_E_INVALID (a name or a
  *          link that leaves the layer, is reserved, or is outside Files, Hives and UtilityVM),
- *          WCOW_E_LIMIT, WCOW_E_UNSUPPORTED (sparse files, devices), or the source's error. The
+ *          WCOW_E_LIMIT, WCOW_E_UNSUPPORTED (devices), or the source's error. The
  *          message names the entry. Duplicates are not seen here: see layer/check.h. */
 WCOW_NODISCARD int wcow_tar_reader_next(struct wcow_tar_reader *reader, struct wcow_entry **ret,
                                         struct wcow_error *err);
@@ -48,6 +50,11 @@ WCOW_NODISCARD int wcow_tar_reader_data(struct wcow_tar_reader *reader, const ui
 
 /** Segment of the entry that next() gave last. Valid until the following next() or data(). */
 struct wcow_bytes wcow_tar_reader_segment(const struct wcow_tar_reader *reader);
+
+/** The pieces of the current entry's data that the tar stores, where it has WCOW_HAS_SPARSE. Valid
+ *  until the following next(). @return how many */
+size_t wcow_tar_reader_pieces(const struct wcow_tar_reader *reader,
+                              const struct wcow_tar_piece **ret);
 
 /** After next() gave 0: the last segment in chunks, end-of-archive blocks and whatever follows them
  *  up to the end of the source; length 0 at the end. */

@@ -67,6 +67,32 @@ static void tars_of_every_writer_leave_as_they_came(void **state)
     globfree(&found);
 }
 
+/* Files/sparse.bin of the fixtures: 30 pieces of 512 bytes, one or two in 2,048. */
+static void sparse_files_are_unpacked_whole(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"old", "0.0", "0.1", "1.0"};
+    enum { PIECES = 30, EVERY = 2048, PIECE = 512, BYTES = PIECES * EVERY + 700 };
+    static uint8_t want[BYTES];
+    for (size_t i = 0; i < PIECES; i++)
+        memset(want + i * EVERY + (i % 2) * PIECE, (int)('A' + i % 26), PIECE);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[512];
+        wcow_autobuf tar = {0};
+        wcow_autobuf got = {0};
+        (void)snprintf(path, sizeof(path), WCOW_TESTDATA "/layer/gnu-sparse-%s.tar", names[i]);
+        read_file(path, &tar);
+        char *folder = new_folder();
+        struct wcow_applied applied = {0};
+        assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+        (void)snprintf(path, sizeof(path), "%s/Files/sparse.bin", folder);
+        read_file(path, &got);
+        assert_int_equal(got.len, sizeof(want));
+        assert_memory_equal(got.data, want, sizeof(want));
+        remove_folder(folder);
+    }
+}
+
 static void what_follows_the_end_counts(void **state)
 {
     (void)state;
@@ -239,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_leaves_as_it_came),
         cmocka_unit_test(tars_of_every_writer_leave_as_they_came),
+        cmocka_unit_test(sparse_files_are_unpacked_whole),
         cmocka_unit_test(what_follows_the_end_counts),
         cmocka_unit_test(a_truncated_tar_leaves_nothing),
         cmocka_unit_test(a_flipped_bit_is_refused_or_kept),
