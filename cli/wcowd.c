@@ -106,6 +106,7 @@ static void bound_heap(void)
 int main(int argc, char **argv)
 {
     bound_heap();
+    sigset_t set = block_signals(); /* before all else: one that comes early must not end it */
     struct wcow_settings settings;
     enum wcow_parse parsed = wcow_settings_load(&settings, argc, argv);
     if (parsed != WCOW_PARSE_RUN)
@@ -116,7 +117,6 @@ int main(int argc, char **argv)
     } else {
         wcow_log_set_level(settings.level);
         wcow_log_set_format(settings.format);
-        sigset_t set = block_signals();
         status = serve(&settings, &set, argc, argv);
     }
     wcow_settings_done(&settings);
