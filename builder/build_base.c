@@ -372,7 +372,7 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
 {
     struct wcow_local_image *image = NULL;
     int r = wcow_build_base_image(b, name, &s->platform, NULL, &image, err);
-    if (r != WCOW_OK)
+    if (r < 0 || !image)
         return r;
     wcow_autobuf text = {0};
     r = wcow_buf_addf(&text, err, "FROM %s@%s", image->name, image->target_digest.text);

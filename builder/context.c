@@ -322,7 +322,7 @@ static char *fixed_part(const char *pattern)
 }
 
 /* @p g has the pattern, cleaned. */
-static int glob(struct globbing *g, struct wcow_error *err)
+static int find_matches(struct globbing *g, struct wcow_error *err)
 {
     wcow_autofree char *top = fixed_part(g->pattern);
     if (!top)
@@ -348,7 +348,7 @@ int wcow_context_glob(struct wcow_context *c, const char *pattern, struct wcow_s
     if (r < 0)
         return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
     struct globbing g = {.context = c, .pattern = clean, .found = ret};
-    return glob(&g, err);
+    return find_matches(&g, err);
 }
 
 int wcow_context_glob_deep(struct wcow_context *c, const char *pattern, struct wcow_str_list *ret,
@@ -363,5 +363,5 @@ int wcow_context_glob_deep(struct wcow_context *c, const char *pattern, struct w
     if (r < 0)
         return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
     struct globbing g = {.context = c, .pattern = clean, .deep = deep, .found = ret};
-    return glob(&g, err);
+    return find_matches(&g, err);
 }
