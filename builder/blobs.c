@@ -107,7 +107,7 @@ int wcow_blobs_add_remote(struct wcow_blobs *blobs, const struct wcow_descriptor
 {
     WCOW_CLEANUP(place_free_p) struct place *place = NULL;
     int r = new_place(desc, &place, err);
-    if (r < 0)
+    if (r < 0 || !place)
         return r;
     place->ref = *ref;
     return add_place(blobs, WCOW_TAKE_PTR(place), err);
@@ -118,7 +118,7 @@ int wcow_blobs_add_folder(struct wcow_blobs *blobs, const struct wcow_descriptor
 {
     WCOW_CLEANUP(place_free_p) struct place *place = NULL;
     int r = new_place(desc, &place, err);
-    if (r < 0)
+    if (r < 0 || !place)
         return r;
     place->folder = strdup(folder);
     if (!place->folder)
@@ -170,7 +170,7 @@ static void show(void *ctx, uint64_t done, uint64_t total)
     wcow_progress_status(f->backend->progress, f->step, f->desc->digest.text, done, total, false);
 }
 
-static int read_folder(const struct fetch *f, const char *folder, const struct wcow_sink *sink,
+static int read_folder(struct fetch *f, const char *folder, const struct wcow_sink *sink,
                        struct wcow_error *err)
 {
     wcow_autobuf path = {0};
@@ -197,7 +197,7 @@ static int read_folder(const struct fetch *f, const char *folder, const struct w
         r = wcow_sink_write(sink, room, (size_t)n, err);
         if (r < 0)
             return r;
-        show((void *)(uintptr_t)f, done += (uint64_t)n, f->desc->size_bytes);
+        show(f, done += (uint64_t)n, f->desc->size_bytes);
     }
 }
 
@@ -212,7 +212,7 @@ static int label_source(const struct place *place, struct wcow_labels *labels,
 }
 
 /* From one place. WCOW_E_EXISTS where the blob is in the store already. */
-static int fetch_from(const struct fetch *f, const struct place *place, struct wcow_error *err)
+static int fetch_from(struct fetch *f, const struct place *place, struct wcow_error *err)
 {
     struct wcow_backend *b = f->backend;
     wcow_autofree char *name = wcow_backend_name(b, "-fetch");
@@ -223,7 +223,7 @@ static int fetch_from(const struct fetch *f, const struct place *place, struct w
                                      &writer, err);
     if (r < 0)
         return r;
-    const struct wcow_transfer transfer = {.progress = show, .ctx = (void *)(uintptr_t)f};
+    const struct wcow_transfer transfer = {.progress = show, .ctx = f};
     const struct wcow_sink sink = wcow_content_writer_sink(writer);
     r = place->folder ? read_folder(f, place->folder, &sink, err)
                       : wcow_registry_fetch_blob(b->registry, &place->ref, &place->desc, &sink,
@@ -251,7 +251,7 @@ static int is_there(const struct fetch *f, struct wcow_error *err)
 }
 
 /* From the first place that gives it. */
-static int fetch_it(const struct fetch *f, struct wcow_error *err)
+static int fetch_it(struct fetch *f, struct wcow_error *err)
 {
     struct wcow_blobs *blobs = f->backend->blobs;
     const char *digest = f->desc->digest.text;
@@ -277,7 +277,7 @@ static int fetch_it(const struct fetch *f, struct wcow_error *err)
 int wcow_blob_fetch(struct wcow_backend *b, const struct wcow_descriptor *desc, unsigned step,
                     struct wcow_error *err)
 {
-    const struct fetch f = {.backend = b, .desc = desc, .step = step};
+    struct fetch f = {.backend = b, .desc = desc, .step = step};
     wcow_autobuf key = {0};
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     int r = wcow_buf_addf(&key, err, "fetch %s", desc->digest.text);

@@ -139,10 +139,11 @@ static int add_texts(const struct wcow_cache_steps *steps, struct wcow_cache_con
 {
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < steps->n_texts; i++) {
-        const struct wcow_cache_record record = {.digest = steps->texts[i].key,
-                                                 .layer = WCOW_CACHE_NONE,
-                                                 .text = (char *)(uintptr_t)steps->texts[i].text};
-        r = wcow_cache_config_add_record(config, &record, NULL, err);
+        wcow_autofree char *text = strdup(steps->texts[i].text);
+        const struct wcow_cache_record record = {
+            .digest = steps->texts[i].key, .layer = WCOW_CACHE_NONE, .text = text};
+        r = text ? wcow_cache_config_add_record(config, &record, NULL, err)
+                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the cache");
     }
     return r;
 }

@@ -128,11 +128,13 @@ int wcow_image_pull(struct wcow_backend *b, const char *name, const struct wcow_
 {
     struct puller p = {.backend = b, .platform = platform};
     wcow_auto_descriptor target = {0};
+    wcow_autofree char *copy = strdup(name);
     WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    int r = wcow_reference_parse(name, &p.ref, err);
+    int r = copy ? wcow_reference_parse(name, &p.ref, err)
+                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
     if (r == WCOW_OK)
         r = pull_documents(&p, &target, err);
-    const struct wcow_image_record record = {.name = (char *)(uintptr_t)name,
+    const struct wcow_image_record record = {.name = copy,
                                              .media_type = target.media_type,
                                              .digest = target.digest,
                                              .size_bytes = target.size_bytes};

@@ -63,7 +63,7 @@ static int take_record(struct wcow_cache_config *config, struct wcow_cache_recor
     void *items = config->records;
     int r = grow(&items, config->n_records, sizeof(*record), err);
     config->records = items;
-    if (r < 0)
+    if (r < 0 || !config->records)
         return r;
     config->records[config->n_records++] = *record;
     *record = (struct wcow_cache_record){0};
