@@ -121,6 +121,22 @@ static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, stru
     return wcow_differ_service_new(&differ, &d->differ, err);
 }
 
+/* Calls that come at once share a transaction. */
+static void begin_round(void *ctx)
+{
+    wcow_store_begin_round(ctx);
+}
+
+static void end_round(void *ctx, bool alone)
+{
+    wcow_store_end_round(ctx, alone);
+}
+
+static void after_round(void *ctx)
+{
+    wcow_store_after_round(ctx);
+}
+
 static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, struct wcow_error *err)
 {
     struct wcow_rpc_method methods[MAX_METHODS];
@@ -134,7 +150,11 @@ static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, str
         n += WCOW_DIFFER_METHODS;
     }
     struct wcow_rpc_server_options options = {
-        .address = s->address, .inherited = &d->inherited, .observer = on_call, .observer_ctx = d};
+        .address = s->address,
+        .inherited = &d->inherited,
+        .observer = on_call,
+        .observer_ctx = d,
+        .rounds = {.begin = begin_round, .end = end_round, .after = after_round, .ctx = d->store}};
     if (s->serve_snapshots) {
         options.admit = admit;
         options.admit_ctx = d;

@@ -170,51 +170,61 @@ static int look_before(struct wcow_db *db, void *arg, struct wcow_error *err)
 }
 
 /* What takes time, on the caller's thread: the size, and everything in the folder on disk before
- * the row says that it is committed. */
-static int measure(struct wcow_snapshotter *s, const struct wcow_commit_request *request,
-                   struct wcow_snapshots_commit *ret, struct wcow_error *err)
+ * the row says that it is committed. @return 1, or 0 where that would block */
+static int measure(struct wcow_snapshotter *s, const struct wcow_row *row, bool may_block,
+                   struct wcow_snapshots_commit *commit, struct wcow_error *err)
+{
+    if (row->kind != WCOW_KIND_ACTIVE || wcow_folder_is_bare(s->folders_fd, row->id))
+        return 1;
+    if (!may_block)
+        return 0;
+    int r = wcow_folder_measure(s->folders_fd, row->id, &commit->size_bytes, &commit->inodes, err);
+    if (r == WCOW_OK && commit->inodes > 0)
+        r = wcow_syncer_sync(&s->syncer, err);
+    return r < 0 ? r : 1;
+}
+
+/* @return 1, or 0 where it would block */
+static int make_commit(struct wcow_snapshotter *s, const struct wcow_commit_request *request,
+                       bool may_block, struct wcow_snapshots_commit *ret, struct wcow_error *err)
 {
     struct before before = {.request = request};
-    int r = wcow_store_read(s->store, look_before, &before, err);
+    int r = check_commit(request, err);
+    if (r == WCOW_OK)
+        r = wcow_store_read(s->store, look_before, &before, err);
     if (r < 0)
         return r;
-    uint64_t size_bytes = 0;
-    uint64_t entries = 0;
-    if (before.row.kind == WCOW_KIND_ACTIVE)
-        r = wcow_folder_measure(s->folders_fd, before.row.id, &size_bytes, &entries, err);
-    if (r == WCOW_OK && entries > 0)
-        r = wcow_syncer_sync(&s->syncer, err);
     *ret = (struct wcow_snapshots_commit){.key = request->key,
                                           .name = request->name,
                                           .parent = request->parent,
                                           .id = before.row.id,
-                                          .size_bytes = size_bytes,
-                                          .inodes = entries,
                                           .labels = request->labels};
+    r = measure(s, &before.row, may_block, ret, err);
     wcow_row_done(&before.row);
     return r;
 }
 
-void wcow_snapshotter_commit(struct wcow_snapshotter *s, const struct wcow_commit_request *request,
-                             wcow_change_done done, void *arg)
+bool wcow_snapshotter_commit(struct wcow_snapshotter *s, const struct wcow_commit_request *request,
+                             bool may_block, wcow_change_done done, void *arg)
 {
     struct wcow_error err = {0};
     struct wcow_snapshots_commit commit = {0};
-    int r = check_commit(request, &err);
-    if (r == WCOW_OK)
-        r = measure(s, request, &commit, &err);
+    int r = make_commit(s, request, may_block, &commit, &err);
+    if (r == 0)
+        return false;
     struct commit *c = r < 0 ? NULL : calloc(1, sizeof(*c));
     if (!c) {
-        if (r == WCOW_OK)
+        if (r > 0)
             r = WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for a commit");
         done(arg, r, &err);
-        return;
+        return true;
     }
     c->commit = commit;
     c->done = done;
     c->arg = arg;
     c->op = (struct wcow_store_op){.run = run_commit, .done = end_commit, .arg = c};
     wcow_store_submit(s->store, &c->op);
+    return true;
 }
 
 /* ---- Remove ---- */
@@ -224,6 +234,7 @@ struct removal {
     struct wcow_snapshotter *s;
     const char *key;
     int64_t id;
+    bool removed; /* for good */
     wcow_change_done done;
     void *arg;
 };
@@ -234,13 +245,21 @@ static int run_remove(struct wcow_db *db, void *arg, struct wcow_error *err)
     return wcow_snapshots_remove(db, m->key, &m->id, err);
 }
 
-/* The row is gone for good: only now may the folder go. */
 static void end_remove(void *arg, int code, const struct wcow_error *err)
 {
     struct removal *m = arg;
-    if (code == WCOW_OK)
-        wcow_reaper_take(m->s->reaper, m->id);
+    m->removed = code == WCOW_OK;
+    if (m->removed)
+        wcow_reaper_announce(m->s->reaper);
     m->done(m->arg, code, err);
+}
+
+/* The row is gone for good: only now may the folder go. */
+static void clean_up_after(void *arg)
+{
+    struct removal *m = arg;
+    if (m->removed)
+        wcow_reaper_take_announced(m->s->reaper, m->id);
     free(m);
 }
 
@@ -257,7 +276,8 @@ void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_c
         return;
     }
     *m = (struct removal){.s = s, .key = key, .done = done, .arg = arg};
-    m->op = (struct wcow_store_op){.run = run_remove, .done = end_remove, .arg = m};
+    m->op = (struct wcow_store_op){
+        .run = run_remove, .done = end_remove, .after = clean_up_after, .arg = m};
     wcow_store_submit(s->store, &m->op);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshotter/folders.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -120,6 +122,43 @@ int wcow_folder_make(int folders_fd, const struct wcow_row *row, struct wcow_err
     if (r < 0)
         (void)wcow_folder_unmake(folders_fd, row->id);
     return r;
+}
+
+static void closedir_p(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+
+/* Whether a directory has no entries but those two, either of which may be NULL. */
+static bool has_only(int folders_fd, const struct path *path, const char *a, const char *b)
+{
+    int fd = openat(folders_fd, path->text, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    WCOW_CLEANUP(closedir_p) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        wcow_closep_(&fd);
+        return false;
+    }
+    errno = 0;
+    const struct dirent *entry = NULL;
+    while ((entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): of this thread alone */
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && (!a || strcmp(name, a) != 0) &&
+            (!b || strcmp(name, b) != 0))
+            return false;
+    }
+    return errno == 0;
+}
+
+bool wcow_folder_is_bare(int folders_fd, int64_t id)
+{
+    struct path folder = path_of(id, "");
+    struct path files = path_of(id, "/Files");
+    struct path work = path_of(id, "/work");
+    if (has_only(folders_fd, &folder, "Files", NULL))
+        return has_only(folders_fd, &files, NULL, NULL);
+    return has_only(folders_fd, &folder, "Files", "work") &&
+           has_only(folders_fd, &files, NULL, NULL) && has_only(folders_fd, &work, NULL, NULL);
 }
 
 int wcow_folder_measure(int folders_fd, int64_t id, uint64_t *ret_size_bytes, uint64_t *ret_entries,

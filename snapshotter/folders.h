@@ -23,6 +23,8 @@ bool wcow_folder_unmake(int folders_fd, int64_t id);
 /** Rename it to "rm-<id>...". WCOW_E_NOT_FOUND. */
 WCOW_NODISCARD int wcow_folder_set_aside(int folders_fd, int64_t id,
                                          char ret_name[WCOW_FOLDER_NAME], struct wcow_error *err);
+/** Whether the folder holds nothing but what wcow_folder_make() made. False in doubt. */
+bool wcow_folder_is_bare(int folders_fd, int64_t id);
 /** Size, and how many files and directories beyond those that wcow_folder_make() made.
  *  @param ret_entries 0 for a snapshot that nobody touched */
 WCOW_NODISCARD int wcow_folder_measure(int folders_fd, int64_t id, uint64_t *ret_size_bytes,

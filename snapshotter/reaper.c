@@ -27,6 +27,7 @@ struct wcow_reaper {
     struct victim *first;
     struct victim **last;
     bool busy;
+    size_t n_announced;
     struct victim *failed; /* kept for another try */
     struct wcow_error failure;
     pthread_t thread;
@@ -115,6 +116,8 @@ void wcow_reaper_free(struct wcow_reaper *reaper)
         return;
     if (reaper->has_thread) {
         (void)pthread_mutex_lock(&reaper->mutex);
+        while (reaper->n_announced)
+            (void)pthread_cond_wait(&reaper->idle, &reaper->mutex);
         atomic_store(&reaper->stopping, true);
         (void)pthread_cond_signal(&reaper->wake);
         (void)pthread_mutex_unlock(&reaper->mutex);
@@ -155,6 +158,22 @@ void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id)
                  WCOW_INT("id", id), WCOW_STR("error", err.msg));
 }
 
+void wcow_reaper_announce(struct wcow_reaper *reaper)
+{
+    (void)pthread_mutex_lock(&reaper->mutex);
+    reaper->n_announced++;
+    (void)pthread_mutex_unlock(&reaper->mutex);
+}
+
+void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id)
+{
+    wcow_reaper_take(reaper, id);
+    (void)pthread_mutex_lock(&reaper->mutex);
+    if (--reaper->n_announced == 0)
+        (void)pthread_cond_broadcast(&reaper->idle);
+    (void)pthread_mutex_unlock(&reaper->mutex);
+}
+
 static struct timespec after(uint32_t timeout_ms)
 {
     struct timespec at = {0};
@@ -179,7 +198,8 @@ int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wco
         append(reaper, victim);
         (void)pthread_cond_signal(&reaper->wake);
     }
-    while ((reaper->first || reaper->busy) && !atomic_load(&reaper->stopping) && e != ETIMEDOUT) {
+    while ((reaper->first || reaper->busy || reaper->n_announced) &&
+           !atomic_load(&reaper->stopping) && e != ETIMEDOUT) {
         if (timeout_ms)
             e = pthread_cond_timedwait(&reaper->idle, &reaper->mutex, &until);
         else

@@ -14,12 +14,17 @@ struct wcow_reaper;
 /** @param folders_fd where the folders are; borrowed, must outlive the reaper */
 WCOW_NODISCARD int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret,
                                    struct wcow_error *err);
-/** Stops in the middle of a tree if need be: what is left keeps its name. NULL allowed. */
+/** Waits for announced removals, and stops in the middle of a tree if need be: what is left keeps
+ * its name. NULL allowed. */
 void wcow_reaper_free(struct wcow_reaper *reaper);
 WCOW_DEFINE_CLEANUP(struct wcow_reaper, wcow_reaper_free)
 
 /** Delete @p name in time. Without memory it is left for the next start. */
 void wcow_reaper_add(struct wcow_reaper *reaper, const char *name);
+/** A removal that will be taken soon, which wcow_reaper_wait() therefore waits for. */
+void wcow_reaper_announce(struct wcow_reaper *reaper);
+/** The folder of an announced removal. */
+void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id);
 /** Move a snapshot's folder out of sight and delete it; one that is empty goes at once. */
 void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id);
 /** Until everything added before is gone; what failed before is tried again.

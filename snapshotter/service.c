@@ -123,15 +123,27 @@ static void handle_mounts(struct wcow_rpc_call *call, void *ctx)
 
 /* ---- Commit, Remove, Cleanup ---- */
 
-static void handle_commit(struct wcow_rpc_call *call, void *ctx)
+/* False where it would block, and may not. */
+static bool commit(struct wcow_rpc_call *call, void *ctx, bool may_block)
 {
     const PB(CommitSnapshotRequest) *request = (const void *)wcow_rpc_call_request(call);
-    struct wcow_commit_request commit = {
+    struct wcow_commit_request what = {
         .key = request->key, .name = request->name, .parent = request->parent};
-    if (!commit_labels(call, request->labels, request->n_labels, &commit.labels))
-        finish_no_memory(call);
-    else
-        wcow_snapshotter_commit(ctx, &commit, finish_empty, call);
+    if (commit_labels(call, request->labels, request->n_labels, &what.labels))
+        return wcow_snapshotter_commit(ctx, &what, may_block, finish_empty, call);
+    finish_no_memory(call);
+    return true;
+}
+
+static void commit_slowly(struct wcow_rpc_call *call, void *ctx)
+{
+    (void)commit(call, ctx, true);
+}
+
+static void handle_commit(struct wcow_rpc_call *call, void *ctx)
+{
+    if (!commit(call, ctx, false))
+        wcow_rpc_call_go_on(call, commit_slowly);
 }
 
 static void handle_remove(struct wcow_rpc_call *call, void *ctx)
@@ -334,7 +346,7 @@ void wcow_snapshotter_methods(struct wcow_snapshotter *s,
         {PATH("Prepare"), TYPE(prepare_snapshot_request), WCOW_RPC_INLINE, handle_prepare, s},
         {PATH("View"), TYPE(view_snapshot_request), WCOW_RPC_INLINE, handle_view, s},
         {PATH("Mounts"), TYPE(mounts_request), WCOW_RPC_INLINE, handle_mounts, s},
-        {PATH("Commit"), TYPE(commit_snapshot_request), WCOW_RPC_WORKER, handle_commit, s},
+        {PATH("Commit"), TYPE(commit_snapshot_request), WCOW_RPC_INLINE, handle_commit, s},
         {PATH("Remove"), TYPE(remove_snapshot_request), WCOW_RPC_INLINE, handle_remove, s},
         {PATH("Stat"), TYPE(stat_snapshot_request), WCOW_RPC_INLINE, handle_stat, s},
         {PATH("Update"), TYPE(update_snapshot_request), WCOW_RPC_INLINE, handle_update, s},

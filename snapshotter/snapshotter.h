@@ -54,9 +54,12 @@ struct wcow_commit_request {
     const char *parent; /**< "", or the new parent of a snapshot prepared without one */
     struct wcow_store_labels labels;
 };
-/** Measures and syncs the folder on the calling thread (blocks), then records it. */
-void wcow_snapshotter_commit(struct wcow_snapshotter *s, const struct wcow_commit_request *request,
-                             wcow_change_done done, void *arg);
+/** Measures and syncs the folder on the calling thread, then records it.
+ *  @param may_block false: only where the folder is empty, which takes no time
+ *  @return false where it would block: nothing was done, and done is not called */
+WCOW_NODISCARD bool wcow_snapshotter_commit(struct wcow_snapshotter *s,
+                                            const struct wcow_commit_request *request,
+                                            bool may_block, wcow_change_done done, void *arg);
 /** Gone when answered; its folder is deleted in the background. Non-blocking. */
 void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_change_done done,
                              void *arg);

@@ -35,10 +35,32 @@ void wcow_store_submit(struct wcow_store *store, struct wcow_store_op *op)
     if (store->is_readonly) {
         op->code = WCOW_FAIL(&op->err, WCOW_E_DENIED, "the store %s was opened for reading only",
                              store->root);
-        op->done(op->arg, op->code, &op->err);
+        void (*after)(void *arg) = op->after;
+        void *arg = op->arg;
+        op->done(arg, op->code, &op->err);
+        if (after)
+            after(arg);
         return;
     }
     wcow_writer_submit(store->writer, op);
+}
+
+void wcow_store_begin_round(struct wcow_store *store)
+{
+    if (store->writer)
+        wcow_writer_begin_round(store->writer);
+}
+
+void wcow_store_end_round(struct wcow_store *store, bool alone)
+{
+    if (store->writer)
+        wcow_writer_end_round(store->writer, alone);
+}
+
+void wcow_store_after_round(struct wcow_store *store)
+{
+    if (store->writer)
+        wcow_writer_after_round(store->writer);
 }
 
 struct waiting {

@@ -2,9 +2,10 @@
 /** @file db.h
  *  metadata.db: the database of one root folder (docs/store.md has its schema).
  *
- *  One thread owns the connection that writes. It takes all operations that wait, runs each in a
- *  savepoint of one transaction, commits (WAL, synchronous=FULL: on disk when COMMIT returns), and
- *  only then answers each. Readers have connections of their own and never wait for it. */
+ *  One thread at a time writes, mostly the writer's own. It takes all operations that wait, runs
+ *  each in a savepoint of one transaction, commits (WAL, synchronous=FULL: on disk when COMMIT
+ *  returns), and only then answers each. Readers have connections of their own and never wait for
+ *  it. */
 #ifndef WCOW_STORE_DB_H
 #define WCOW_STORE_DB_H
 
@@ -25,12 +26,15 @@ typedef int (*wcow_store_fn)(struct wcow_db *db, void *arg, struct wcow_error *e
 /** A write. Embed it in the caller's own request: submitting allocates nothing and cannot fail.
  *  Zero-initialise, set what is public, keep it alive until `done` was called. */
 struct wcow_store_op {
-    wcow_store_fn run;       /**< on the writer's thread; an error rolls back this op alone */
+    wcow_store_fn run;       /**< as the one who writes; an error rolls back this op alone */
     void (*undo)(void *arg); /**< after a good run whose COMMIT failed: take back what was done
                                   outside the database. May be NULL */
-    /** After COMMIT, with the op's code. On the writer's thread: must be short, and must not wait
-     *  for another write. May free the op. */
+    /** After COMMIT, with the op's code, on whatever thread: must be short, and must not wait for
+     *  another write. May free the op, where there is no `after`. */
     void (*done)(void *arg, int code, const struct wcow_error *err);
+    /** What nobody need wait for, once the answers are on their way. May be NULL, may free the op.
+     */
+    void (*after)(void *arg);
     void *arg;
     /* private */
     struct wcow_store_op *next;
@@ -66,7 +70,15 @@ WCOW_DEFINE_CLEANUP(struct wcow_store, wcow_store_close)
 const char *wcow_store_root(const struct wcow_store *store);
 
 void wcow_store_submit(struct wcow_store *store, struct wcow_store_op *op);
-/** Submit and wait. Not from `done`. */
+/** For a thread that takes several requests at once: what it submits between the two waits for the
+ *  end of the round and shares a transaction. */
+void wcow_store_begin_round(struct wcow_store *store);
+/** @param alone nobody else is at work: a single op is run on this thread, before the return,
+ * unless the disk is slow */
+void wcow_store_end_round(struct wcow_store *store, bool alone);
+/** On the same thread, when what the round has answered is on its way. */
+void wcow_store_after_round(struct wcow_store *store);
+/** Submit and wait. Not from `done`, nor within a round. */
 WCOW_NODISCARD int wcow_store_write(struct wcow_store *store, wcow_store_fn run, void *arg,
                                     struct wcow_error *err);
 /** Run @p fn on a reader within one read transaction, on the calling thread. */

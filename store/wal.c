@@ -102,9 +102,14 @@ int wcow_wal_start(struct wcow_wal *wal, struct wcow_db *writer, const char *db_
     return WCOW_OK;
 }
 
+bool wcow_wal_is_due(const struct wcow_wal *wal)
+{
+    return wal->pages >= wal->start_at;
+}
+
 void wcow_wal_tend(struct wcow_wal *wal)
 {
-    if (wal->pages < wal->start_at)
+    if (!wcow_wal_is_due(wal))
         return;
     (void)pthread_mutex_lock(&wal->mutex);
     enum wcow_wal_state state = wal->state;

@@ -20,7 +20,7 @@ enum wcow_wal_state { WCOW_WAL_RESTS, WCOW_WAL_WANTED, WCOW_WAL_COPIED };
 struct wcow_wal {
     struct wcow_db *writer; /**< borrowed */
     const char *db_path;    /**< borrowed */
-    int pages;              /**< in the log; the writer's thread only, as is the next */
+    int pages;              /**< in the log; for the one who writes, as is the next */
     int start_at;           /**< when the log has so many pages */
 
     pthread_mutex_t mutex;
@@ -34,6 +34,8 @@ struct wcow_wal {
 /** @param wal must not move until wcow_wal_stop(), which is due whatever the result */
 WCOW_NODISCARD int wcow_wal_start(struct wcow_wal *wal, struct wcow_db *writer, const char *db_path,
                                   struct wcow_error *err);
+/** Whether there is something to tend, which may take a while. */
+bool wcow_wal_is_due(const struct wcow_wal *wal);
 /** Between two transactions, on the writer's thread. */
 void wcow_wal_tend(struct wcow_wal *wal);
 void wcow_wal_stop(struct wcow_wal *wal);

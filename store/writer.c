@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Group commit: whatever waits becomes one transaction and one sync, and is answered after it. */
+/* Group commit: whatever waits becomes one transaction and one sync, and is answered after it. Who
+ * holds the turn may use the connection: the writer's thread, or a lone caller's own, which saves
+ * two switches from thread to thread. */
 #include "store/writer.h"
 
 #include <pthread.h>
@@ -24,10 +26,11 @@ struct wcow_writer {
     pthread_cond_t wake;
     struct queue waiting;
     size_t wanted; /* the writer sleeps until so many wait */
+    bool turn;     /* somebody uses the connection */
     bool stopping;
     struct wcow_store_stats stats;
 
-    /* the writer's thread only */
+    /* with the turn */
     bool has_remains; /* of a transaction that failed, in the log */
     size_t expected;  /* callers at work, as the last batch showed them */
     uint64_t took_ns; /* a transaction, smoothed */
@@ -45,9 +48,16 @@ struct wcow_writer {
 enum {
     GATHER_SHARE = 4,        /* wait for others at most this part of what a transaction takes... */
     GATHER_MAX_NS = 1000000, /* ...and this long */
+    IN_PLACE_NS = 3000000,   /* a slower disk has a thread of its own wait for it */
     ERASE_TRIES = 3,
     ERASE_AGAIN_NS = 1000000000,
 };
+
+/* The round this thread is in. */
+static _Thread_local struct {
+    const struct wcow_writer *writer; /* what is submitted here waits for the end */
+    struct queue rest;
+} this_round;
 
 static void queue_add(struct queue *q, struct wcow_store_op *first, struct wcow_store_op *last,
                       size_t n)
@@ -143,6 +153,24 @@ static bool erase_remains(struct wcow_db *db)
     return false;
 }
 
+/* With the transaction to itself an op needs no savepoint. @return whether its COMMIT failed */
+static bool run_alone(struct wcow_db *db, struct wcow_store_op *op)
+{
+    op->code = op->run(db, op->arg, &op->err);
+    bool ran = op->code == WCOW_OK;
+    bool commits = ran && sqlite3_get_autocommit(db->handle) == 0;
+    if (commits)
+        op->code = wcow_db_exec(db, "COMMIT", &op->err);
+    else if (ran)
+        op->code = WCOW_FAIL(&op->err, WCOW_E_IO, "metadata.db: the transaction was rolled back");
+    if (op->code == WCOW_OK)
+        return false;
+    roll_back(db);
+    if (ran && op->undo)
+        op->undo(op->arg);
+    return commits;
+}
+
 /* A transaction of all ops from @p first on. */
 static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
 {
@@ -150,6 +178,10 @@ static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
     struct wcow_error why = {0};
     if (wcow_db_exec(db, "BEGIN IMMEDIATE", &why) < 0) {
         fail_all(first, &why);
+        return;
+    }
+    if (!first->next) {
+        w->has_remains = run_alone(db, first) && !erase_remains(db);
         return;
     }
     for (struct wcow_store_op *op = first; op; op = op->next) {
@@ -171,12 +203,28 @@ static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
 
 /* ---- the threads ---- */
 
-static void answer_all(struct wcow_store_op *first)
+/* @return those that have something to do after it, which are therefore still there */
+static struct queue answer_all(struct wcow_store_op *first)
 {
+    struct queue rest = {0};
     for (struct wcow_store_op *op = first, *next = NULL; op; op = next) {
         next = op->next; /* done may free the op */
+        bool stays = op->after != NULL;
         op->code = wcow_db_blame(op->code, &op->err);
         op->done(op->arg, op->code, &op->err);
+        if (!stays)
+            continue;
+        op->next = NULL;
+        queue_add(&rest, op, op, 1);
+    }
+    return rest;
+}
+
+static void finish_all(struct wcow_store_op *first)
+{
+    for (struct wcow_store_op *op = first, *next = NULL; op; op = next) {
+        next = op->next; /* after may free the op */
+        op->after(op->arg);
     }
 }
 
@@ -191,7 +239,7 @@ static void *answer_loop(void *arg)
         if (!answers.first)
             break;
         (void)pthread_mutex_unlock(&w->answers_mutex);
-        answer_all(answers.first);
+        finish_all(answer_all(answers.first).first);
         (void)pthread_mutex_lock(&w->answers_mutex);
     }
     (void)pthread_mutex_unlock(&w->answers_mutex);
@@ -215,34 +263,42 @@ static void gather(struct wcow_writer *w)
         e = pthread_cond_timedwait(&w->wake, &w->mutex, &until);
 }
 
-/* Until there is work, or the end, or remains are to be tried again. With the mutex held. */
+/* Until nobody has the turn and there is work, or the end, or remains are to be tried again. With
+ * the mutex held. */
 static void wait_for_work(struct wcow_writer *w)
 {
     int e = 0;
     uint64_t until_ns = now_ns() + ERASE_AGAIN_NS;
     const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000U),
                                    .tv_nsec = (long)(until_ns % 1000000000U)};
-    while (!w->waiting.first && !w->stopping && e == 0)
-        e = w->has_remains ? pthread_cond_timedwait(&w->wake, &w->mutex, &until)
-                           : pthread_cond_wait(&w->wake, &w->mutex);
+    while (w->turn || (!w->waiting.first && !w->stopping && e == 0))
+        e = !w->turn && w->has_remains ? pthread_cond_timedwait(&w->wake, &w->mutex, &until)
+                                       : pthread_cond_wait(&w->wake, &w->mutex);
 }
 
-/* Nothing once the writer stops and all is done. */
+/* Takes the turn too. Nothing once the writer stops and all is done. */
 static struct queue take_waiting(struct wcow_writer *w)
 {
     struct queue batch = {0};
-    bool is_over = false;
-    while (!batch.first && !is_over) {
+    (void)pthread_mutex_lock(&w->mutex);
+    for (;;) {
+        w->wanted = 1;
+        wait_for_work(w);
+        w->turn = true;
+        gather(w);
+        batch = queue_take(&w->waiting);
+        bool is_over = w->stopping;
+        if (batch.first)
+            break;
+        (void)pthread_mutex_unlock(&w->mutex);
         if (w->has_remains)
             w->has_remains = !erase_remains(w->db);
         (void)pthread_mutex_lock(&w->mutex);
-        w->wanted = 1;
-        wait_for_work(w);
-        gather(w);
-        batch = queue_take(&w->waiting);
-        is_over = w->stopping;
-        (void)pthread_mutex_unlock(&w->mutex);
+        w->turn = false;
+        if (is_over)
+            break;
     }
+    (void)pthread_mutex_unlock(&w->mutex);
     return batch;
 }
 
@@ -268,18 +324,39 @@ static size_t note(struct wcow_writer *w, size_t n)
     return waiting;
 }
 
+static void give_turn(struct wcow_writer *w)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    w->turn = false;
+    bool wake = w->waiting.first || w->stopping || w->has_remains;
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (wake)
+        (void)pthread_cond_signal(&w->wake);
+}
+
 /* On this thread where it has nothing better to do: a switch to another costs as much as a few
  * answers. */
 static void answer(struct wcow_writer *w, const struct queue *batch, size_t n_waiting)
 {
     if (n_waiting == 0 || !w->has_answerer) {
-        answer_all(batch->first);
+        finish_all(answer_all(batch->first).first);
         return;
     }
     (void)pthread_mutex_lock(&w->answers_mutex);
     queue_add(&w->answers, batch->first, batch->last, batch->n);
     (void)pthread_mutex_unlock(&w->answers_mutex);
     (void)pthread_cond_signal(&w->answers_wake);
+}
+
+/* With the turn. @return how many came meanwhile */
+static size_t run(struct wcow_writer *w, const struct queue *batch)
+{
+    uint64_t begin_ns = now_ns();
+    run_batch(w, batch->first);
+    w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
+    size_t n_waiting = note(w, batch->n);
+    w->expected = batch->n + n_waiting;
+    return n_waiting;
 }
 
 static void *write_loop(void *arg)
@@ -289,14 +366,52 @@ static void *write_loop(void *arg)
         struct queue batch = take_waiting(w);
         if (!batch.first)
             return NULL;
-        uint64_t begin_ns = now_ns();
-        run_batch(w, batch.first);
-        w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
-        size_t n_waiting = note(w, batch.n);
-        w->expected = batch.n + n_waiting;
-        answer(w, &batch, n_waiting);
+        answer(w, &batch, run(w, &batch));
         wcow_wal_tend(&w->wal);
+        give_turn(w);
     }
+}
+
+/* ---- rounds ---- */
+
+void wcow_writer_begin_round(struct wcow_writer *w)
+{
+    this_round.writer = w;
+}
+
+/* The only op that waits, with the turn; or nothing. A log that wants care is the thread's. */
+static struct queue take_lone(struct wcow_writer *w, bool alone)
+{
+    struct queue lone = {0};
+    (void)pthread_mutex_lock(&w->mutex);
+    bool wake = w->waiting.n >= w->wanted && w->waiting.first;
+    if (alone && !w->turn && !w->stopping && w->waiting.n == 1 && w->expected <= 1 &&
+        w->took_ns < IN_PLACE_NS && !w->has_remains && !wcow_wal_is_due(&w->wal)) {
+        lone = queue_take(&w->waiting);
+        w->turn = true;
+        wake = false;
+    }
+    (void)pthread_mutex_unlock(&w->mutex);
+    if (wake)
+        (void)pthread_cond_signal(&w->wake);
+    return lone;
+}
+
+void wcow_writer_end_round(struct wcow_writer *w, bool alone)
+{
+    this_round.writer = NULL;
+    struct queue lone = take_lone(w, alone);
+    if (!lone.first)
+        return;
+    (void)run(w, &lone);
+    this_round.rest = answer_all(lone.first);
+    give_turn(w);
+}
+
+void wcow_writer_after_round(struct wcow_writer *w)
+{
+    (void)w;
+    finish_all(queue_take(&this_round.rest).first);
 }
 
 void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op)
@@ -304,7 +419,7 @@ void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op)
     op->next = NULL;
     (void)pthread_mutex_lock(&w->mutex);
     queue_add(&w->waiting, op, op, 1);
-    bool wake = w->waiting.n == w->wanted;
+    bool wake = w->waiting.n >= w->wanted && this_round.writer != w;
     (void)pthread_mutex_unlock(&w->mutex);
     if (wake)
         (void)pthread_cond_signal(&w->wake);

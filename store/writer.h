@@ -13,6 +13,13 @@ struct wcow_writer;
 WCOW_NODISCARD int wcow_writer_new(struct wcow_db **db, const char *db_path,
                                    struct wcow_writer **ret, struct wcow_error *err);
 void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op);
+/** Between the two, what this thread submits waits for the end. */
+void wcow_writer_begin_round(struct wcow_writer *w);
+/** Goes on with what was submitted: on the writer's thread, or here and now where @p alone and
+ *  nothing else waits. */
+void wcow_writer_end_round(struct wcow_writer *w, bool alone);
+/** What the round's answers need not wait for. */
+void wcow_writer_after_round(struct wcow_writer *w);
 struct wcow_store_stats wcow_writer_stats(struct wcow_writer *w);
 /** Answers what was submitted and ends the threads; the connection stays open. NULL allowed. */
 void wcow_writer_stop(struct wcow_writer *w);

@@ -148,7 +148,7 @@ static int commit_on(const char *name, const char *key, const char *parent)
 {
     begin();
     const struct wcow_commit_request request = {.key = key, .name = name, .parent = parent};
-    wcow_snapshotter_commit(f.s, &request, on_change, &last);
+    assert_true(wcow_snapshotter_commit(f.s, &request, true, on_change, &last));
     return wait_answer();
 }
 

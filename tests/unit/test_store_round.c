@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rounds: what one thread submits at once shares a transaction, and a lone op runs where it came.
+ */
+#include "wcow_test.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run_command.h"
+#include "store/snapshots.h"
+
+static char root[] = "/tmp/wcow-store-XXXXXX";
+static struct wcow_store *store;
+
+static int setup(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    (void)snprintf(root, sizeof(root), "/tmp/wcow-store-XXXXXX");
+    return mkdtemp(root) && wcow_store_open(root, &store, &err) == WCOW_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    wcow_store_close(store);
+    return remove_all(root);
+}
+
+struct request {
+    struct wcow_store_op op;
+    char key[32];
+    bool fails;
+    pthread_mutex_t mutex; /* the rest */
+    pthread_cond_t changed;
+    bool done;
+    bool after;
+    int code;
+    pthread_t ran_on;
+};
+
+static int run(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    struct request *q = arg;
+    wcow_autorow row = {0};
+    const struct wcow_snapshots_new snap = {.key = q->key, .kind = WCOW_KIND_ACTIVE};
+    (void)pthread_mutex_lock(&q->mutex);
+    q->ran_on = pthread_self();
+    (void)pthread_mutex_unlock(&q->mutex);
+    int r = wcow_snapshots_create(db, &snap, &row, err);
+    return r == WCOW_OK && q->fails ? WCOW_FAIL(err, WCOW_E_LIMIT, "it was to fail") : r;
+}
+
+static void set(struct request *q, bool *what)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    *what = true;
+    (void)pthread_cond_broadcast(&q->changed);
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+static void on_done(void *arg, int code, const struct wcow_error *err)
+{
+    (void)err;
+    struct request *q = arg;
+    q->code = code;
+    set(q, &q->done);
+}
+
+static void on_after(void *arg)
+{
+    struct request *q = arg;
+    set(q, &q->after);
+}
+
+static bool is(struct request *q, const bool *what)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    bool value = *what;
+    (void)pthread_mutex_unlock(&q->mutex);
+    return value;
+}
+
+static void wait_for(struct request *q, const bool *what)
+{
+    (void)pthread_mutex_lock(&q->mutex);
+    while (!*what)
+        (void)pthread_cond_wait(&q->changed, &q->mutex);
+    (void)pthread_mutex_unlock(&q->mutex);
+}
+
+static void submit(struct request *q, const char *key)
+{
+    *q = (struct request){.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    (void)snprintf(q->key, sizeof(q->key), "%s", key);
+    q->op = (struct wcow_store_op){.run = run, .done = on_done, .after = on_after, .arg = q};
+    wcow_store_submit(store, &q->op);
+}
+
+static int look(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    wcow_autorow row = {0};
+    return wcow_snapshots_find(db, arg, false, &row, err);
+}
+
+static void a_lone_op_runs_where_it_came_and_is_answered_at_once(void **state)
+{
+    (void)state;
+    struct request q;
+    wcow_store_begin_round(store);
+    submit(&q, "lone");
+    assert_false(is(&q, &q.done));
+    wcow_store_end_round(store, true);
+    assert_true(is(&q, &q.done));
+    assert_int_equal(q.code, WCOW_OK);
+    assert_true(pthread_equal(q.ran_on, pthread_self()));
+    assert_false(is(&q, &q.after));
+    wcow_store_after_round(store);
+    assert_true(is(&q, &q.after));
+    assert_ok(wcow_store_read(store, look, q.key, &err));
+}
+
+static void a_lone_op_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    struct request q;
+    wcow_store_begin_round(store);
+    submit(&q, "fails");
+    q.fails = true;
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    assert_int_equal(q.code, WCOW_E_LIMIT);
+    assert_fails(wcow_store_read(store, look, q.key, &err), WCOW_E_NOT_FOUND);
+    wcow_store_begin_round(store);
+    submit(&q, "fails");
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    assert_int_equal(q.code, WCOW_OK);
+}
+
+static void ops_of_a_round_share_a_transaction(void **state)
+{
+    (void)state;
+    static struct request q[20];
+    char key[32];
+    struct wcow_store_stats before = wcow_store_stats(store);
+    wcow_store_begin_round(store);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof(key), "%d", i);
+        submit(&q[i], key);
+    }
+    wcow_store_end_round(store, false);
+    wcow_store_after_round(store);
+    for (int i = 0; i < 20; i++) {
+        wait_for(&q[i], &q[i].after);
+        assert_int_equal(q[i].code, WCOW_OK);
+        assert_false(pthread_equal(q[i].ran_on, pthread_self()));
+    }
+    struct wcow_store_stats stats = wcow_store_stats(store);
+    assert_int_equal(stats.operations - before.operations, 20);
+    /* One, unless the writer was looking for work just then. */
+    assert_true(stats.transactions - before.transactions <= 3);
+}
+
+static void a_lone_op_among_others_goes_to_the_writer(void **state)
+{
+    (void)state;
+    struct request q;
+    wcow_store_begin_round(store);
+    submit(&q, "k");
+    wcow_store_end_round(store, false);
+    wait_for(&q, &q.after);
+    assert_false(pthread_equal(q.ran_on, pthread_self()));
+}
+
+static void an_empty_round_is_nothing(void **state)
+{
+    (void)state;
+    struct wcow_store_stats before = wcow_store_stats(store);
+    wcow_store_begin_round(store);
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    assert_int_equal(wcow_store_stats(store).transactions, before.transactions);
+}
+
+/* Rounds of one thread against writes of others: each op once, and the log tended meanwhile. */
+enum { WRITERS = 3, WRITES = 300 };
+
+static void *write_many(void *arg)
+{
+    struct request q;
+    char key[32];
+    for (int i = 0; i < WRITES; i++) {
+        (void)snprintf(key, sizeof(key), "%s-%d", (const char *)arg, i);
+        submit(&q, key);
+        wait_for(&q, &q.after);
+        if (q.code != WCOW_OK)
+            return arg;
+    }
+    return NULL;
+}
+
+static void rounds_and_other_writers_take_turns(void **state)
+{
+    (void)state;
+    static char names[WRITERS][2] = {"a", "b", "c"};
+    pthread_t threads[WRITERS];
+    for (int i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, names[i]), 0);
+    struct request q;
+    char key[32];
+    for (int i = 0; i < WRITES; i++) {
+        (void)snprintf(key, sizeof(key), "round-%d", i);
+        wcow_store_begin_round(store);
+        submit(&q, key);
+        wcow_store_end_round(store, true);
+        wcow_store_after_round(store);
+        wait_for(&q, &q.after);
+        assert_int_equal(q.code, WCOW_OK);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_int_equal(wcow_store_stats(store).operations, (WRITERS + 1) * WRITES);
+}
+
+#define IN_STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_STORE(a_lone_op_runs_where_it_came_and_is_answered_at_once),
+        IN_STORE(a_lone_op_that_fails_leaves_nothing),
+        IN_STORE(ops_of_a_round_share_a_transaction),
+        IN_STORE(a_lone_op_among_others_goes_to_the_writer),
+        IN_STORE(an_empty_round_is_nothing),
+        IN_STORE(rounds_and_other_writers_take_turns),
+    };
+    return cmocka_run_group_tests_name("store/round", tests, NULL, NULL);
+}
