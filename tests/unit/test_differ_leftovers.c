@@ -86,13 +86,17 @@ static void what_is_no_note_goes_unseen(void **state)
     static const struct {
         const char *bytes;
         size_t len;
-    } cases[] = {{"", 0},
-                 {"wcow-ingest-1", 14},
-                 {"wcow-ingest-1\0default\0ref\0lease", 33},
-                 {"wcow-ingest-1\0\0ref\0", 21},
-                 {"wcow-ingest-1\0default\0\0", 25},
-                 {"wcow-ingest-1\0default\0ref\0\0more", 33},
-                 {"other\0default\0ref\0", 20}};
+    } cases[] = {
+#define BYTES(text) {text, sizeof(text) - 1}
+        BYTES(""),
+        BYTES("wcow-ingest-1\0"),
+        BYTES("wcow-ingest-1\0default\0ref\0lease"),
+        BYTES("wcow-ingest-1\0\0ref\0\0"),
+        BYTES("wcow-ingest-1\0default\0\0\0"),
+        BYTES("wcow-ingest-1\0default\0ref\0\0more"),
+        BYTES("other\0default\0ref\0\0"),
+#undef BYTES
+    };
     char *folder = new_folder();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct seen seen = {0};
