@@ -12,9 +12,11 @@
 enum { WCOW_WINE_DELTAS = 5 };
 
 /** What the layers say, into Wine's registry: the base's PATH, version, App Paths and Uninstall;
- *  all of the deltas; the user's NTUSER.DAT. */
+ *  all of the deltas; the user's NTUSER.DAT.
+ *  @param cache a folder that keeps what was read of a base */
 WCOW_NODISCARD int wcow_wine_hives_read(const struct wcow_execution *execution, const char *user,
-                                        struct wcow_reg *const registry[3], struct wcow_error *err);
+                                        const char *cache, struct wcow_reg *const registry[3],
+                                        struct wcow_error *err);
 
 /** What a command changed. Zero-initialise. */
 struct wcow_wine_changes {
@@ -38,6 +40,9 @@ void wcow_wine_changes_done(struct wcow_wine_changes *changes);
 /** A hive of the layers by its path, from the nearest layer that has it: 1 and *ret_fd, or 0. */
 WCOW_NODISCARD int wcow_wine_open_hive(const struct wcow_layer_chain *below, const char *path,
                                        int *ret_fd, struct wcow_error *err);
+/** A key of a hive, with all below it or its values alone, into a registry as @p to. */
+WCOW_NODISCARD int wcow_wine_load_part(int fd, const char *key, const char *to, bool values_only,
+                                       struct wcow_reg *into, struct wcow_error *err);
 /** All of an ordinary hive into a registry. */
 WCOW_NODISCARD int wcow_wine_load_hive(int fd, struct wcow_reg *into, struct wcow_error *err);
 

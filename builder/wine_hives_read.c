@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/beneath.h"
+#include "builder/wine_base.h"
 #include "builder/wine_hives.h"
 #include "layer/hive_walk.h"
 #include "layer/names.h"
 #include "layer/utf16.h"
 
 #define CONTROL_SET "ControlSet001"
-#define ENVIRONMENT "Control\\Session Manager\\Environment"
 
 /* Keys of a hive on their way into a registry. */
 struct filling {
@@ -84,6 +84,13 @@ static int fill(struct filling *f, int fd, const char *top, struct wcow_error *e
     return r < 0 ? r : WCOW_OK;
 }
 
+int wcow_wine_load_part(int fd, const char *key, const char *to, bool values_only,
+                        struct wcow_reg *into, struct wcow_error *err)
+{
+    struct filling f = {.into = into, .below = to, .values_only = values_only};
+    return fill(&f, fd, key, err);
+}
+
 int wcow_wine_load_hive(int fd, struct wcow_reg *into, struct wcow_error *err)
 {
     struct filling f = {.into = into, .below = ""};
@@ -118,23 +125,6 @@ int wcow_wine_open_hive(const struct wcow_layer_chain *below, const char *path, 
 
 /* ---- the base ---- */
 
-/* Parts of the base's own registry that a command may look at. All of SOFTWARE would cost seconds,
- * and put Windows' classes in the place of Wine's. */
-static const struct {
-    const char *hive;
-    const char *key;
-    const char *to;
-    bool values_only;
-} parts[] = {
-    {"SYSTEM", CONTROL_SET "\\" ENVIRONMENT, NULL, true}, /* see control_set() */
-    {"SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion",
-     "Software\\Microsoft\\Windows NT\\CurrentVersion", true},
-    {"SOFTWARE", "Microsoft\\Windows\\CurrentVersion\\App Paths",
-     "Software\\Microsoft\\Windows\\CurrentVersion\\App Paths", false},
-    {"SOFTWARE", "Microsoft\\Windows\\CurrentVersion\\Uninstall",
-     "Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall", false},
-};
-
 /* Wine 8 keeps as CurrentControlSet what Windows keeps as ControlSet001; to Wine 10, as to Windows,
  * the former is a link to the latter. */
 static int control_set(struct wcow_reg *machine, const char **ret, struct wcow_error *err)
@@ -144,27 +134,6 @@ static int control_set(struct wcow_reg *machine, const char **ret, struct wcow_e
     if (r >= 0)
         *ret = r > 0 && key->is_link ? CONTROL_SET : "CurrentControlSet";
     return r < 0 ? r : WCOW_OK;
-}
-
-static int read_base(const struct wcow_layer_chain *below, const char *set, struct wcow_reg *into,
-                     struct wcow_error *err)
-{
-    char environment[96];
-    (void)snprintf(environment, sizeof(environment), "System\\%s\\" ENVIRONMENT, set);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        char path[96];
-        wcow_autoclose int fd = -1;
-        (void)snprintf(path, sizeof(path), "Files/Windows/System32/config/%s", parts[i].hive);
-        int r = wcow_wine_open_hive(below, path, &fd, err);
-        struct filling f = {.into = into,
-                            .below = parts[i].to ? parts[i].to : environment,
-                            .values_only = parts[i].values_only};
-        if (r > 0)
-            r = fill(&f, fd, parts[i].key, err);
-        if (r < 0)
-            return wcow_error_wrap(r, err, "the base's registry, %s", path);
-    }
-    return WCOW_OK;
 }
 
 static int set_text(struct wcow_reg_key *key, const char *name, const char *text, size_t len,
@@ -239,7 +208,7 @@ static int read_delta(const struct wcow_layer_chain *below, size_t layer, size_t
     return r < 0 ? wcow_error_wrap(r, err, "%s of a layer", path) : WCOW_OK;
 }
 
-int wcow_wine_hives_read(const struct wcow_execution *x, const char *user,
+int wcow_wine_hives_read(const struct wcow_execution *x, const char *user, const char *cache,
                          struct wcow_reg *const registry[3], struct wcow_error *err)
 {
     char path[256];
@@ -247,7 +216,7 @@ int wcow_wine_hives_read(const struct wcow_execution *x, const char *user,
     const char *set = NULL;
     int r = control_set(registry[0], &set, err);
     if (r == WCOW_OK)
-        r = read_base(x->below, set, registry[0], err);
+        r = wcow_wine_base_read(x, set, cache, registry[0], err);
     if (r == WCOW_OK)
         r = set_version(registry[0], x->os_version, err);
     for (size_t i = x->below->n; r == WCOW_OK && i > 0; i--) {

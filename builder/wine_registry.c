@@ -95,8 +95,13 @@ int wcow_wine_registry_begin(const struct wcow_wine_run *run,
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < WCOW_WINE_REG_FILES; i++)
         r = load(ret, i, err);
+    wcow_autofree char *cache = NULL;
+    if (r == WCOW_OK && asprintf(&cache, "%s/cased", run->template->folder) < 0) {
+        cache = NULL;
+        r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    }
     if (r == WCOW_OK)
-        r = wcow_wine_hives_read(execution, user, ret->before, err);
+        r = wcow_wine_hives_read(execution, user, cache, ret->before, err);
     for (size_t i = 0; r == WCOW_OK && i < WCOW_WINE_REG_FILES; i++)
         r = store(ret, i, err);
     return r < 0

@@ -197,7 +197,7 @@ static int make_cased(const struct wcow_wine_template *t, const char *name,
                       const struct wcow_chain *chain, struct wcow_error *err)
 {
     char tmp[128];
-    (void)snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
+    (void)snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)gettid()); /* stages run side by side */
     wcow_autoclose int folder = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     wcow_autoclose int from = openat(folder, "windows", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     wcow_autoclose int cased = openat(folder, "cased", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

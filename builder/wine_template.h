@@ -7,6 +7,7 @@
  *    bin/               wcow-wine-init and wcow-launch.exe
  *    windows/           Wine's C:\Windows as it names things
  *    cased/ID/          the same files under the names that one base image gives them
+ *    cased/ID.reg       what of that base's registry a command sees (wine_base.h)
  *    prefix/            the registry as it stands after a command that does nothing
  *    runs/              one folder for each RUN under way */
 #ifndef WCOW_BUILDER_WINE_TEMPLATE_H

@@ -151,6 +151,8 @@ hive_of -3 "Files/Users/$user/NTUSER.DAT"
 equal "HKCU is in NTUSER.DAT" "$(hivexget "$PARTS/hive" 'Software\Mine' N | tr -d '\n')" 5
 equal "nothing of Wine's is in the deltas" "$(layer -3 | tar -xOf - --wildcards 'Hives/*' 2>/dev/null | tr -d '\0' | grep -aic 'wine' || :)" 0
 
+equal "what was read of the base's registry is kept" "$(find "$WCOWD_ROOT/executors/wine/cased" -name '*.reg' | wc -l)" 1
+
 # ---- mounts ----
 printf sesame >"$PARTS/secret"
 dockerfile <<'DOCKERFILE'
