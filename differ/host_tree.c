@@ -19,7 +19,7 @@
 enum {
     SHORT_KEEP = 200, /* of a component that is longer than the host takes */
     SHORT_DIGITS = 32,
-    MAX_OPEN_DIRS = 192, /* well below the usual limit of 1,024 descriptors */
+    MAX_OPEN_DIRS = 128, /* well below the usual limit of 1,024 descriptors */
     HOST_NAME_MAX_BYTES = 255,
     DIR_MODE = 0755,
     FILE_MODE = 0644,

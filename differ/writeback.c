@@ -12,13 +12,9 @@
 #include "base/beneath.h"
 
 enum {
-    N_SLOTS = 64,               /* descriptors that are open at once */
+    N_SLOTS = 128, /* descriptors that are open at once */
+    HANDFUL = 8,
     START_AT_BYTES = 32 * 1024, /* smaller files are better written together, by the sync */
-};
-
-struct slot {
-    int fd;
-    uint64_t size_bytes;
 };
 
 struct wcow_writeback {
@@ -26,20 +22,24 @@ struct wcow_writeback {
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t given;
-    pthread_cond_t taken;
     uint64_t n_given;
     uint64_t n_taken;
     bool ended;
-    int sys_errno; /* of the first failure */
-    struct slot slots[N_SLOTS];
+    int sys_errno;   /* of the thread's first failure */
+    int giver_errno; /* of the giver's own */
+    int slots[N_SLOTS];
 };
 
-static int send_off(const struct slot *slot)
+static int close_file(int fd)
+{
+    return close(fd) < 0 && errno != EINTR ? errno : 0;
+}
+
+static int send_off(int fd)
 {
     /* A file system that cannot is no error: the sync will do it all. */
-    if (slot->size_bytes >= START_AT_BYTES)
-        (void)sync_file_range(slot->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    return close(slot->fd) < 0 && errno != EINTR ? errno : 0;
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    return close_file(fd);
 }
 
 /* Takes all that waits at once, so that the giver is not held up by the lock. */
@@ -57,13 +57,12 @@ static void *run(void *arg)
         pthread_mutex_unlock(&w->lock);
         int sys_errno = 0;
         for (uint64_t i = from; i < to; i++) {
-            int e = send_off(&w->slots[i % N_SLOTS]);
+            int e = send_off(w->slots[i % N_SLOTS]);
             sys_errno = sys_errno ? sys_errno : e;
         }
         pthread_mutex_lock(&w->lock);
         w->n_taken = to;
         w->sys_errno = w->sys_errno ? w->sys_errno : sys_errno;
-        pthread_cond_signal(&w->taken);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -76,7 +75,6 @@ int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for unpacking");
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->given, NULL);
-    (void)pthread_cond_init(&w->taken, NULL);
     w->running = pthread_create(&w->thread, NULL, run, w) == 0;
     if (!w->running) {
         wcow_writeback_free(w);
@@ -86,16 +84,27 @@ int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err)
     return WCOW_OK;
 }
 
-void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes)
+/* A place in the queue; none where the disk cannot keep up. */
+static bool queue(struct wcow_writeback *w, int fd)
 {
     pthread_mutex_lock(&w->lock);
-    while (w->n_given - w->n_taken == N_SLOTS)
-        pthread_cond_wait(&w->taken, &w->lock);
-    w->slots[w->n_given % N_SLOTS] = (struct slot){.fd = fd, .size_bytes = size_bytes};
-    /* The thread is woken for a handful, not for each: a wake-up costs more than a close. */
-    if (++w->n_given - w->n_taken == N_SLOTS / 4)
-        pthread_cond_signal(&w->given);
+    bool has_room = w->n_given - w->n_taken < N_SLOTS;
+    if (has_room) {
+        w->slots[w->n_given % N_SLOTS] = fd;
+        /* The thread is woken for a handful, not for each: a wake-up costs more than a close. */
+        if (++w->n_given - w->n_taken == HANDFUL)
+            pthread_cond_signal(&w->given);
+    }
     pthread_mutex_unlock(&w->lock);
+    return has_room;
+}
+
+void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes)
+{
+    if (size_bytes >= START_AT_BYTES && queue(w, fd))
+        return;
+    int sys_errno = close_file(fd);
+    w->giver_errno = w->giver_errno ? w->giver_errno : sys_errno;
 }
 
 static void end(struct wcow_writeback *w)
@@ -113,9 +122,9 @@ static void end(struct wcow_writeback *w)
 int wcow_writeback_finish(struct wcow_writeback *w, struct wcow_error *err)
 {
     end(w);
-    if (!w->sys_errno)
+    errno = w->sys_errno ? w->sys_errno : w->giver_errno;
+    if (!errno)
         return WCOW_OK;
-    errno = w->sys_errno;
     return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "close a file of the layer");
 }
 
@@ -125,7 +134,6 @@ void wcow_writeback_free(struct wcow_writeback *w)
         return;
     end(w);
     (void)pthread_cond_destroy(&w->given);
-    (void)pthread_cond_destroy(&w->taken);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
 }

@@ -14,7 +14,8 @@
 struct wcow_writeback;
 
 WCOW_NODISCARD int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err);
-/** Give away @p fd, to which @p size_bytes were written. Waits where many are on their way. */
+/** Give away @p fd, to which @p size_bytes were written. Never waits: where many are on their way
+ * the file is closed without, and left to the sync. */
 void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes);
 /** Wait until all are closed. What went wrong with the first that did is the error. */
 WCOW_NODISCARD int wcow_writeback_finish(struct wcow_writeback *w, struct wcow_error *err);
