@@ -304,74 +304,78 @@ static const char epilogue[] =
     "  wcow build --output type=oci,dest=app.tar .\n"
     "  wcow build --check .";
 
+/* What the options are read into: there is one command line. */
+static struct arguments given;
+
+static const struct wcow_option options[] = {
+    {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &given.build.address},
+    {0, "annotation", "[LEVEL:]KEY=VALUE", "Add an annotation to the image", WCOW_OPTION_LIST,
+     &given.annotations},
+    {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",
+     WCOW_OPTION_LIST, &given.attests},
+    {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &given.build_args},
+    {0, "build-context", "NAME=VALUE", "Folder, URL or docker-image://IMAGE for FROM and --from",
+     WCOW_OPTION_LIST, &given.build_contexts},
+    {0, "cache-from", "TYPE[,KEY=VALUE]", "Use the cache in a registry or folder", WCOW_OPTION_LIST,
+     &given.cache_from},
+    {0, "cache-to", "TYPE[,KEY=VALUE]", "Leave a cache in a registry, folder or the image",
+     WCOW_OPTION_LIST, &given.cache_to},
+    {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &given.call},
+    {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &given.check},
+    {'D', "debug", NULL, "Say where in wcow an error comes from", WCOW_OPTION_FLAG, &given.debug},
+    {0, "executor", "NAME", "What executes RUN: auto, none, wine, runhcs", WCOW_OPTION_STRING,
+     &given.build.executor},
+    {'f', "file", "PATH", "The Dockerfile; - for standard input", WCOW_OPTION_STRING,
+     &given.build.dockerfile},
+    {0, "hosts-dir", "DIR", "containerd's certs.d, for registries", WCOW_OPTION_STRING,
+     &given.build.hosts_dir},
+    {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING,
+     &given.build.iidfile},
+    {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &given.labels},
+    {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &given.load},
+    {0, "max-parallelism", "N", "Steps at work at once (default: as there are processors)",
+     WCOW_OPTION_STRING, &given.max_parallelism},
+    {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
+     &given.build.metadata_file},
+    {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &given.build.ns},
+    {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &given.build.no_cache},
+    {0, "no-cache-filter", "STAGE", "Make the layers of this stage anew", WCOW_OPTION_LIST,
+     &given.no_cache_filter},
+    {'o', "output", "type=TYPE[,KEY=VALUE]", "Where to: image, registry, oci, docker, local or tar",
+     WCOW_OPTION_LIST, &given.outputs},
+    {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG,
+     &given.build.plain_http},
+    {0, "platform", "PLATFORM[,PLATFORM]", "windows/amd64, windows(10.0.20348)/amd64",
+     WCOW_OPTION_LIST, &given.platforms},
+    {0, "progress", "TYPE", "auto, plain, tty, quiet or rawjson", WCOW_OPTION_STRING,
+     &given.progress},
+    {0, "provenance", "VALUE", "Shorthand for --attest=type=provenance: true, false, mode=max",
+     WCOW_OPTION_STRING, &given.provenance},
+    {0, "pull", NULL, "Look for newer base images", WCOW_OPTION_FLAG, &given.build.pull},
+    {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
+     &given.build.push},
+    {'q', "quiet", NULL, "Print only the image's digest", WCOW_OPTION_FLAG, &given.quiet},
+    {0, "run-timeout", "SECONDS", "End a RUN that takes longer", WCOW_OPTION_STRING,
+     &given.run_timeout},
+    {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &given.sbom},
+    {0, "secret", "id=ID[,src=FILE|,env=NAME]", "Give RUN a secret", WCOW_OPTION_LIST,
+     &given.secrets},
+    {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as", WCOW_OPTION_STRING,
+     &given.build.snapshotter},
+    {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &given.ssh},
+    {'t', "tag", "NAME[:TAG]", "Name the image; may be given many times", WCOW_OPTION_LIST,
+     &given.tags},
+    {0, "target", "STAGE", "Build this stage", WCOW_OPTION_STRING, &given.build.target},
+    {0},
+};
+
 int wcow_cli_build(int argc, char **argv)
 {
-    struct arguments a = {
-        .progress = environment("BUILDKIT_PROGRESS", "auto"),
-        .build = {.address = environment("CONTAINERD_ADDRESS", "/run/containerd/containerd.sock"),
-                  .ns = environment("CONTAINERD_NAMESPACE", "default"),
-                  .snapshotter = "wcow"}};
-    struct wcow_build_options *b = &a.build;
-    const struct wcow_option options[] = {
-        {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &b->address},
-        {0, "annotation", "[LEVEL:]KEY=VALUE", "Add an annotation to the image", WCOW_OPTION_LIST,
-         &a.annotations},
-        {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",
-         WCOW_OPTION_LIST, &a.attests},
-        {0, "build-arg", "NAME[=VALUE]", "Set an ARG", WCOW_OPTION_LIST, &a.build_args},
-        {0, "build-context", "NAME=VALUE",
-         "Folder, URL or docker-image://IMAGE for FROM and --from", WCOW_OPTION_LIST,
-         &a.build_contexts},
-        {0, "cache-from", "TYPE[,KEY=VALUE]", "Use the cache in a registry or folder",
-         WCOW_OPTION_LIST, &a.cache_from},
-        {0, "cache-to", "TYPE[,KEY=VALUE]", "Leave a cache in a registry, folder or the image",
-         WCOW_OPTION_LIST, &a.cache_to},
-        {0, "call", "METHOD", "build, check, outline, targets or ast", WCOW_OPTION_STRING, &a.call},
-        {0, "check", NULL, "Check the Dockerfile only", WCOW_OPTION_FLAG, &a.check},
-        {'D', "debug", NULL, "Say where in wcow an error comes from", WCOW_OPTION_FLAG, &a.debug},
-        {0, "executor", "NAME", "What executes RUN: auto, none, wine, runhcs", WCOW_OPTION_STRING,
-         &b->executor},
-        {'f', "file", "PATH", "The Dockerfile; - for standard input", WCOW_OPTION_STRING,
-         &b->dockerfile},
-        {0, "hosts-dir", "DIR", "containerd's certs.d, for registries", WCOW_OPTION_STRING,
-         &b->hosts_dir},
-        {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING, &b->iidfile},
-        {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &a.labels},
-        {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &a.load},
-        {0, "max-parallelism", "N", "Steps at work at once (default: as there are processors)",
-         WCOW_OPTION_STRING, &a.max_parallelism},
-        {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
-         &b->metadata_file},
-        {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &b->ns},
-        {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &b->no_cache},
-        {0, "no-cache-filter", "STAGE", "Make the layers of this stage anew", WCOW_OPTION_LIST,
-         &a.no_cache_filter},
-        {'o', "output", "type=TYPE[,KEY=VALUE]",
-         "Where to: image, registry, oci, docker, local or tar", WCOW_OPTION_LIST, &a.outputs},
-        {0, "plain-http", NULL, "Talk to registries without TLS", WCOW_OPTION_FLAG, &b->plain_http},
-        {0, "platform", "PLATFORM[,PLATFORM]", "windows/amd64, windows(10.0.20348)/amd64",
-         WCOW_OPTION_LIST, &a.platforms},
-        {0, "progress", "TYPE", "auto, plain, tty, quiet or rawjson", WCOW_OPTION_STRING,
-         &a.progress},
-        {0, "provenance", "VALUE", "Shorthand for --attest=type=provenance: true, false, mode=max",
-         WCOW_OPTION_STRING, &a.provenance},
-        {0, "pull", NULL, "Look for newer base images", WCOW_OPTION_FLAG, &b->pull},
-        {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
-         &b->push},
-        {'q', "quiet", NULL, "Print only the image's digest", WCOW_OPTION_FLAG, &a.quiet},
-        {0, "run-timeout", "SECONDS", "End a RUN that takes longer", WCOW_OPTION_STRING,
-         &a.run_timeout},
-        {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &a.sbom},
-        {0, "secret", "id=ID[,src=FILE|,env=NAME]", "Give RUN a secret", WCOW_OPTION_LIST,
-         &a.secrets},
-        {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as",
-         WCOW_OPTION_STRING, &b->snapshotter},
-        {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &a.ssh},
-        {'t', "tag", "NAME[:TAG]", "Name the image; may be given many times", WCOW_OPTION_LIST,
-         &a.tags},
-        {0, "target", "STAGE", "Build this stage", WCOW_OPTION_STRING, &b->target},
-        {0},
-    };
+    struct arguments *a = &given;
+    a->progress = environment("BUILDKIT_PROGRESS", "auto");
+    a->build.address = environment("CONTAINERD_ADDRESS", "/run/containerd/containerd.sock");
+    a->build.ns = environment("CONTAINERD_NAMESPACE", "default");
+    a->build.snapshotter = "wcow";
     const struct wcow_command command = {.name = "wcow build",
                                          .usage = "[OPTIONS] PATH|URL|-",
                                          .summary = "Build a Windows image from a Dockerfile.",
@@ -383,8 +387,8 @@ int wcow_cli_build(int argc, char **argv)
     int code = WCOW_EXIT_OK;
     switch (wcow_options_parse(&command, argc, argv, &operand)) {
     case WCOW_PARSE_RUN:
-        b->context = argv[operand];
-        code = run(&a);
+        a->build.context = argv[operand];
+        code = run(a);
         break;
     case WCOW_PARSE_DONE:
         break;
@@ -392,6 +396,6 @@ int wcow_cli_build(int argc, char **argv)
         code = WCOW_EXIT_USAGE;
         break;
     }
-    done(&a);
+    done(a);
     return code;
 }

@@ -89,7 +89,7 @@ int wcow_package_url(const struct wcow_reference *ref, const struct wcow_platfor
         r = wcow_buf_add_str(out, "?", err);
     if (r == WCOW_OK)
         r = wcow_buf_add_str(out, "platform=", err);
-    return r < 0 ? r : add_escaped((const char *)text.data, "", out, err);
+    return r < 0 || !text.data ? r : add_escaped((const char *)text.data, "", out, err);
 }
 
 /* ---- JSON ---- */
