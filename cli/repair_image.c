@@ -84,7 +84,9 @@ static int open_in_containerd(struct job *j, struct wcow_error *err)
         r = wcow_backend_new(&options, &j->backend, err);
     if (r == WCOW_OK)
         r = wcow_image_find(j->backend, j->q->input, &platform, &local, err);
-    return r < 0 ? r : wcow_image_source_of(j->backend, &local, &j->image, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "\"%s\" is no file, and as an image", j->q->input);
+    return wcow_image_source_of(j->backend, &local, &j->image, err);
 }
 
 static int open_input(struct job *j, struct wcow_error *err)
