@@ -64,6 +64,7 @@ void wcow_call_reset(struct wcow_rpc_call *call)
     call->header_bytes = 0;
     call->path = NULL;
     call->request = NULL;
+    call->on_worker = false;
     call->deadline_ns = 0;
     call->half_closed = call->begun = call->counted = call->over = false;
     call->responded = call->ended = false;
@@ -243,7 +244,7 @@ static int wait_for_room(struct wcow_rpc_call *call, struct wcow_error *err)
     until.tv_sec += SEND_WAIT_S;
     int e = 0;
     while (call->n_out >= MAX_WAITING_MESSAGES && !atomic_load(&call->cancelled) && e == 0 &&
-           call->method->def.where == WCOW_RPC_WORKER)
+           call->on_worker)
         e = pthread_cond_timedwait(&call->drained, &call->lock, &until);
     if (atomic_load(&call->cancelled))
         return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller went away");

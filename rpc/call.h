@@ -58,6 +58,7 @@ struct wcow_rpc_call {
     struct wcow_rpc_arena *arena; /**< &arena_memory, reachable through a const call */
     struct wcow_pool_job job;
     wcow_rpc_handler go_on;
+    bool on_worker; /**< where it may wait */
     char id[20];
 
     /* the loop's thread only, until the handler has the call */

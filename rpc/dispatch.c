@@ -91,6 +91,7 @@ static void go_on_job(struct wcow_pool_job *job)
 void wcow_rpc_call_go_on(struct wcow_rpc_call *call, wcow_rpc_handler handler)
 {
     call->go_on = handler;
+    call->on_worker = true;
     call->job.run = go_on_job;
     wcow_pool_push(call->server->pool, &call->job);
 }
@@ -108,6 +109,7 @@ void wcow_server_dispatch(struct wcow_rpc_server *server, struct wcow_rpc_call *
     } else if (call->method->def.where == WCOW_RPC_INLINE) {
         handle(call);
     } else {
+        call->on_worker = true;
         call->job.run = handle_job;
         wcow_pool_push(server->pool, &call->job);
     }

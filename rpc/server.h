@@ -51,7 +51,7 @@ const char *wcow_rpc_call_method(const struct wcow_rpc_call *call);
 const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
 
 /** Add a message to a server-streaming reply (queued, sent in order). Where many wait because the
- *  caller does not read, a WCOW_RPC_WORKER method waits here: WCOW_E_DEADLINE after 30 s,
+ *  caller does not read, who runs on the worker pool waits here: WCOW_E_DEADLINE after 30 s,
  *  WCOW_E_CANCELLED when the caller goes away. */
 WCOW_NODISCARD int wcow_rpc_call_send(struct wcow_rpc_call *call, const ProtobufCMessage *message,
                                       struct wcow_error *err);

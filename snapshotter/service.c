@@ -305,23 +305,37 @@ static int list_add(void *arg, struct wcow_row *row, struct wcow_error *err)
     return list->n == INFOS_A_MESSAGE ? list_send(list, err) : WCOW_OK;
 }
 
-static void handle_list(struct wcow_rpc_call *call, void *ctx)
+/* @return 0 where there are too many to list without blocking: nothing was said yet */
+static int list(struct wcow_rpc_call *call, void *ctx, size_t max_rows)
 {
     const PB(ListSnapshotsRequest) *request = (const void *)wcow_rpc_call_request(call);
     struct wcow_error err = {0};
     struct list *list = calloc(1, sizeof(*list));
     if (!list) {
         finish_no_memory(call);
-        return;
+        return 1;
     }
     list->call = call;
-    int code = wcow_snapshotter_walk(ctx, (const char *const *)request->filters, request->n_filters,
-                                     list_add, list, &err);
-    if (code == WCOW_OK)
-        code = list_send(list, &err);
+    int r = wcow_snapshotter_walk(ctx, (const char *const *)request->filters, request->n_filters,
+                                  max_rows, list_add, list, &err);
+    int code = r > 0 ? list_send(list, &err) : r;
     list_clear(list);
     free(list);
-    wcow_rpc_call_finish(call, NULL, code, &err);
+    if (r != 0)
+        wcow_rpc_call_finish(call, NULL, code, &err);
+    return r != 0;
+}
+
+static void list_all(struct wcow_rpc_call *call, void *ctx)
+{
+    (void)list(call, ctx, 0);
+}
+
+/* What fits into one message is listed at once. */
+static void handle_list(struct wcow_rpc_call *call, void *ctx)
+{
+    if (!list(call, ctx, INFOS_A_MESSAGE - 1))
+        wcow_rpc_call_go_on(call, list_all);
 }
 
 static void handle_usage(struct wcow_rpc_call *call, void *ctx)
@@ -350,7 +364,7 @@ void wcow_snapshotter_methods(struct wcow_snapshotter *s,
         {PATH("Remove"), TYPE(remove_snapshot_request), WCOW_RPC_INLINE, handle_remove, s},
         {PATH("Stat"), TYPE(stat_snapshot_request), WCOW_RPC_INLINE, handle_stat, s},
         {PATH("Update"), TYPE(update_snapshot_request), WCOW_RPC_INLINE, handle_update, s},
-        {PATH("List"), TYPE(list_snapshots_request), WCOW_RPC_WORKER, handle_list, s},
+        {PATH("List"), TYPE(list_snapshots_request), WCOW_RPC_INLINE, handle_list, s},
         {PATH("Usage"), TYPE(usage_request), WCOW_RPC_WORKER, handle_usage, s},
         {PATH("Cleanup"), TYPE(cleanup_request), WCOW_RPC_WORKER, handle_cleanup, s},
     };

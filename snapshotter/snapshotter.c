@@ -123,6 +123,8 @@ int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char *key, uint64_t
 
 struct matching {
     const struct wcow_filter *filter;
+    size_t max_rows;
+    size_t n_rows;
     wcow_snapshots_fn fn;
     void *arg;
 };
@@ -168,7 +170,9 @@ static int row_field(const void *object, const char *const *path, size_t n_path,
 
 static int pass_matching(void *arg, struct wcow_row *row, struct wcow_error *err)
 {
-    const struct matching *m = arg;
+    struct matching *m = arg;
+    if (m->max_rows && ++m->n_rows > m->max_rows)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %zu snapshots", m->max_rows);
     return wcow_filter_match(m->filter, row_field, row) ? m->fn(m->arg, row, err) : WCOW_OK;
 }
 
@@ -178,14 +182,17 @@ static int walk_rows(struct wcow_db *db, void *arg, struct wcow_error *err)
 }
 
 int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters, size_t n_filters,
-                          wcow_snapshots_fn fn, void *arg, struct wcow_error *err)
+                          size_t max_rows, wcow_snapshots_fn fn, void *arg, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
     int r = wcow_filter_parse(filters, n_filters, &filter, err);
     if (r < 0)
         return r;
-    struct matching m = {.filter = filter, .fn = fn, .arg = arg};
-    return wcow_store_read(s->store, walk_rows, &m, err);
+    struct matching m = {.filter = filter, .max_rows = max_rows, .fn = fn, .arg = arg};
+    r = wcow_store_read(s->store, walk_rows, &m, err);
+    if (max_rows && m.n_rows > max_rows)
+        return 0;
+    return r < 0 ? r : 1;
 }
 
 int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err)

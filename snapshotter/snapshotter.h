@@ -85,10 +85,11 @@ WCOW_NODISCARD int wcow_snapshotter_mounts(struct wcow_snapshotter *s, const cha
 WCOW_NODISCARD int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char *key,
                                           uint64_t *ret_size_bytes, uint64_t *ret_inodes,
                                           struct wcow_error *err);
-/** Each snapshot that matches any of containerd's @p filters (none: all). Blocks. */
+/** Each snapshot that matches any of containerd's @p filters (none: all). Blocks, unless
+ *  @p max_rows (0: none) are all it looks at: 0 where there were more, else 1. */
 WCOW_NODISCARD int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters,
-                                         size_t n_filters, wcow_snapshots_fn fn, void *arg,
-                                         struct wcow_error *err);
+                                         size_t n_filters, size_t max_rows, wcow_snapshots_fn fn,
+                                         void *arg, struct wcow_error *err);
 /** Returns once the folders of removed snapshots are deleted. */
 WCOW_NODISCARD int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err);
 
