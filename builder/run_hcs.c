@@ -33,30 +33,57 @@ static json_t *windows_path(const char *target)
 }
 
 /* Type is empty: the shim takes anything else for a disk. */
-static json_t *mounts_of(const struct wcow_execution *x)
+static void add_mount(json_t *mounts, json_t *destination, const char *source, bool read_only)
+{
+    (void)json_array_append_new(mounts,
+                                json_pack("{s:o, s:s, s:[s]}", "destination", destination, "source",
+                                          source, "options", read_only ? "ro" : "rw"));
+}
+
+static json_t *mounts_of(const struct wcow_execution *x, const struct wcow_hcs_options *options)
 {
     json_t *mounts = json_array();
     for (size_t i = 0; i < x->n_volumes; i++)
-        (void)json_array_append_new(mounts, json_pack("{s:o, s:s, s:[s]}", "destination",
-                                                      windows_path(x->volumes[i].target), "source",
-                                                      x->volumes[i].source, "options",
-                                                      x->volumes[i].read_only ? "ro" : "rw"));
+        add_mount(mounts, windows_path(x->volumes[i].target), x->volumes[i].source,
+                  x->volumes[i].read_only);
+    if (x->script)
+        add_mount(mounts, json_string(WCOW_HCS_SCRIPT_FOLDER), options->script_folder, true);
     return mounts;
+}
+
+/* Only what was asked for: without limits Windows has its own. */
+static json_t *resources_of(const struct wcow_run_limits *limits)
+{
+    json_t *resources = json_object();
+    if (limits->memory_bytes)
+        (void)json_object_set_new(resources, "memory",
+                                  json_pack("{s:I}", "limit", (json_int_t)limits->memory_bytes));
+    if (limits->disk_bytes)
+        (void)json_object_set_new(
+            resources, "storage",
+            json_pack("{s:I}", "sandboxSize", (json_int_t)limits->disk_bytes));
+    return resources;
 }
 
 static json_t *process_of(const struct wcow_execution *x)
 {
+    wcow_autobuf line = {0};
+    if (wcow_buf_addf(&line, NULL, "%s%s", x->command_line,
+                      x->script ? " " WCOW_HCS_SCRIPT_FOLDER "\\" WCOW_HCS_SCRIPT : "") < 0)
+        return NULL;
     json_t *env = json_array();
     for (const char *const *pair = x->env; pair && *pair; pair++)
         (void)json_array_append_new(env, json_string(*pair));
     return json_pack("{s:{s:s}, s:s, s:o, s:s}", "user", "username",
                      x->user && *x->user ? x->user : "ContainerAdministrator", "commandLine",
-                     x->command_line, "env", env, "cwd", x->workdir);
+                     (const char *)line.data, "env", env, "cwd", x->workdir);
 }
 
-int wcow_hcs_spec_write(const struct wcow_execution *x, bool hyperv, struct wcow_buf *out,
-                        struct wcow_error *err)
+int wcow_hcs_spec_write(const struct wcow_execution *x, const struct wcow_hcs_options *options,
+                        struct wcow_buf *out, struct wcow_error *err)
 {
+    if (x->script && !options->script_folder)
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION, "a script for the container without its folder");
     for (size_t i = 0; i < x->n_volumes; i++) {
         if (!x->volumes[i].source)
             return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
@@ -66,12 +93,16 @@ int wcow_hcs_spec_write(const struct wcow_execution *x, bool hyperv, struct wcow
     if (x->network != WCOW_NET_NONE)
         (void)json_object_set_new(windows, "network",
                                   json_pack("{s:b}", "allowUnqualifiedDNSQuery", 1));
-    if (hyperv)
+    if (options->hyperv)
         (void)json_object_set_new(windows, "hyperv", json_object());
+    json_t *resources = resources_of(&x->limits);
+    if (json_object_size(resources) > 0)
+        (void)json_object_set(windows, "resources", resources);
+    json_decref(resources);
     json_t *document = json_pack("{s:s, s:o, s:{}, s:o}", "ociVersion", "1.1.0", "process",
                                  process_of(x), "root", "windows", windows);
-    if (document && x->n_volumes)
-        (void)json_object_set_new(document, "mounts", mounts_of(x));
+    if (document && (x->n_volumes || x->script))
+        (void)json_object_set_new(document, "mounts", mounts_of(x, options));
     return append(document, out, err);
 }
 

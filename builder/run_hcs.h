@@ -12,10 +12,20 @@
 
 #define WCOW_HCS_RUNTIME "io.containerd.runhcs.v1"
 
-/** Append config.json, indented. @param hyperv isolation by a utility VM instead of a job object.
- *  WCOW_E_UNSUPPORTED: a tmpfs, which Windows does not have. */
-WCOW_NODISCARD int wcow_hcs_spec_write(const struct wcow_execution *execution, bool hyperv,
-                                       struct wcow_buf *out, struct wcow_error *err);
+/** Where a script is found in the container. */
+#define WCOW_HCS_SCRIPT_FOLDER "C:\\run\\wcow"
+#define WCOW_HCS_SCRIPT        "run.cmd"
+
+struct wcow_hcs_options {
+    bool hyperv;               /**< isolation by a utility VM instead of a job object */
+    const char *script_folder; /**< on the host, holds WCOW_HCS_SCRIPT; NULL where there is none */
+};
+
+/** Append config.json, indented. WCOW_E_UNSUPPORTED: a tmpfs, which Windows does not have.
+ *  WCOW_E_PRECONDITION: a script without its folder. */
+WCOW_NODISCARD int wcow_hcs_spec_write(const struct wcow_execution *execution,
+                                       const struct wcow_hcs_options *options, struct wcow_buf *out,
+                                       struct wcow_error *err);
 
 /** The pipes of output: \\.\pipe\containerd-<id>-stdout and -stderr. */
 struct wcow_hcs_pipes {

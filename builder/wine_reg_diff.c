@@ -94,6 +94,15 @@ static int tell_new(const struct wcow_reg *before, struct wcow_reg_key *key,
     return r < 0 ? r : tell_values(NULL, key, key->path, c, err);
 }
 
+/* Which of the two keys comes first; 0: they are one. */
+static int order_of(const struct wcow_reg *before, size_t i, const struct wcow_reg *after, size_t k)
+{
+    if (i >= before->n_keys)
+        return 1;
+    return k >= after->n_keys ? -1
+                              : wcow_reg_compare_paths(before->keys[i].path, after->keys[k].path);
+}
+
 int wcow_reg_diff(struct wcow_reg *before, struct wcow_reg *after, const struct wcow_reg_changes *c,
                   struct wcow_error *err)
 {
@@ -102,13 +111,13 @@ int wcow_reg_diff(struct wcow_reg *before, struct wcow_reg *after, const struct 
     size_t k = 0;
     int r = WCOW_OK;
     while (r == WCOW_OK && (i < before->n_keys || k < after->n_keys)) {
-        struct wcow_reg_key *old = i < before->n_keys ? &before->keys[i] : NULL;
-        struct wcow_reg_key *now = k < after->n_keys ? &after->keys[k] : NULL;
-        int order = !old ? 1 : !now ? -1 : wcow_reg_compare_paths(old->path, now->path);
-        if (order == 0)
-            r = tell_common(old, now, c, err);
+        int order = order_of(before, i, after, k);
+        if (order < 0)
+            r = tell_gone(after, &before->keys[i], &last, c, err);
+        else if (order > 0)
+            r = tell_new(before, &after->keys[k], c, err);
         else
-            r = order < 0 ? tell_gone(after, old, &last, c, err) : tell_new(before, now, c, err);
+            r = tell_common(&before->keys[i], &after->keys[k], c, err);
         i += order <= 0;
         k += order >= 0;
     }

@@ -20,6 +20,9 @@ static struct wcow_execution sample(void)
                                    .user = "ContainerUser"};
 }
 
+static const struct wcow_hcs_options process = {0};
+static const struct wcow_hcs_options hyperv = {.hyperv = true};
+
 static void expect_golden(const char *name, const struct wcow_buf *got)
 {
     char path[512];
@@ -39,7 +42,7 @@ static void the_spec_is_as_ctr_writes_it(void **state)
     struct wcow_error err = {0};
     wcow_autobuf out = {0};
     struct wcow_execution x = sample();
-    assert_int_equal(wcow_hcs_spec_write(&x, false, &out, &err), WCOW_OK);
+    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_OK);
     expect_golden("process.json", &out);
 }
 
@@ -53,8 +56,25 @@ static void hyperv_mounts_and_no_network(void **state)
     x.n_volumes = 1;
     x.network = WCOW_NET_NONE;
     x.user = "";
-    assert_int_equal(wcow_hcs_spec_write(&x, true, &out, &err), WCOW_OK);
+    assert_int_equal(wcow_hcs_spec_write(&x, &hyperv, &out, &err), WCOW_OK);
     expect_golden("hyperv.json", &out);
+}
+
+static void a_script_is_mounted_and_limits_are_told(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    wcow_autobuf out = {0};
+    const struct wcow_hcs_options options = {.script_folder = "C:\\wcow\\scripts\\1"};
+    struct wcow_execution x = sample();
+    x.command_line = "cmd /S /C";
+    x.script = "echo one\necho two\n";
+    x.limits =
+        (struct wcow_run_limits){.memory_bytes = INT64_C(2) << 30, .disk_bytes = INT64_C(40) << 30};
+    assert_int_equal(wcow_hcs_spec_write(&x, &options, &out, &err), WCOW_OK);
+    expect_golden("script.json", &out);
+    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_E_PRECONDITION);
+    assert_non_null(strstr(err.msg, "without its folder"));
 }
 
 static void memory_is_refused(void **state)
@@ -66,7 +86,7 @@ static void memory_is_refused(void **state)
     struct wcow_execution x = sample();
     x.volumes = &memory;
     x.n_volumes = 1;
-    assert_int_equal(wcow_hcs_spec_write(&x, false, &out, &err), WCOW_E_UNSUPPORTED);
+    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_E_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "type=tmpfs"));
 }
 
@@ -126,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_spec_is_as_ctr_writes_it),
         cmocka_unit_test(hyperv_mounts_and_no_network),
+        cmocka_unit_test(a_script_is_mounted_and_limits_are_told),
         cmocka_unit_test(memory_is_refused),
         cmocka_unit_test(the_root_file_system_travels_with_the_task),
         cmocka_unit_test(executors_that_are_not_here_say_why),
