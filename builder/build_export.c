@@ -165,9 +165,49 @@ static char *folder_of(const struct wcow_platform *platform)
 
 static void parts_done(struct wcow_files_parts *parts)
 {
-    for (size_t i = 0; i < parts->n; i++)
+    for (size_t i = 0; i < parts->n; i++) {
         free(parts->items[i].folder);
+        free(parts->items[i].extra_name);
+    }
     free(parts->items);
+}
+
+/* What was attested stands beside the files. */
+static int take_statement(const struct export *e, size_t i, struct wcow_files_part *part,
+                          struct wcow_error *err)
+{
+    wcow_autobuf name = {0};
+    wcow_autofree char *platform = folder_of(&e->build->variants[i].platform);
+    if (e->built.images[i].stored_statement.len == 0)
+        return WCOW_OK;
+    if (!platform)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+    bool is_shared = e->build->n_variants > 1 && !part->folder;
+    int r = is_shared ? wcow_buf_addf(&name, err, "provenance.%s.json", platform)
+                      : wcow_buf_add_str(&name, "provenance.json", err);
+    if (r < 0)
+        return r;
+    part->extra = e->built.images[i].stored_statement;
+    part->extra_name = wcow_buf_take_str(&name);
+    return part->extra_name ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+}
+
+static int take_part(struct export *e, const struct wcow_output *o, size_t i, unsigned step,
+                     struct wcow_files_part *part, struct wcow_error *err)
+{
+    struct wcow_build *b = e->build;
+    struct wcow_stage_state *s = wcow_build_target_of(b, i);
+    int r = wcow_build_sync_layers(b, s, step, err);
+    if (r < 0)
+        return r;
+    part->layers = &s->layers;
+    part->time_s = s->created_s;
+    if (b->n_variants > 1 && o->platform_split) {
+        part->folder = folder_of(&b->variants[i].platform);
+        if (!part->folder)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+    }
+    return take_statement(e, i, part, err);
 }
 
 static int take_parts(struct export *e, const struct wcow_output *o, unsigned step,
@@ -177,20 +217,11 @@ static int take_parts(struct export *e, const struct wcow_output *o, unsigned st
     ret->items = calloc(b->n_variants, sizeof(*ret->items));
     if (!ret->items)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
-    for (; ret->n < b->n_variants; ret->n++) {
-        struct wcow_stage_state *s = wcow_build_target_of(b, ret->n);
-        struct wcow_files_part *part = &ret->items[ret->n];
-        int r = wcow_build_sync_layers(b, s, step, err);
-        if (r < 0)
-            return r;
-        part->layers = &s->layers;
-        part->time_s = s->created_s;
-        if (b->n_variants == 1 || !o->platform_split)
-            continue;
-        part->folder = folder_of(&b->variants[ret->n].platform);
-        if (!part->folder)
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
-    }
+    int r = WCOW_OK;
+    for (ret->n = 0; r == WCOW_OK && ret->n < b->n_variants; ret->n++)
+        r = take_part(e, o, ret->n, step, &ret->items[ret->n], err);
+    if (r < 0)
+        return r;
     return o->platform_split ? WCOW_OK : wcow_files_check(ret, b->options->cancel, err);
 }
 

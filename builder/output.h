@@ -50,9 +50,10 @@ struct wcow_built_image {
     const struct wcow_local_image *base;        /**< NULL: scratch */
     struct wcow_descriptor config_desc;         /**< filled by wcow_output_store_image(), */
     struct wcow_descriptor manifest_desc;       /**< with the platform */
-    struct wcow_buf statement;                  /**< in-toto; empty: there is none */
-    const char *predicate_type;                 /**< of the statement */
-    struct wcow_descriptor attestation_desc;    /**< of its manifest */
+    struct wcow_buf statement;               /**< in-toto; empty: there is none, or it is stored */
+    struct wcow_bytes stored_statement;      /**< then: in the documents */
+    const char *predicate_type;              /**< of the statement */
+    struct wcow_descriptor attestation_desc; /**< of its manifest */
 };
 
 /** A document of the result: what is written besides layers. */

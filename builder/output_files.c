@@ -198,18 +198,25 @@ static int leave_folder(void *ctx, const struct wcow_entry *entry, struct wcow_e
     return WCOW_OK;
 }
 
+/* A link there is replaced, not followed. */
+static int create(int dir, const char *name, const char *path, int *ret, struct wcow_error *err)
+{
+    (void)unlinkat(dir, name, 0);
+    *ret = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return *ret >= 0 ? WCOW_OK : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
+}
+
 static int write_to_folder(void *ctx, const char *path, const char *name,
                            const struct wcow_entry *entry, const struct wcow_payload *payload,
                            struct wcow_error *err)
 {
     const struct folder *f = ctx;
-    (void)unlinkat(top(f), name, 0); /* a link there is replaced, not followed */
-    wcow_autoclose int fd =
-        openat(top(f), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
+    wcow_autoclose int fd = -1;
+    int r = create(top(f), name, path, &fd, err);
+    if (r < 0)
+        return r;
     const struct wcow_sink sink = wcow_fd_sink(&fd);
-    int r = wcow_payload_send(payload, &sink, err);
+    r = wcow_payload_send(payload, &sink, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", path);
     set_times(top(f), name, entry);
@@ -228,6 +235,13 @@ static int link_in_folder(void *ctx, const char *path, const char *name,
     return WCOW_OK;
 }
 
+static int write_extra(struct folder *f, const struct wcow_files_part *part, struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = create(top(f), part->extra_name, part->extra_name, &fd, err);
+    return r < 0 ? r : wcow_fd_write(fd, part->extra.data, part->extra.len, part->extra_name, err);
+}
+
 /* One platform's, below the folder that is open. */
 static int write_part(struct folder *f, const struct wcow_files_part *part,
                       const struct wcow_files_sink *sink, const atomic_bool *cancel,
@@ -238,6 +252,8 @@ static int write_part(struct folder *f, const struct wcow_files_part *part,
         r = enter_folder(f, part->folder, part->folder, NULL, err);
     if (r == WCOW_OK)
         r = wcow_files_each(part->layers, sink, cancel, err);
+    if (r == WCOW_OK && part->extra_name)
+        r = write_extra(f, part, err);
     while (f->n > 1)
         (void)close(f->fds[--f->n]);
     return r;

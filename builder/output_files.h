@@ -32,6 +32,8 @@ struct wcow_files_part {
     char *folder;   /**< that they go into, below the destination; NULL: none */
     int64_t time_s; /**< of that folder */
     const struct wcow_layers *layers;
+    char *extra_name; /**< of a file besides; NULL: none */
+    struct wcow_bytes extra;
 };
 struct wcow_files_parts {
     struct wcow_files_part *items;

@@ -195,6 +195,7 @@ static int store_statement_manifest(struct wcow_backend *b, struct wcow_built *b
 {
     wcow_auto_descriptor layer = {0};
     wcow_auto_manifest manifest = {.media_type = WCOW_MEDIA_OCI_MANIFEST};
+    image->stored_statement = (struct wcow_bytes){image->statement.data, image->statement.len};
     int r = store(b, built, WCOW_MEDIA_IN_TOTO, NULL, &image->statement, &layer, err);
     if (r == WCOW_OK)
         r = wcow_str_map_set(&layer.annotations, "in-toto.io/predicate-type", image->predicate_type,

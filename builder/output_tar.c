@@ -111,8 +111,16 @@ static int write_part(struct tar *t, const struct wcow_files_part *part,
     const struct header header = {
         .path = part->folder, .type = AE_IFDIR, .mtime = wcow_filetime_of_unix(part->time_s, 0)};
     t->folder = part->folder;
+    const struct header extra = {.path = part->extra_name,
+                                 .type = AE_IFREG,
+                                 .mtime = header.mtime,
+                                 .size_bytes = part->extra.len};
     int r = part->folder ? write_header(t, &header, err) : WCOW_OK;
-    return r < 0 ? r : wcow_files_each(part->layers, sink, cancel, err);
+    if (r == WCOW_OK)
+        r = wcow_files_each(part->layers, sink, cancel, err);
+    if (r == WCOW_OK && part->extra_name)
+        r = write_header(t, &extra, err);
+    return r < 0 || !part->extra_name ? r : write_data(t, part->extra.data, part->extra.len, err);
 }
 
 static int write_tar(const struct wcow_files_parts *parts, int fd, const char *name,

@@ -35,7 +35,7 @@ WCOW_NODISCARD int wcow_package_url(const struct wcow_reference *ref,
                                     const struct wcow_platform *platform, struct wcow_buf *out,
                                     struct wcow_error *err);
 
-/** A step's source, for those who want to see it. All borrowed. */
+/** What is told of one image. All borrowed. */
 struct wcow_provenance {
     bool is_max;            /**< with build arguments, secrets' names, Dockerfile and layers */
     bool is_reproducible;   /**< as the user says */

@@ -139,6 +139,12 @@ statement=$(blob attested "$(raw "$REGISTRY/attested@$(member "$REGISTRY/atteste
 equal "keeps arguments and Dockerfile to itself" "$(grep -c 'SECRET_ARG\|infos' <<<"$statement") $(jq -r '.predicate.runDetails.metadata.buildkit_completeness.request' <<<"$statement")" '0 false'
 equal "--provenance=false: no index" "$(build -q --provenance=false)" "$(build -q)"
 check "containerd pulls such an image" pull "$(pull_way)" "$REGISTRY/attested:1"
+check "beside files" build --provenance=true -o "$PARTS/attested" --platform "$both"
+equal "in each platform's folder" "$(jq -r .predicateType "$PARTS/attested/windows(10.0.26100)_amd64/provenance.json")" https://slsa.dev/provenance/v1
+printf 'FROM scratch\nADD http://user:secret@%s/v2/ C:/answer.json\n' "$REGISTRY" | dockerfile
+equal "what ADD fetched is in it, without passwords" "$("$wcow" build -q --provenance=mode=max -o - "$context" 2>/dev/null | tar -xO provenance.json |
+    jq -r '.predicate.buildDefinition.resolvedDependencies[0] | .uri + " " + .digest.sha256')" \
+    "http://$REGISTRY/v2/ $(curl -fsS "http://$REGISTRY/v2/" | sha256sum | cut -d' ' -f1)"
 refused "--sbom" 'not supported' build --sbom=true
 refused "an attestation of another kind" 'provenance' build --attest type=vouch
 refused "type=docker with one" 'provenance=false' build --provenance=true -o "type=docker,dest=$PARTS/x.tar"
