@@ -60,7 +60,8 @@ static int inherit(const struct wcow_found *f, bool is_dir, struct wcow_entry *e
 
 static uint32_t host_attributes(const struct wcow_found *f, uint32_t attributes)
 {
-    return f->leaf ? wcow_overlay_attributes(f->dirfd, f->leaf, f->st, attributes) : attributes;
+    return f->leaf ? wcow_overlay_attributes(f->dirfd, f->leaf, f->st, f->has_notes, attributes)
+                   : attributes;
 }
 
 /* ---- new objects ---- */

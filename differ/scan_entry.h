@@ -23,6 +23,7 @@ struct wcow_found {
     bool same_data;     /**< a file's data is still the base's */
     int dirfd;          /**< where the host notes attributes of files, with ... */
     const char *leaf;   /**< ... or NULL: nowhere */
+    bool has_notes;     /**< there are any */
 };
 
 /** The entry of a directory, a plain file or a symbolic link. Into a zeroed @p ret. */

@@ -40,6 +40,16 @@ static ssize_t get_overlay(int dirfd, const char *name, const char *what, char *
     return get(dirfd, name, xattr, value, size);
 }
 
+bool wcow_overlay_has_notes(int dirfd, const char *name)
+{
+    char path[64];
+    wcow_autoclose int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return listxattr(path, NULL, 0) != 0;
+}
+
 bool wcow_overlay_is_whiteout(const struct stat *st)
 {
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
@@ -91,13 +101,13 @@ bool wcow_overlay_origin(int dirfd, const char *name, int near, struct stat *ret
     return fd >= 0 && fstat(fd, ret) == 0;
 }
 
-uint32_t wcow_overlay_attributes(int dirfd, const char *name, const struct stat *st,
+uint32_t wcow_overlay_attributes(int dirfd, const char *name, const struct stat *st, bool has_notes,
                                  uint32_t attributes)
 {
     enum { FROM_HOST = WCOW_ATTR_HIDDEN | WCOW_ATTR_SYSTEM };
     char value[256];
     uint32_t noted = 0;
-    if (get(dirfd, name, "user.DOSATTRIB", value, sizeof(value)) > 2 &&
+    if (has_notes && get(dirfd, name, "user.DOSATTRIB", value, sizeof(value)) > 2 &&
         strncmp(value, "0x", 2) == 0) {
         noted = (uint32_t)strtoul(value, NULL, 16);
         attributes = (attributes & ~(uint32_t)FROM_HOST) | (noted & FROM_HOST);

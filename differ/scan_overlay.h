@@ -11,6 +11,9 @@
 
 #include "base/error.h"
 
+/** Whether anything at all is noted at a file or directory: most have nothing, and one question is
+ *  cheaper than those below. */
+bool wcow_overlay_has_notes(int dirfd, const char *name);
 /** A character device 0/0: the parents' object of that name is gone. */
 bool wcow_overlay_is_whiteout(const struct stat *st);
 /** The directory shows nothing of the parents. */
@@ -30,7 +33,7 @@ bool wcow_overlay_origin(int dirfd, const char *name, int near, struct stat *ret
 /** Attributes as the host has them over @p attributes, which are the base's or a new object's:
  *  Hidden and System as user.DOSATTRIB says where it is there; ReadOnly where it says so or nobody
  *  may write. */
-uint32_t wcow_overlay_attributes(int dirfd, const char *name, const struct stat *st,
+uint32_t wcow_overlay_attributes(int dirfd, const char *name, const struct stat *st, bool has_notes,
                                  uint32_t attributes);
 
 #endif

@@ -32,12 +32,13 @@ struct object {
     const char *leaf; /* on the host */
     struct stat st;
     char *host_path;
-    char *name;    /* in the tar */
-    char *origin;  /* path in the parents, or NULL */
-    bool is_moved; /* and not at the same path */
-    bool has_base; /* base is set: what the parents have at origin */
-    bool shows;    /* the parents have a directory at `name` */
-    size_t layer;  /* of base */
+    char *name;     /* in the tar */
+    char *origin;   /* path in the parents, or NULL */
+    bool is_moved;  /* and not at the same path */
+    bool has_base;  /* base is set: what the parents have at origin */
+    bool has_notes; /* overlayfs or somebody else noted something at it */
+    bool shows;     /* the parents have a directory at `name` */
+    size_t layer;   /* of base */
     struct wcow_entry base;
 };
 
@@ -61,7 +62,7 @@ static int check_kind(const struct stat *st, const char *path, struct wcow_error
 static int check_data(const struct wcow_scan_place *at, const struct object *o,
                       struct wcow_error *err)
 {
-    if (!S_ISREG(o->st.st_mode) || !wcow_overlay_is_metacopy(at->fd, o->leaf))
+    if (!S_ISREG(o->st.st_mode) || !o->has_notes || !wcow_overlay_is_metacopy(at->fd, o->leaf))
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_PRECONDITION,
                      "\"%s\" has its data in a parent (overlayfs with metacopy=on); mount the "
@@ -112,7 +113,7 @@ static int follow_redirect(const struct wcow_scan_place *at, const char *redirec
 static int find_origin(const struct wcow_scan_place *at, const char *real, struct object *o,
                        struct wcow_error *err)
 {
-    if (S_ISDIR(o->st.st_mode)) {
+    if (S_ISDIR(o->st.st_mode) && o->has_notes) {
         wcow_autofree char *redirect = NULL;
         int r = wcow_overlay_redirect(at->fd, o->leaf, &redirect, err);
         if (r != 0)
@@ -141,7 +142,7 @@ static int find_moved(struct wcow_scan *s, const struct wcow_scan_place *at, str
                       struct wcow_error *err)
 {
     char *from = NULL;
-    if (!S_ISREG(o->st.st_mode))
+    if (!S_ISREG(o->st.st_mode) || !o->has_notes)
         return WCOW_OK;
     int r = wcow_scan_moved_from(s, at->fd, o->leaf, o->has_base ? o->origin : NULL, &from, err);
     if (r <= 0)
@@ -201,6 +202,7 @@ static int look_at(struct wcow_scan *s, const struct wcow_scan_place *at, struct
     wcow_autofree char *real = NULL;
     if (fstatat(at->fd, o->leaf, &o->st, AT_SYMLINK_NOFOLLOW) < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "look at \"%s/%s\"", at->host_path, o->leaf);
+    o->has_notes = wcow_overlay_has_notes(at->fd, o->leaf);
     int r = wcow_scan_join(at->host_path, o->leaf, &o->host_path, err);
     if (r == WCOW_OK)
         r = check_kind(&o->st, o->host_path, err);
@@ -327,6 +329,7 @@ static int visit(struct wcow_scan *s, struct wcow_scan_place *at, const char *le
                                .owner = s->o->owner,
                                .group = s->o->group,
                                .dirfd = at->fd,
+                               .has_notes = o.has_notes,
                                .leaf = leaf};
     if (S_ISREG(o.st.st_mode))
         return visit_file(s, at, &o, &found, err);
