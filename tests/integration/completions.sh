@@ -58,7 +58,7 @@ fish_completes() {
     equal "fish: an option" "$(in_fish 'wcow build --provena')" --provenance
     check "fish: with what it is for" grep -q 'attest' <(fish --no-config -c "source $files/wcow.fish; complete -C 'wcow build --provena'")
     equal "fish: a value" "$(in_fish 'wcow build --progress raw')" rawjson
-    equal "fish: another command's" "$(in_fish 'wcow prune --keep-st')" --keep-storage
+    equal "fish: another command's" "$(in_fish 'wcow prune --filt')" --filter
 }
 
 zsh_completes() {
@@ -66,7 +66,7 @@ zsh_completes() {
     equal "zsh: an option" "$(in_zsh 'wcow build --provena')" 'wcow build --provenance '
     equal "zsh: a value" "$(in_zsh 'wcow build --progress raw')" 'wcow build --progress rawjson '
     equal "zsh: a value that goes on" "$(in_zsh 'wcow build -o type=oc')" 'wcow build -o type=oci,dest='
-    equal "zsh: another command's option" "$(in_zsh 'wcow prune --keep-st')" 'wcow prune --keep-storage '
+    equal "zsh: another command's option" "$(in_zsh 'wcow prune --filt')" 'wcow prune --filter '
 }
 
 try bash bash_completes
