@@ -10,6 +10,14 @@ struct bases {
     struct wcow_env env; /* of the one that was asked for last */
 };
 
+/* An image with triggers sets variables that stand nowhere yet. */
+static bool has_triggers(const struct wcow_local_image *image)
+{
+    wcow_auto_str_list list = {0};
+    return wcow_image_config_list(image->config, WCOW_CONFIG_ON_BUILD, &list, NULL) < 0 ||
+           list.count > 0;
+}
+
 static int read_env(const struct wcow_local_image *image, struct wcow_env *ret)
 {
     wcow_auto_str_list list = {0};
@@ -30,7 +38,9 @@ static const struct wcow_env *base_env(void *ctx, const char *name)
             continue;
         wcow_env_done(&bases->env);
         bases->env.ignore_case = true;
-        return read_env(stages[i].base, &bases->env) == WCOW_OK ? &bases->env : NULL;
+        bool is_known =
+            !has_triggers(stages[i].base) && read_env(stages[i].base, &bases->env) == WCOW_OK;
+        return is_known ? &bases->env : NULL;
     }
     return NULL;
 }

@@ -258,6 +258,16 @@ static void walk_instruction(struct walk *walk, size_t index, const struct wcow_
         check_port(lint, ins->node, expanded.list.items[i]);
 }
 
+/* What ONBUILD leaves to the stages behind may set variables, too. */
+static bool has_triggers(const struct wcow_stage *stage)
+{
+    for (size_t i = 0; i < stage->instruction_count; i++) {
+        if (stage->instructions[i].kind == WCOW_INS_ONBUILD)
+            return true;
+    }
+    return false;
+}
+
 /* What a stage begins with: the end of the stage it builds on, or the base image's variables. */
 static void begin_stage(struct walk *walk, size_t index, const struct wcow_stage *stage)
 {
@@ -268,7 +278,7 @@ static void begin_stage(struct walk *walk, size_t index, const struct wcow_stage
     if (base) {
         copy(lint, &walk->envs[index], &walk->envs[base - lint->file->stages]);
         copy(lint, &walk->declared[index], &walk->declared[base - lint->file->stages]);
-        walk->is_unknown[index] = walk->is_unknown[base - lint->file->stages];
+        walk->is_unknown[index] = walk->is_unknown[base - lint->file->stages] || has_triggers(base);
         return;
     }
     set(lint, &walk->envs[index], "PATH", "c:\\Windows\\System32;c:\\Windows");

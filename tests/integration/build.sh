@@ -357,6 +357,24 @@ printf 'FROM --platform=linux/amd64 %s AS l\nRUN true\nFROM scratch\nCOPY --from
 refused "RUN there" 'RUN in a stage for linux' build
 refused "a target for Linux" 'the target stage is for linux' build --target l
 
+# ---- sizes ----
+long=$context/long
+for _ in {1..7}; do
+    long=$long/$(printf 'folder%.0s' {1..10})
+done
+mkdir -p "$long"
+printf deep >"$long/$(printf 'name%.0s' {1..60})"
+printf 'FROM scratch\nCOPY long C:/long\n' | dockerfile
+check "a path of more than 260 characters" build --output "$PARTS/long"
+check "arrives whole" diff -r "$context/long" "$PARTS/long/long"
+if [ -n "${WCOW_TEST_LARGE:-}" ]; then # half a minute of a processor
+    mkdir "$PARTS/large"
+    truncate -s 8590000000 "$PARTS/large/file"
+    printf 'FROM scratch\nCOPY file C:/\n' >"$PARTS/large/Dockerfile"
+    check "a file of more than 8 GiB" "$wcow" build -q --output "type=oci,tar=false,dest=$PARTS/large.oci" "$PARTS/large"
+    equal "has its size in the layer" "$(layer=$(find "$PARTS/large.oci/blobs" -size +4M) && tar tvzf "$layer" | awk '/file$/ {print $3}')" 8590000000
+fi
+
 # ---- the checks of a build ----
 printf 'FROM @BASE@\nENV A=1\nENV B $A\nLABEL c=$NOPE\n' | dockerfile
 check "a build tells its warnings" bash -c "'$wcow' build --progress plain '$context' 2>&1 | grep -A2 '2 warnings found' | grep 'UndefinedVar.*line 4'"

@@ -89,6 +89,7 @@ static void each_rule_finds_its_case(void **state)
         {"FROM a\nARG x\nCOPY $x /", NULL, ""},
         {"FROM a\nENV Foo=1\nUSER $FOO", NULL, ""},
         {"FROM a\nENV PATH=$PATH;/b", NULL, ""},
+        {"FROM a AS b\nONBUILD ENV x=1\nFROM b\nUSER $x", NULL, ""},
         {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]", NULL, "MultipleInstructionsDisallowed:2"},
         {"FROM a\nENV b c", NULL, "LegacyKeyValueFormat:2"},
         {"FROM --platform=$TARGETPLATFORM a", NULL, "RedundantTargetPlatform:1"},
