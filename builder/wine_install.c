@@ -363,6 +363,25 @@ static int make_template(struct install *in, struct wcow_error *err)
     return r < 0 ? r : keep_registry(in, &run, err);
 }
 
+/* runc says the same, but not what to do. A machine without its own init, a chroot, may have none.
+ */
+static int check_cgroups(struct wcow_error *err)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    bool is_there = false;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    while (mounts && !is_there && getline(&line, &cap, mounts) > 0)
+        is_there = strstr(line, " - cgroup") != NULL;
+    free(line);
+    if (mounts)
+        (void)fclose(mounts);
+    return is_there ? WCOW_OK
+                    : WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                                "there are no cgroups, which runc needs: mount them, as with "
+                                "`mount -t cgroup2 none /sys/fs/cgroup`");
+}
+
 static int begin(struct install *in, const char *folder, struct wcow_error *err)
 {
     in->template.folder = strdup(folder);
@@ -373,6 +392,8 @@ static int begin(struct install *in, const char *folder, struct wcow_error *err)
     int r = wcow_tree_delete(in->fd, "cased", NULL, err);
     if (r == WCOW_OK)
         r = find_wine(in, err);
+    if (r == WCOW_OK)
+        r = check_cgroups(err);
     if (r == WCOW_OK)
         r = make_root(in->fd, err);
     return r < 0 ? r : copy_programs(in, err);

@@ -17,6 +17,14 @@ printf 'executor = nonsense\n' >"$conf"
 refused "a bad wcow.conf names its line" 'wcow.conf: line 1: unknown executor' build
 rm "$conf"
 
+# In a mount namespace of its own, so that the machine keeps them.
+without_cgroups() {
+    # shellcheck disable=SC2016 # for the inner shell
+    unshare -m --propagation private bash -c '
+        awk "\$3 ~ /^cgroup/ {print \$2}" /proc/self/mounts | sort -r | xargs -r -n 1 umount -l
+        exec "$@"' - "$@"
+}
+refused "a machine without cgroups is told how to get them" 'mount -t cgroup2' without_cgroups "$wcow" executor install wine
 check "Wine is set up" "$wcow" executor install wine
 check "and listed" bash -c "'$wcow' executor ls | grep -q '^wine    [0-9]'"
 refused "auto is none until the configuration says otherwise" 'wcow executor install wine' build
