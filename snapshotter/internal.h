@@ -4,9 +4,22 @@
 #ifndef WCOW_SNAPSHOTTER_INTERNAL_H
 #define WCOW_SNAPSHOTTER_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "snapshotter/reaper.h"
 #include "snapshotter/snapshotter.h"
 #include "snapshotter/syncer.h"
+
+/** The sweep that goes on beside calls. */
+struct wcow_sweeper {
+    atomic_bool stopping;
+    pthread_mutex_t mutex;
+    pthread_cond_t ended;
+    bool done;
+    pthread_t thread;
+    bool has_thread;
+};
 
 struct wcow_snapshotter {
     struct wcow_store *store; /* borrowed */
@@ -16,11 +29,15 @@ struct wcow_snapshotter {
     bool index_off;
     struct wcow_reaper *reaper;
     struct wcow_syncer syncer;
+    struct wcow_sweeper sweeper;
 };
 
 /** Bring folders and rows together after whatever ended the last run: folders without a row go,
  *  removals are taken up, and a snapshot without its folder gets an empty one where it had nothing.
- */
+ *  What takes long goes on beside calls. */
 WCOW_NODISCARD int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err);
+void wcow_sweeper_init(struct wcow_sweeper *sweeper);
+/** Ends it where it is; before the reaper goes. */
+void wcow_sweeper_done(struct wcow_sweeper *sweeper);
 
 #endif

@@ -39,6 +39,7 @@ int wcow_snapshotter_new(struct wcow_store *store, const struct wcow_snapshotter
     s->index_off = access("/sys/module/overlay/parameters/index", F_OK) == 0;
     int r = open_folders(s, err);
     wcow_syncer_init(&s->syncer, s->folders_fd);
+    wcow_sweeper_init(&s->sweeper);
     if (r == WCOW_OK)
         r = wcow_reaper_new(s->folders_fd, &s->reaper, err);
     if (r == WCOW_OK)
@@ -53,6 +54,7 @@ void wcow_snapshotter_free(struct wcow_snapshotter *s)
 {
     if (!s)
         return;
+    wcow_sweeper_done(&s->sweeper);
     wcow_reaper_free(s->reaper);
     wcow_syncer_done(&s->syncer);
     wcow_closep_(&s->folders_fd);

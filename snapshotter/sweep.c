@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Recovery at start, before the first call. */
+/* Recovery at start. What a power cut can have taken is the folder of a snapshot made in the last
+ * moments: that is looked for before the first call. The rest, which reads the whole folder of
+ * folders, goes on in the background beside calls; a small one is through before the first. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
@@ -10,14 +15,20 @@
 #include "snapshotter/folders.h"
 #include "snapshotter/internal.h"
 
-/* Small leftovers are gone before the first call; a big one must not hold up the start. */
-enum { WAIT_FOR_REAPER_MS = 50 };
+enum {
+    NEWEST = 1000,    /* ids that are looked at first */
+    WAIT_MS = 30,     /* for the rest */
+    REAPER_MS = 20,   /* for small leftovers to be deleted */
+    IDS_AT_ONCE = 100 /* looked up in one write, when in doubt */
+};
 
 struct sweep {
     struct wcow_snapshotter *s;
     int64_t *ids; /* of rows, ascending */
     bool *has_folder;
     size_t n;
+    int64_t doubtful[IDS_AT_ONCE]; /* folders without a row, or rows without a folder */
+    size_t n_doubtful;
     size_t n_orphans;
     size_t n_removals;
     size_t n_missing;
@@ -44,25 +55,103 @@ static bool find_id(const struct sweep *sweep, int64_t id, size_t *ret)
     return low < sweep->n && sweep->ids[low] == id;
 }
 
-static void visit(struct sweep *sweep, const char *name)
+/* ---- with the turn to write, so that no snapshot is made or removed meanwhile ---- */
+
+static bool has_folder(const struct sweep *sweep, int64_t id)
+{
+    char name[WCOW_FOLDER_NAME];
+    (void)snprintf(name, sizeof(name), "%lld", (long long)id);
+    return faccessat(sweep->s->folders_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* An active snapshot was promised nothing, an empty one loses nothing: both get a new folder. */
+static int restore(struct sweep *sweep, const struct wcow_row *row, struct wcow_error *err)
+{
+    sweep->n_missing++;
+    if (row->kind != WCOW_KIND_COMMITTED || row->size_bytes == 0)
+        return wcow_folder_make(sweep->s->folders_fd, row, err);
+    wcow_log(WCOW_LOG_ERROR,
+             "a committed snapshot's folder is missing: remove its image and pull it again",
+             WCOW_STR("key", row->key), WCOW_INT("id", row->id));
+    return WCOW_OK;
+}
+
+/* A row and its folder, brought together. */
+static int settle(struct wcow_db *db, struct sweep *sweep, int64_t id, struct wcow_error *err)
+{
+    wcow_autorow row = {0};
+    struct wcow_error ignored = {0};
+    bool there = has_folder(sweep, id);
+    int r = wcow_snapshots_by_id(db, id, &row, &ignored);
+    if (r == WCOW_OK)
+        return there ? WCOW_OK : restore(sweep, &row, err);
+    if (r != WCOW_E_NOT_FOUND) {
+        if (err)
+            *err = ignored;
+        return r;
+    }
+    if (there) {
+        sweep->n_orphans++;
+        wcow_reaper_take(sweep->s->reaper, id);
+    }
+    return WCOW_OK;
+}
+
+static int settle_doubtful(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    struct sweep *sweep = arg;
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < sweep->n_doubtful; i++)
+        r = settle(db, sweep, sweep->doubtful[i], err);
+    return r;
+}
+
+static int flush(struct sweep *sweep, struct wcow_error *err)
+{
+    int r = sweep->n_doubtful ? wcow_store_write(sweep->s->store, settle_doubtful, sweep, err)
+                              : WCOW_OK;
+    sweep->n_doubtful = 0;
+    return r;
+}
+
+static int doubt(struct sweep *sweep, int64_t id, struct wcow_error *err)
+{
+    sweep->doubtful[sweep->n_doubtful++] = id;
+    return sweep->n_doubtful == IDS_AT_ONCE ? flush(sweep, err) : WCOW_OK;
+}
+
+/* ---- the newest ---- */
+
+static int check_newest(struct sweep *sweep, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = sweep->n; r == WCOW_OK && i > 0 && sweep->n - i < NEWEST; i--) {
+        sweep->has_folder[i - 1] = has_folder(sweep, sweep->ids[i - 1]);
+        if (!sweep->has_folder[i - 1])
+            r = doubt(sweep, sweep->ids[i - 1], err);
+    }
+    return r < 0 ? r : flush(sweep, err);
+}
+
+/* ---- all of them ---- */
+
+static int visit(struct sweep *sweep, const char *name, struct wcow_error *err)
 {
     if (strncmp(name, "rm-", 3) == 0) {
         sweep->n_removals++;
         wcow_reaper_add(sweep->s->reaper, name);
-        return;
+        return WCOW_OK;
     }
     char *end = NULL;
     errno = 0;
     long long id = strtoll(name, &end, 10);
     if (errno || end == name || *end || id <= 0 || name[0] == '+')
-        return; /* none of ours: left alone */
+        return WCOW_OK; /* none of ours: left alone */
     size_t at = 0;
-    if (find_id(sweep, id, &at)) {
-        sweep->has_folder[at] = true;
-        return;
-    }
-    sweep->n_orphans++;
-    wcow_reaper_take(sweep->s->reaper, id);
+    if (!find_id(sweep, id, &at))
+        return doubt(sweep, id, err);
+    sweep->has_folder[at] = true;
+    return WCOW_OK;
 }
 
 static void closedir_p(DIR **dir)
@@ -82,80 +171,126 @@ static int read_folders(struct sweep *sweep, struct wcow_error *err)
         errno = saved;
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot read %s", sweep->s->folders);
     }
-    for (;;) {
+    while (!atomic_load(&sweep->s->sweeper.stopping)) {
         errno = 0;
         const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe): one thread */
         if (!entry && errno)
             return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot read %s", sweep->s->folders);
-        if (!entry)
-            return WCOW_OK;
-        visit(sweep, entry->d_name);
+        int r = entry ? visit(sweep, entry->d_name, err) : WCOW_OK;
+        if (!entry || r < 0)
+            return r;
     }
+    return WCOW_FAIL(err, WCOW_E_CANCELLED, "stopped");
 }
 
-struct one {
-    int64_t id;
-    struct wcow_row row;
-};
-
-static int read_one(struct wcow_db *db, void *arg, struct wcow_error *err)
+static int check_all(struct sweep *sweep, struct wcow_error *err)
 {
-    struct one *one = arg;
-    return wcow_snapshots_by_id(db, one->id, &one->row, err);
+    int r = read_folders(sweep, err);
+    for (size_t i = 0; r == WCOW_OK && i < sweep->n; i++)
+        if (!sweep->has_folder[i])
+            r = doubt(sweep, sweep->ids[i], err);
+    return r < 0 ? r : flush(sweep, err);
 }
 
-/* An active snapshot was promised nothing, an empty one loses nothing: both get a new folder. */
-static int restore(struct sweep *sweep, int64_t id, struct wcow_error *err)
+static void sweep_free(struct sweep *sweep)
 {
-    struct one one = {.id = id};
-    int r = wcow_store_read(sweep->s->store, read_one, &one, err);
+    if (!sweep)
+        return;
+    free(sweep->has_folder);
+    free(sweep->ids);
+    free(sweep);
+}
+WCOW_DEFINE_CLEANUP(struct sweep, sweep_free)
+
+static void *sweep_all(void *arg)
+{
+    WCOW_CLEANUP(sweep_free_p) struct sweep *sweep = arg;
+    struct wcow_sweeper *sweeper = &sweep->s->sweeper;
+    struct wcow_error err = {0};
+    if (check_all(sweep, &err) < 0 && err.code != WCOW_E_CANCELLED)
+        wcow_log(WCOW_LOG_ERROR, "what the last run left is not swept: start wcowd again",
+                 WCOW_STR("error", err.msg));
+    if (sweep->n_orphans + sweep->n_removals + sweep->n_missing > 0)
+        wcow_log(WCOW_LOG_INFO, "swept what the last run left",
+                 WCOW_INT("orphans", sweep->n_orphans), WCOW_INT("removals", sweep->n_removals),
+                 WCOW_INT("restored", sweep->n_missing));
+    (void)pthread_mutex_lock(&sweeper->mutex);
+    sweeper->done = true;
+    (void)pthread_cond_broadcast(&sweeper->ended);
+    (void)pthread_mutex_unlock(&sweeper->mutex);
+    return NULL;
+}
+
+/* ---- beginning and end ---- */
+
+static int new_sweep(struct wcow_snapshotter *s, struct sweep **ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(sweep_free_p) struct sweep *sweep = calloc(1, sizeof(*sweep));
+    if (!sweep)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a sweep");
+    sweep->s = s;
+    int r = wcow_store_read(s->store, read_ids, sweep, err);
     if (r < 0)
         return r;
-    bool is_lost = one.row.kind == WCOW_KIND_COMMITTED && one.row.size_bytes > 0;
-    if (is_lost)
-        wcow_log(WCOW_LOG_ERROR,
-                 "a committed snapshot's folder is missing: remove its image and pull it again",
-                 WCOW_STR("key", one.row.key), WCOW_INT("id", id));
-    else
-        r = wcow_folder_make(sweep->s->folders_fd, &one.row, err);
-    wcow_row_done(&one.row);
-    return r;
+    sweep->has_folder = calloc(sweep->n + 1, sizeof(*sweep->has_folder));
+    if (!sweep->has_folder)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu snapshots", sweep->n);
+    *ret = WCOW_TAKE_PTR(sweep);
+    return WCOW_OK;
 }
 
-static int restore_missing(struct sweep *sweep, struct wcow_error *err)
+/* Whether the sweep is over within the time. */
+static bool wait_for_sweep(struct wcow_sweeper *sweeper, uint32_t ms)
 {
-    int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < sweep->n; i++) {
-        if (sweep->has_folder[i])
-            continue;
-        sweep->n_missing++;
-        r = restore(sweep, sweep->ids[i], err);
-    }
-    return r;
+    struct timespec until = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    int e = 0;
+    (void)pthread_mutex_lock(&sweeper->mutex);
+    while (!sweeper->done && e == 0)
+        e = pthread_cond_timedwait(&sweeper->ended, &sweeper->mutex, &until);
+    bool done = sweeper->done;
+    (void)pthread_mutex_unlock(&sweeper->mutex);
+    return done;
+}
+
+void wcow_sweeper_init(struct wcow_sweeper *sweeper)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&sweeper->ended, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    (void)pthread_mutex_init(&sweeper->mutex, NULL);
 }
 
 int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err)
 {
-    struct sweep sweep = {.s = s};
-    int r = wcow_store_read(s->store, read_ids, &sweep, err);
+    WCOW_CLEANUP(sweep_free_p) struct sweep *sweep = NULL;
+    int r = new_sweep(s, &sweep, err);
+    if (r < 0 || !sweep)
+        return r;
+    r = check_newest(sweep, err);
     if (r < 0)
         return r;
-    sweep.has_folder = calloc(sweep.n + 1, sizeof(*sweep.has_folder));
-    if (!sweep.has_folder)
-        r = WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu snapshots", sweep.n);
-    if (r == WCOW_OK)
-        r = read_folders(&sweep, err);
-    if (r == WCOW_OK)
-        r = restore_missing(&sweep, err);
+    int e = pthread_create(&s->sweeper.thread, NULL, sweep_all, sweep);
+    if (e)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the thread that sweeps: %d", e);
+    sweep = NULL; /* the thread's */
+    s->sweeper.has_thread = true;
     struct wcow_error ignored = {0};
-    if (r == WCOW_OK && sweep.n_orphans + sweep.n_removals > 0 &&
-        wcow_reaper_wait(s->reaper, WAIT_FOR_REAPER_MS, &ignored) == WCOW_E_DEADLINE)
-        wcow_log(WCOW_LOG_INFO, "leftovers are deleted in the background");
-    if (sweep.n_orphans + sweep.n_removals + sweep.n_missing > 0)
-        wcow_log(WCOW_LOG_INFO, "swept what the last run left",
-                 WCOW_INT("orphans", sweep.n_orphans), WCOW_INT("removals", sweep.n_removals),
-                 WCOW_INT("restored", sweep.n_missing));
-    free(sweep.has_folder);
-    free(sweep.ids);
-    return r;
+    if (wait_for_sweep(&s->sweeper, WAIT_MS))
+        (void)!wcow_reaper_wait(s->reaper, REAPER_MS, &ignored);
+    return WCOW_OK;
+}
+
+void wcow_sweeper_done(struct wcow_sweeper *sweeper)
+{
+    atomic_store(&sweeper->stopping, true);
+    if (sweeper->has_thread)
+        (void)pthread_join(sweeper->thread, NULL);
+    (void)pthread_cond_destroy(&sweeper->ended);
+    (void)pthread_mutex_destroy(&sweeper->mutex);
 }
