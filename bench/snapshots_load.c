@@ -3,9 +3,12 @@
  * prepare, mounts, stat, commit, view, remove, remove (WHAT: cycle), or one of stat, mounts and
  * list alone. Prints operations a second and, for each method, the median and the 99th percentile.
  *
- *   snapshots-load SOCKET CLIENTS SECONDS [WHAT [SNAPSHOTTER]]
+ *   snapshots-load [--calls N] [--depth N] SOCKET CLIENTS SECONDS [WHAT [SNAPSHOTTER]]
  *
- * A SNAPSHOTTER is named where the socket is containerd's. */
+ * WHAT may also be fill: prepare alone, and all of it stays. --calls ends after so many calls,
+ * --depth has them work on a chain of so many snapshots (1). A SNAPSHOTTER is named where the
+ * socket is containerd's. */
+#include <getopt.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,10 +45,13 @@ struct client {
 };
 
 static atomic_bool stop;
+static atomic_size_t n_calls;
+static size_t max_calls = SIZE_MAX;
+static unsigned long depth = 1;
 static char *snapshotter;
 static const char *what = "cycle";
-static char base[] = "load-base";
-static char held[] = "load-held active";
+static char base[32] = "load-base";
+static char held[32] = "load-held active";
 
 static uint64_t now_us(void)
 {
@@ -73,6 +79,8 @@ static void sample(struct client *c, enum method method, uint64_t begin_us)
     if (s->n < MAX_SAMPLES)
         s->us[s->n++] = (uint32_t)(now_us() - begin_us);
     c->n_ops++;
+    if (atomic_fetch_add(&n_calls, 1) + 1 >= max_calls)
+        atomic_store(&stop, true);
 }
 
 static void call(struct client *c, enum method method, const ProtobufCMessage *request,
@@ -195,6 +203,13 @@ static void cycle(struct client *c, unsigned n)
     remove_one(c, name);
 }
 
+static void fill(struct client *c, unsigned n)
+{
+    char key[64];
+    (void)snprintf(key, sizeof(key), "load-%u-%u filled", c->number, n);
+    prepare(c, key, base);
+}
+
 static void *run(void *arg)
 {
     struct client *c = arg;
@@ -205,6 +220,8 @@ static void *run(void *arg)
             mounts(c, held);
         else if (strcmp(what, "list") == 0)
             list(c);
+        else if (strcmp(what, "fill") == 0)
+            fill(c, n);
         else
             cycle(c, n);
     }
@@ -255,24 +272,92 @@ static bool set_up(struct client *c, unsigned number, struct wcow_rpc_channel *c
     return true;
 }
 
+/* A chain of committed snapshots, of which the last is the base. */
+static void make_chain(struct client *c)
+{
+    char key[64];
+    char name[64];
+    char parent[64] = "";
+    for (unsigned long i = 1; i <= depth; i++) {
+        (void)snprintf(key, sizeof(key), "%s-%lu active", base, i);
+        if (i == depth)
+            (void)snprintf(name, sizeof(name), "%s", base);
+        else
+            (void)snprintf(name, sizeof(name), "%s-%lu", base, i);
+        prepare(c, key, parent);
+        commit(c, name, key);
+        (void)snprintf(parent, sizeof(parent), "%s", name);
+    }
+    prepare(c, held, base);
+}
+
+static void remove_chain(struct client *c)
+{
+    char name[64];
+    remove_one(c, held);
+    if (strcmp(what, "fill") == 0)
+        return;
+    remove_one(c, base);
+    for (unsigned long i = depth - 1; i > 0; i--) {
+        (void)snprintf(name, sizeof(name), "%s-%lu", base, i);
+        remove_one(c, name);
+    }
+}
+
+static int read_options(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"calls", required_argument, NULL, 'c'}, {"depth", required_argument, NULL, 'd'}, {0}};
+    int o = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
+    while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
+        if (n == 0)
+            return -1;
+        if (o == 'c')
+            max_calls = n;
+        else
+            depth = n;
+    }
+    return optind;
+}
+
+/* Until the time or the calls are over. */
+static void wait_for_end(unsigned seconds)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (uint64_t end = now_us() + seconds * UINT64_C(1000000);
+         now_us() < end && !atomic_load(&stop);)
+        (void)nanosleep(&pause, NULL);
+    atomic_store(&stop, true);
+}
+
 int main(int argc, char **argv)
 {
-    unsigned n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
-    unsigned seconds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
+    int first = read_options(argc, argv);
+    char **args = first < 0 ? argv + argc : argv + first;
+    int n_args = (int)(argv + argc - args);
+    unsigned n = n_args > 1 ? (unsigned)strtoul(args[1], NULL, 10) : 0;
+    unsigned seconds = n_args > 2 ? (unsigned)strtoul(args[2], NULL, 10) : 0;
     if (n == 0 || n > MAX_CLIENTS || seconds == 0) {
-        (void)fprintf(stderr, "usage: snapshots-load SOCKET CLIENTS SECONDS "
-                              "[cycle|stat|mounts|list [SNAPSHOTTER]]\n");
+        (void)fprintf(stderr,
+                      "usage: snapshots-load [--calls N] [--depth N] SOCKET CLIENTS SECONDS "
+                      "[cycle|stat|mounts|list|fill [SNAPSHOTTER]]\n");
         return 2;
     }
     static char default_name[] = "wcow";
-    if (argc > 4)
-        what = argv[4];
-    snapshotter = argc > 5 ? argv[5] : default_name;
-    needs_root = argc > 5;
+    if (n_args > 3)
+        what = args[3];
+    if (strcmp(what, "fill") == 0) { /* which stays, and must not be in the way of the next */
+        (void)snprintf(base, sizeof(base), "filled-base");
+        (void)snprintf(held, sizeof(held), "filled-held");
+    }
+    snapshotter = n_args > 4 ? args[4] : default_name;
+    needs_root = n_args > 4;
     struct wcow_error err = {0};
     struct wcow_rpc_channel *channel = NULL;
     struct client *clients = calloc(n + 1, sizeof(*clients));
-    if (!clients || wcow_rpc_channel_new(argv[1], &channel, &err) < 0) {
+    if (!clients || wcow_rpc_channel_new(args[0], &channel, &err) < 0) {
         (void)fprintf(stderr, "snapshots-load: %s\n", err.msg);
         return 1;
     }
@@ -280,21 +365,17 @@ int main(int argc, char **argv)
         if (!set_up(&clients[i], i, channel))
             return 1;
     }
-    static char base_key[] = "load-base active";
-    static char none[] = "";
-    prepare(&clients[n], base_key, none);
-    commit(&clients[n], base, base_key);
-    prepare(&clients[n], held, base);
+    make_chain(&clients[n]);
+    atomic_store(&n_calls, 0);
+    atomic_store(&stop, false);
     uint64_t begin = now_us();
     for (unsigned i = 0; i < n; i++)
         (void)pthread_create(&clients[i].thread, NULL, run, &clients[i]);
-    (void)nanosleep(&(struct timespec){.tv_sec = seconds}, NULL);
-    atomic_store(&stop, true);
+    wait_for_end(seconds);
     for (unsigned i = 0; i < n; i++)
         (void)pthread_join(clients[i].thread, NULL);
     report(clients, n, (double)(now_us() - begin) / 1e6);
-    remove_one(&clients[n], held);
-    remove_one(&clients[n], base);
+    remove_chain(&clients[n]);
     wcow_rpc_channel_free(channel);
     return 0;
 }
