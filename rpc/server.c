@@ -12,8 +12,9 @@
 #include "rpc/thread.h"
 
 enum {
-    N_CATCH_ALLS = 2,     /* of callers that are refused, of methods that are unknown */
-    CLOSE_GRACE_MS = 300, /* for clients to let go of their connections */
+    N_CATCH_ALLS = 2,              /* of callers that are refused, of methods that are unknown */
+    CLOSE_GRACE_MS = 300,          /* for clients to let go of their connections... */
+    PASS_ON_CLOSE_GRACE_MS = 2000, /* ...where none may lose a call, be it slow to listen */
     STOP_GRACE_MS = 10000,
     STOP_POLL_MS = 20,
 };
@@ -77,6 +78,7 @@ static void init(struct wcow_rpc_server *server, const struct wcow_rpc_server_op
     server->admit_ctx = options->admit_ctx;
     server->rounds = options->rounds;
     server->stop_grace_ms = options->stop_grace_ms ? options->stop_grace_ms : STOP_GRACE_MS;
+    server->close_grace_ms = CLOSE_GRACE_MS;
     pthread_condattr_t attr;
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -137,7 +139,7 @@ static void wait_for_clients(struct wcow_rpc_server *server)
         uint64_t now_ns = wcow_now_ns();
         if (server->n_active > 0)
             quiet_ns = now_ns;
-        if (now_ns - quiet_ns > CLOSE_GRACE_MS * NS_PER_MS ||
+        if (now_ns - quiet_ns > server->close_grace_ms * NS_PER_MS ||
             now_ns - begin_ns > server->stop_grace_ms * NS_PER_MS)
             break;
         uint64_t again_ns = now_ns + STOP_POLL_MS * NS_PER_MS;
@@ -185,6 +187,7 @@ int wcow_rpc_server_pass_on(struct wcow_rpc_server *server, uint32_t grace_ms,
                             struct wcow_listener *ret, struct wcow_error *err)
 {
     server->stop_grace_ms = grace_ms;
+    server->close_grace_ms = PASS_ON_CLOSE_GRACE_MS;
     return wcow_listener_pass_on(&server->listener, ret, err);
 }
 

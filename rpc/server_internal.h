@@ -39,6 +39,7 @@ struct wcow_rpc_server {
     struct wcow_method *methods; /**< the callers', health's, and the two catch-alls last */
     size_t n_methods;
     uint32_t stop_grace_ms;
+    uint32_t close_grace_ms; /**< for a connection without a call */
     wcow_rpc_observer observer;
     void *observer_ctx;
     wcow_rpc_admit admit;
