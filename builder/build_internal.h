@@ -68,6 +68,7 @@ struct wcow_stage_state {
     struct wcow_platform platform;
     struct wcow_image_config *config;
     struct wcow_layers layers;     /**< as far as somebody looked: wcow_build_sync_layers() */
+    bool is_listed;                /**< of the base's layers there are the names alone */
     struct wcow_descriptor *descs; /**< of the layers, bottom first */
     size_t n_descs;
     /** Of those above the base's: the step whose tree it is; NULL: what RUN left. */
@@ -306,6 +307,9 @@ WCOW_NODISCARD int wcow_build_copy_own(struct wcow_stage_state *s,
 struct wcow_local_image wcow_build_image_of(const struct wcow_stage_state *s);
 /** Open what was found in caches, and the base: whoever looks into a stage's layers calls this
  *  first. COPY's trees are made again; what RUN left is unpacked. */
+WCOW_NODISCARD int wcow_build_sync_names(struct wcow_build *b, struct wcow_stage_state *s,
+                                         unsigned step, struct wcow_error *err);
+/** The same for who reads files, too. */
 WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
                                           unsigned step, struct wcow_error *err);
 

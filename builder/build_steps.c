@@ -250,7 +250,7 @@ static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
-    int r = wcow_build_sync_layers(b, s, step, err);
+    int r = wcow_build_sync_names(b, s, step, err);
     if (r < 0)
         return r;
     const struct wcow_chain below = wcow_layers_chain(&s->layers);
@@ -280,7 +280,7 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     int r = wcow_build_free_tree(b, s, of, step, &tree, err);
     if (r == 0) {
-        r = wcow_build_sync_layers(b, s, step, err);
+        r = wcow_build_sync_names(b, s, step, err);
         const struct wcow_chain below = wcow_layers_chain(&s->layers);
         if (r == WCOW_OK)
             r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);

@@ -6,6 +6,7 @@
 
 #include "builder/build_internal.h"
 #include "builder/layer_hives.h"
+#include "builder/listing.h"
 #include "layer/filetime.h"
 
 static int add_own(struct wcow_stage_state *s, const struct wcow_layer_step *of,
@@ -95,20 +96,117 @@ static int open_run(struct wcow_build *b, struct wcow_stage_state *s, unsigned s
     return r < 0 ? wcow_error_wrap(r, err, "what RUN left") : WCOW_OK;
 }
 
+/* ---- the base ---- */
+
+static int list_layer(struct wcow_build *b, struct wcow_local_image *image, size_t i,
+                      const char *root, unsigned step, char **ret, struct wcow_error *err)
+{
+    const char *diff_id = wcow_image_config_diff_id(image->config, i);
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    wcow_autobuf key = {0};
+    int r = wcow_buf_addf(&key, err, "list %s", diff_id);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    if (r < 0)
+        return r;
+    *ret = wcow_listing_find(root, diff_id);
+    if (*ret)
+        return WCOW_OK;
+    r = wcow_image_complete(b->backend, image, step, err);
+    if (r == WCOW_OK)
+        r = wcow_blob_fetch(b->backend, &image->manifest.layers[i], step, err);
+    return r < 0
+               ? r
+               : wcow_listing_make(b->backend, root, &image->manifest.layers[i], diff_id, ret, err);
+}
+
+/* What the base's layers hold, where they are not unpacked anyway: 1, or 0 where this cannot be had
+ * and they must be. */
+static int list_base(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                     struct wcow_error *err)
+{
+    wcow_autofree char *root = NULL;
+    wcow_auto_str_list folders = {0};
+    struct wcow_error why = {0};
+    if (!b->options->cache_file || !wcow_image_config_is_windows(s->base->config))
+        return 0;
+    int r = wcow_listings_path(b->options->cache_file, &root, err);
+    if (r == WCOW_OK)
+        r = wcow_image_is_unpacked(b->backend, s->base, err);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    for (size_t i = 0; r == WCOW_OK && i < s->base->manifest.layer_count; i++) {
+        wcow_autofree char *folder = NULL;
+        r = list_layer(b, s->base, i, root, step, &folder, &why);
+        if (r == WCOW_OK)
+            r = wcow_str_list_add(&folders, folder, &why);
+    }
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, &why);
+    if (r == WCOW_OK) {
+        s->is_listed = true;
+        return 1;
+    }
+    if (r == WCOW_E_UNSUPPORTED)
+        return 0;
+    if (err)
+        *err = why;
+    return r;
+}
+
+/* Its files are needed after all: the lowest layers are opened where they are unpacked. */
+static int unlist(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                  struct wcow_error *err)
+{
+    struct wcow_layers whole = {0};
+    int r = wcow_build_open_image(b, s, s->base, step, &whole, err);
+    for (size_t i = whole.n; r == WCOW_OK && i < s->layers.n; i++)
+        r = wcow_layers_push(&whole, s->layers.sources[i], err);
+    if (r < 0) {
+        wcow_layers_done(&whole);
+        return r;
+    }
+    wcow_layers_done(&s->layers);
+    s->layers = whole;
+    s->is_listed = false;
+    return WCOW_OK;
+}
+
 /* ---- all of them ---- */
 
-int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
-                           struct wcow_error *err)
+static int sync_own(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                    struct wcow_error *err)
 {
     size_t n_base = s->n_descs - s->n_own;
     int r = WCOW_OK;
-    if (s->layers.n < n_base)
-        r = wcow_build_open_image(b, s, s->base, step, &s->layers, err);
     while (r == WCOW_OK && s->layers.n < s->n_descs) {
         const struct wcow_layer_step *of = s->own[s->layers.n - n_base];
         r = of ? replay(b, s, of, step, err) : open_run(b, s, step, err);
     }
     return r;
+}
+
+int wcow_build_sync_names(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                          struct wcow_error *err)
+{
+    int r = 1;
+    if (s->layers.n < s->n_descs - s->n_own)
+        r = list_base(b, s, step, err);
+    if (r == 0)
+        r = wcow_build_open_image(b, s, s->base, step, &s->layers, err);
+    return r < 0 ? r : sync_own(b, s, step, err);
+}
+
+int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                           struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (s->is_listed)
+        r = unlist(b, s, step, err);
+    else if (s->layers.n < s->n_descs - s->n_own)
+        r = wcow_build_open_image(b, s, s->base, step, &s->layers, err);
+    return r < 0 ? r : sync_own(b, s, step, err);
 }
 
 int wcow_build_need_layers(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,

@@ -58,6 +58,11 @@ WCOW_NODISCARD int wcow_image_load(struct wcow_backend *b, const struct wcow_ima
 WCOW_NODISCARD int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *image,
                                      unsigned step, struct wcow_error *err);
 
+/** Whether the snapshotter has all its layers: 1, 0 or an error. */
+WCOW_NODISCARD int wcow_image_is_unpacked(struct wcow_backend *b,
+                                          const struct wcow_local_image *image,
+                                          struct wcow_error *err);
+
 /** The same for layers that are no image's yet: the build's lease holds them. Of @p image only the
  *  manifest's layers and the config's diff IDs are looked at. */
 WCOW_NODISCARD int wcow_image_unpack_layers(struct wcow_backend *b,

@@ -206,3 +206,11 @@ int wcow_image_unpack(struct wcow_backend *b, const struct wcow_local_image *ima
         r = is_labelled(b, image, err);
     return r != 0 ? (r < 0 ? r : WCOW_OK) : label_blobs(b, image, err);
 }
+
+int wcow_image_is_unpacked(struct wcow_backend *b, const struct wcow_local_image *image,
+                           struct wcow_error *err)
+{
+    struct wcow_digest chain_id;
+    int r = chain_of(image, image->manifest.layer_count, &chain_id, err);
+    return r < 0 ? r : is_unpacked(b, &chain_id, err);
+}

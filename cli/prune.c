@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "builder/build.h"
+#include "builder/listing.h"
 #include "cli/build_cache.h"
 #include "cli/options.h"
 #include "cli/place.h"
@@ -28,6 +29,7 @@ struct arguments {
 
 struct pruning {
     const struct arguments *arguments;
+    const char *cache_path;
     struct wcow_build_cache *cache;
     struct wcow_containerd_ctx ctx;
     uint64_t freed_bytes;
@@ -109,7 +111,12 @@ static int prune_rest(struct pruning *p, struct wcow_error *err)
     if (p->arguments->filter.is_given || p->arguments->keep_bytes)
         return WCOW_OK;
     int r = wcow_lease_delete(&p->ctx, WCOW_BUILD_CACHE_LEASE, true, err);
-    return r < 0 ? r : wcow_build_cache_forget_files(p->cache, err);
+    wcow_autofree char *listings = NULL;
+    if (r == WCOW_OK)
+        r = wcow_build_cache_forget_files(p->cache, err);
+    if (r == WCOW_OK)
+        r = wcow_listings_path(p->cache_path, &listings, err);
+    return r < 0 ? r : wcow_listings_remove(listings, err);
 }
 
 static int prune(const struct arguments *a, struct wcow_error *err)
@@ -130,6 +137,7 @@ static int prune(const struct arguments *a, struct wcow_error *err)
     if (r < 0)
         return r;
     struct pruning p = {.arguments = a,
+                        .cache_path = path,
                         .cache = cache,
                         .ctx = {.client = client, .ns = a->place.ns, .timeout_ms = 60000}};
     r = prune_items(&p, &items, err);

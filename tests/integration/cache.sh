@@ -177,7 +177,22 @@ check "a linked layer" build --output "type=image,name=$REGISTRY/link:3,push=tru
 equal "is found again" "$(cached)" 2
 printf 'FROM %s\nCOPY --link hello.txt C:/windows/hello.txt\n' "$base" >"$context/Dockerfile"
 check "what goes into Windows' own directories" build --output "type=image,name=$REGISTRY/link:4,push=true,store=false"
-check "has a look at the base" test "$(count_rows)" -gt 0
+check "has a look at the base" test "$(ls "$XDG_CACHE_HOME/wcow/layers" | wc -l)" = 1
+equal "but unpacks nothing" "$(count_rows)" 0
+
+# ---- what needs no more of the base than its names ----
+forget
+printf 'FROM %s\nCOPY hello.txt C:/Windows/System32/\nWORKDIR C:/app\nCOPY src .\n' "$base" >"$context/Dockerfile"
+check "a build without RUN" env SOURCE_DATE_EPOCH=1700000000 "$wcow" build -q --no-cache --iidfile "$top/listed" --output "type=image,name=$REGISTRY/names:1,push=true" "$context"
+equal "unpacks nothing" "$(count_rows)" 0
+check "its image can be unpacked" ctr images pull --plain-http --platform windows/amd64 --snapshotter wcow "$REGISTRY/names:1"
+check "and be built on the unpacked base" env SOURCE_DATE_EPOCH=1700000000 "$wcow" build -q --no-cache --iidfile "$top/unpacked" "$context"
+equal "to the same image" "$(cat "$top/listed")" "$(cat "$top/unpacked")"
+"$wcow" prune --force >/dev/null
+check "prune takes the names, too" test ! -e "$XDG_CACHE_HOME/wcow/layers"
+forget
+printf 'FROM %s AS a\nCOPY hello.txt C:/\nFROM %s\nCOPY --from=a C:/Windows/System32/cmd.exe C:/hello.txt C:/got/\n' "$base" "$base" >"$context/Dockerfile"
+check "files of the base are had when they are asked for" build -t names:2
 
 # ---- what is wrong ----
 check "a cache that is not there is no error" build --cache-from "$REGISTRY/cache:none" -t "$REGISTRY/app:g"

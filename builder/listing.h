@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file listing.h
+ *  What a layer holds, without its files: the index alone, made from the blob by reading it
+ * through, and kept beside the step cache by diff ID. COPY needs no more of its base. */
+#ifndef WCOW_BUILDER_LISTING_H
+#define WCOW_BUILDER_LISTING_H
+
+#include "builder/backend.h"
+
+/** The folder of listings beside the step cache @p cache_file; caller frees. */
+WCOW_NODISCARD int wcow_listings_path(const char *cache_file, char **ret, struct wcow_error *err);
+/** Whether folder @p root has the listing of the layer: the folder that holds its index, or NULL.
+ */
+char *wcow_listing_find(const char *root, const char *diff_id);
+/** Make it from the blob, which must be in the content store: *ret is the folder (caller frees).
+ *  WCOW_E_UNSUPPORTED for a layer that names files without their directories: where it lies decides
+ *  what those are. WCOW_E_DATA_LOSS where the blob does not unpack to @p diff_id. */
+WCOW_NODISCARD int wcow_listing_make(struct wcow_backend *b, const char *root,
+                                     const struct wcow_descriptor *blob, const char *diff_id,
+                                     char **ret, struct wcow_error *err);
+/** Remove all of them. */
+WCOW_NODISCARD int wcow_listings_remove(const char *root, struct wcow_error *err);
+
+#endif
