@@ -53,6 +53,22 @@ static int add_json(struct wcow_buf *out, const char *text, struct wcow_error *e
     return r < 0 ? r : wcow_buf_add_str(out, "\"", err);
 }
 
+/* ,"<folders>/<id>": chains have up to hundreds of them, and printf(3) takes its time. */
+static int add_parent(struct wcow_buf *text, const struct wcow_buf *prefix, int64_t id, bool first,
+                      struct wcow_error *err)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+    digits[--at] = '"';
+    for (uint64_t left = (uint64_t)id; left || at == sizeof(digits) - 1; left /= 10)
+        digits[--at] = (char)('0' + left % 10);
+    digits[--at] = '/';
+    int r = first ? WCOW_OK : wcow_buf_add(text, ",", 1, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_add(text, prefix->data, prefix->len - 1, err); /* without its quote */
+    return r < 0 ? r : wcow_buf_add(text, digits + at, sizeof(digits) - at, err);
+}
+
 /* The folders' part of each path is the same: it is escaped once. */
 static int windows_layer(const char *folders, const struct wcow_row *row,
                          struct wcow_layer_mount *m, struct wcow_error *err)
@@ -71,8 +87,7 @@ static int windows_layer(const char *folders, const struct wcow_row *row,
     if (r == WCOW_OK)
         r = wcow_buf_add_str(&text, "parentLayerPaths=[", err);
     for (size_t i = 0; r == WCOW_OK && i < row->n_ancestors; i++)
-        r = wcow_buf_addf(&text, err, "%s%.*s/%lld\"", i ? "," : "", (int)prefix.len - 1,
-                          (const char *)prefix.data, (long long)row->ancestors[i]);
+        r = add_parent(&text, &prefix, row->ancestors[i], i == 0, err);
     if (r == WCOW_OK)
         r = wcow_buf_add_str(&text, "]", err);
     return r < 0 ? r : add_option(m, &text, err);
