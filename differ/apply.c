@@ -12,7 +12,6 @@
 #include "differ/host_dir.h"
 #include "differ/pipe.h"
 #include "differ/unpack.h"
-#include "differ/writeback.h"
 
 enum { DEFAULT_MAX_RATIO = 1000, READER_PARSE = 0, READER_HASH = 1 };
 
@@ -162,8 +161,6 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     r = unpack_and_hash(o, unpacker, d, &info, err);
     if (r == WCOW_OK && o->sync)
         r = sync_folder(folder_fd, err);
-    else if (r == WCOW_OK)
-        wcow_writeback_rest(folder_fd);
     if (r == WCOW_OK)
         r = wcow_unpacker_finish(unpacker, &info, o->sync, err);
     if (r == WCOW_OK)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -136,35 +135,4 @@ void wcow_writeback_free(struct wcow_writeback *w)
     (void)pthread_cond_destroy(&w->given);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
-}
-
-/* ---- the rest ---- */
-
-static atomic_flag rest_is_written = ATOMIC_FLAG_INIT;
-static int rest_fd; /* of whoever has set the flag */
-
-static void *write_rest(void *arg)
-{
-    (void)arg;
-    int fd = rest_fd;
-    /* A failure is told to each open file: Commit's sync has one of its own. */
-    (void)syncfs(fd);
-    (void)close(fd);
-    atomic_flag_clear(&rest_is_written);
-    return NULL;
-}
-
-void wcow_writeback_rest(int fd)
-{
-    if (atomic_flag_test_and_set(&rest_is_written))
-        return;
-    pthread_t thread;
-    rest_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (rest_fd >= 0 && pthread_create(&thread, NULL, write_rest, NULL) == 0) {
-        (void)pthread_detach(thread);
-        return;
-    }
-    if (rest_fd >= 0)
-        (void)close(rest_fd);
-    atomic_flag_clear(&rest_is_written);
 }

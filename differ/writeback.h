@@ -19,11 +19,6 @@ WCOW_NODISCARD int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_e
 void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes);
 /** Wait until all are closed. What went wrong with the first that did is the error. */
 WCOW_NODISCARD int wcow_writeback_finish(struct wcow_writeback *w, struct wcow_error *err);
-/** Have everything else of @p fd's file system written as well, on a thread of its own that nobody
- *  waits for: small files and what the file system keeps of them, while the index is finished and
- *  the caller gets to its Commit. Where one is at work already, or no thread is to be had, nothing
- *  happens: Commit's sync does it all. */
-void wcow_writeback_rest(int fd);
 /** NULL allowed. */
 void wcow_writeback_free(struct wcow_writeback *w);
 WCOW_DEFINE_CLEANUP(struct wcow_writeback, wcow_writeback_free)
