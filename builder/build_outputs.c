@@ -35,6 +35,19 @@ static int add_name(struct wcow_build_asked *a, const char *text, struct wcow_er
     return r < 0 ? r : wcow_str_list_add(&a->names, (const char *)name.data, err);
 }
 
+/* An output's names, "," between. */
+static int add_names(struct wcow_build_asked *a, const char *text, struct wcow_error *err)
+{
+    wcow_autofree char *copy = strdup(text);
+    if (!copy)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
+    int r = WCOW_OK;
+    char *rest = copy;
+    for (char *name = strsep(&rest, ","); name && r == WCOW_OK; name = strsep(&rest, ","))
+        r = add_name(a, name, err);
+    return r;
+}
+
 static int take_names(struct wcow_build_asked *a, const struct wcow_build_options *o,
                       struct wcow_error *err)
 {
@@ -45,7 +58,7 @@ static int take_names(struct wcow_build_asked *a, const struct wcow_build_option
     for (size_t i = 0; r == WCOW_OK && i < a->n_outputs; i++) {
         pushes |= a->outputs[i].push;
         if (a->outputs[i].name)
-            r = add_name(a, a->outputs[i].name, err);
+            r = add_names(a, a->outputs[i].name, err);
     }
     if (r == WCOW_OK && pushes && a->names.count == 0)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "--push needs a name to push to: -t REGISTRY/NAME:TAG");

@@ -140,13 +140,27 @@ static int set_field(struct wcow_output *o, const char *key, const char *value,
     return set_other(o, key, value, err);
 }
 
+/* The next field, quotes around it taken off: "name=a,b" is one. NULL at the end. */
+static char *next_field(char **rest)
+{
+    char *field = *rest;
+    if (!field || *field != '"')
+        return strsep(rest, ",");
+    char *end = strchr(++field, '"');
+    if (!end || (end[1] && end[1] != ','))
+        return strsep(rest, ","); /* refused as no key=value, or for its value */
+    *rest = end[1] ? end + 2 : NULL;
+    *end = '\0';
+    return field;
+}
+
 static int parse_fields(const char *text, struct wcow_output *o, struct wcow_error *err)
 {
     wcow_autofree char *copy = strdup(text);
     if (!copy)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for --output");
     char *rest = copy;
-    for (char *field = strsep(&rest, ","); field; field = strsep(&rest, ",")) {
+    for (char *field = next_field(&rest); field; field = next_field(&rest)) {
         char *equals = strchr(field, '=');
         if (!equals)
             return WCOW_FAIL(err, WCOW_E_INVALID, "--output: \"%s\" is not key=value", field);

@@ -111,6 +111,8 @@ equal "of its descriptors" "$(jq -c '[.manifests[].annotations.both]' <<<"$index
 equal "of the manifests, for one platform" "$(raw "$REGISTRY/notes@$(member "$REGISTRY/notes:1" 0)" | jq -c .annotations) $(raw "$REGISTRY/notes@$(member "$REGISTRY/notes:1" 1)" | jq -c .annotations)" \
     '{"plain":"1"} {"late":"2","plain":"1"}'
 equal "of the index's descriptor" "$(jq -r '."containerimage.descriptor".annotations.top' "$PARTS/metadata")" 3
+check "several names in one output" build -o "type=image,\"name=$REGISTRY/names:1,$REGISTRY/names:2\",push=true"
+equal "are pushed both" "$(raw "$REGISTRY/names:1" | sha256sum)" "$(raw "$REGISTRY/names:2" | sha256sum)"
 refused "a level that is none" 'did you mean "index"' build --annotation indx:a=b
 refused "a platform that is not built" 'no image for this platform' build --annotation 'manifest[windows/arm64]:a=b'
 

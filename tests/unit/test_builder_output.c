@@ -13,6 +13,13 @@ static void outputs_are_read(void **state)
     assert_string_equal(o.name, "a/b:1");
     assert_true(o.push && o.unpack && o.store);
     wcow_output_done(&o);
+    assert_ok(wcow_output_parse("type=image,\"name=a:1,b:2\",push=true", &o, &err));
+    assert_string_equal(o.name, "a:1,b:2");
+    assert_true(o.push);
+    wcow_output_done(&o);
+    assert_ok(wcow_output_parse("\"type=tar\",\"dest=x,y\"", &o, &err));
+    assert_string_equal(o.dest, "x,y");
+    wcow_output_done(&o);
     assert_ok(wcow_output_parse("type=registry,name=a", &o, &err));
     assert_true(o.push);
     wcow_output_done(&o);
@@ -76,6 +83,8 @@ static void outputs_that_make_no_sense_are_refused(void **state)
                  {"type=image,push=maybe", WCOW_E_INVALID},
                  {"type=image,colour=red", WCOW_E_INVALID},
                  {"type=image,push", WCOW_E_INVALID},
+                 {"type=image,\"name=a", WCOW_E_INVALID},
+                 {"type=image,\"name=a\"b", WCOW_E_INVALID},
                  {"type=local", WCOW_E_INVALID},
                  {"type=image,compression=zstd", WCOW_E_UNSUPPORTED},
                  {"type=image,annotation=x", WCOW_E_INVALID},
