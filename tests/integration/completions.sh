@@ -35,16 +35,6 @@ in_zsh() {
         print -r -- "${${out##*<<}%%>>*}"' - "$files" "$1"
 }
 
-try() {
-    local shell=$1
-    shift
-    command -v "$shell" >/dev/null || {
-        echo "skipped: $shell is not installed"
-        return 0
-    }
-    "$@"
-}
-
 bash_completes() {
     check "bash: commands" grep -qx build <(in_bash 'wcow bu')
     equal "bash: an option" "$(in_bash 'wcow build --provena')" --provenance
@@ -69,7 +59,7 @@ zsh_completes() {
     equal "zsh: another command's option" "$(in_zsh 'wcow prune --filt')" 'wcow prune --filter '
 }
 
-try bash bash_completes
-try fish fish_completes
-try zsh zsh_completes
+bash_completes
+fish_completes
+zsh_completes
 finish

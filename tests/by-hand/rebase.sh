@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Layers unpacked side by side (containerd 2.2 and later, the "rebase" capability): each is prepared
 # without a parent and gets it at Commit; the layers are those of an image unpacked in order.
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# WCOW_CONTAINERDS names a folder with 1.7 and 2.x in it, as scripts/fetch-containerd makes build/containerd.
+source "$(dirname "${BASH_SOURCE[0]}")/../integration/lib.sh"
 containerds=${WCOW_CONTAINERDS:-$wcow_source/build/containerd}
 version=$("$containerds/$WCOW_TEST_CONTAINERD/usr/bin/containerd" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1)
 if [ "$(printf '%s\n' "$version" 2.2.0 | sort -V | head -n 1)" != 2.2.0 ]; then
-    echo "skipped: containerd $version unpacks in order"
-    exit 0
+    echo "containerd $version unpacks in order: WCOW_CONTAINERDS is to name 2.2 or later" >&2
+    exit 1
 fi
 # The two lines that turn it on, as docs/operating.md has them.
 eval "$(declare -f containerd_config | sed '1s/containerd_config/containerd_config_in_order/')"
