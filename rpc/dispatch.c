@@ -47,7 +47,6 @@ static void begin(struct wcow_rpc_server *server, struct wcow_rpc_call *call)
                                              : find(server, call->path);
     call->started_ns = wcow_now_ns();
     (void)snprintf(call->id, sizeof(call->id), "%08" PRIx64, ++server->next_id);
-    wcow_server_count(server, call, true);
 }
 
 void wcow_server_refuse(struct wcow_rpc_server *server, struct wcow_rpc_call *call,

@@ -59,6 +59,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (h2->calls)
         h2->calls->open_at = &call->open_next;
     h2->calls = call;
+    wcow_server_count(h2->server, call, true); /* also while its message is on its way */
     (void)nghttp2_session_set_stream_user_data(session, call->stream_id, call);
     return 0;
 }
@@ -155,6 +156,7 @@ static void on_ping_answer(struct wcow_h2 *h2)
     if (!h2->draining)
         return;
     h2->draining = false;
+    h2->parted = true;
     /* What was sent before the notice arrived has come by now. */
     (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
                                 nghttp2_session_get_last_proc_stream_id(h2->session),
@@ -382,7 +384,9 @@ void wcow_h2_flush(struct wcow_h2 *h2)
     if (h2->dead)
         return;
     bool ok = send_pending(h2) && (h2->pending || send_frames(h2));
-    bool done = !h2->pending && nghttp2_session_want_read(h2->session) == 0 &&
+    /* After the last GOAWAY the caller ends the connection: what it writes meanwhile must not fail.
+     */
+    bool done = !h2->pending && !h2->parted && nghttp2_session_want_read(h2->session) == 0 &&
                 nghttp2_session_want_write(h2->session) == 0;
     if (!ok || done)
         h2->dead = true;

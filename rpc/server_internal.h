@@ -73,7 +73,7 @@ struct wcow_rpc_server {
 
     pthread_mutex_t lock; /**< the rest */
     pthread_cond_t changed;
-    size_t n_active;      /**< calls begun and not over */
+    size_t n_active;      /**< calls of which anything has come, and not over */
     size_t n_connections; /**< and arrivals */
     enum wcow_server_phase wanted;
 };
