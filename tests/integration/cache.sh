@@ -5,7 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 parts_begin
 top=$PARTS
-trap 'code=$?; PARTS=$top; (exit $code); parts_end' EXIT
+trap 'code=$?; PARTS=$top; set +e; (exit $code); parts_end' EXIT
 export REGISTRY_QUIET=false
 start_registry
 wcow=$WCOW_BUILD/wcow
