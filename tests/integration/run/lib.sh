@@ -50,7 +50,7 @@ says() {
     checks=$((checks + 1))
     if ! build "$@" >"$PARTS/said" 2>&1; then
         fail "$name" "the build failed:" "$(tail -n 12 "$PARTS/said")"
-    elif ! tr -d '\r' <"$PARTS/said" | grep -Eq -- "$want"; then
+    elif ! tr -d '\r' <"$PARTS/said" | grep -E -- "$want" >/dev/null; then
         fail "$name" "want: $want" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
     else
         echo "ok: $name"
@@ -60,7 +60,7 @@ says() {
 # said NAME WANT: the output of the last build has it, too.
 said() {
     checks=$((checks + 1))
-    if tr -d '\r' <"$PARTS/said" | grep -Eq -- "$2"; then
+    if tr -d '\r' <"$PARTS/said" | grep -E -- "$2" >/dev/null; then
         echo "ok: $1"
     else
         fail "$1" "want: $2" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
@@ -103,5 +103,5 @@ hive_of() {
 nothing_runs() {
     [ -z "$(ctr tasks ls -q)" ] && [ -z "$(ctr containers ls -q)" ] &&
         [ -z "$(ls "$WCOWD_ROOT/executors/wine/runs")" ] &&
-        ! snapshots ls | grep -q 'wcow-build' && ! grep -q "$PARTS.*overlay\|overlay.*$PARTS" /proc/self/mounts
+        ! snapshots ls | grep 'wcow-build' >/dev/null && ! grep -q "$PARTS.*overlay\|overlay.*$PARTS" /proc/self/mounts
 }
