@@ -237,11 +237,12 @@ struct wcow_layer_made {
 };
 /** Turn the tree of @p of into a layer of the stage: found in the cache, or written. Takes the
  * tree.
- *  @param note  gets what it came to: key by content, layer */
+ *  @param note  gets what it came to: key by content, layer (its size is 0 where nothing changed)
+ *  @return 1 found, 0 written or nothing to write, or an error */
 WCOW_NODISCARD int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s,
                                         const struct wcow_layer_step *of, struct wcow_tree *tree,
                                         unsigned step, struct wcow_step_note *note,
-                                        struct wcow_layer_made *ret, struct wcow_error *err);
+                                        struct wcow_error *err);
 /** How trees become tar. */
 struct wcow_layer_write wcow_build_layer_options(const struct wcow_build *b);
 
@@ -286,8 +287,8 @@ WCOW_NODISCARD int wcow_build_input_key(const struct wcow_build *b, struct wcow_
                                         struct wcow_error *err);
 
 /* build_link.c: COPY --link */
-/** Whether the step's layer depends on nothing below: 1, 0 or an error. @p files: its tree, lying on
- *  nothing; NULL where there is none. */
+/** Whether the step's layer depends on nothing below: 1, 0 or an error. @p files: its tree, lying
+ * on nothing; NULL where there is none. */
 WCOW_NODISCARD int wcow_build_is_free(const struct wcow_layer_step *of,
                                       const struct wcow_tree *files, struct wcow_error *err);
 /** 1 and the tree of such a step; 0 for others. */

@@ -67,9 +67,10 @@ static int write_layer(struct wcow_build *b, struct wcow_tree *tree,
     return WCOW_OK;
 }
 
+/* 1 found, 0 written. */
 static int find_or_write(struct wcow_build *b, const struct wcow_stage_state *s,
                          struct wcow_tree *tree, unsigned step, struct wcow_step_note *note,
-                         bool *ret_cached, struct wcow_error *err)
+                         struct wcow_error *err)
 {
     struct shown shown = {.build = b, .step = step, .next = 1 << 20};
     struct wcow_layer_write options = wcow_build_layer_options(b);
@@ -84,10 +85,7 @@ static int find_or_write(struct wcow_build *b, const struct wcow_stage_state *s,
     if (r < 0)
         return r;
     r = look_up(b, s, tree, &options, note, err);
-    *ret_cached = r == 1;
-    if (r != 0)
-        return r < 0 ? r : WCOW_OK;
-    return write_layer(b, tree, &options, note, err);
+    return r == 0 ? write_layer(b, tree, &options, note, err) : r;
 }
 
 /* The tree serves the steps to come, where those below it are there, too. Takes the tree. */
@@ -108,23 +106,21 @@ static int keep_tree(struct wcow_stage_state *s, struct wcow_tree *tree, struct 
 
 int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s,
                          const struct wcow_layer_step *of, struct wcow_tree *tree, unsigned step,
-                         struct wcow_step_note *note, struct wcow_layer_made *ret,
-                         struct wcow_error *err)
+                         struct wcow_step_note *note, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *owned = tree;
-    *ret = (struct wcow_layer_made){0};
     bool is_base = s->n_descs == 0;
-    if (!is_base && !wcow_tree_has_changes(tree)) {
-        ret->is_empty = true;
-        return WCOW_OK;
-    }
+    note->layer = (struct wcow_cached_layer){0};
+    if (!is_base && !wcow_tree_has_changes(tree))
+        return 0;
     int r = is_base ? WCOW_OK : wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, 0), err);
-    if (r == WCOW_OK)
-        r = find_or_write(b, s, tree, step, note, &ret->is_cached, err);
-    if (r == WCOW_OK)
-        r = wcow_build_add_desc(s, of, &note->layer, err);
+    if (r < 0)
+        return r;
+    int found = find_or_write(b, s, tree, step, note, err);
+    r = found < 0 ? found : wcow_build_add_desc(s, of, &note->layer, err);
     if (r < 0)
         return r;
     s->created_s = b->has_epoch ? b->epoch_s : note->layer.created_s;
-    return keep_tree(s, WCOW_TAKE_PTR(owned), err);
+    r = keep_tree(s, WCOW_TAKE_PTR(owned), err);
+    return r < 0 ? r : found;
 }

@@ -285,7 +285,12 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
         if (r == WCOW_OK)
             r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
     }
-    return r < 0 ? r : wcow_build_add_layer(b, s, of, WCOW_TAKE_PTR(tree), step, note, ret, err);
+    if (r >= 0)
+        r = wcow_build_add_layer(b, s, of, WCOW_TAKE_PTR(tree), step, note, err);
+    if (r < 0)
+        return r;
+    *ret = (struct wcow_layer_made){.is_cached = r == 1, .is_empty = note->layer.size_bytes == 0};
+    return WCOW_OK;
 }
 
 /* What was made is found by its inputs the next time. That it changed nothing, too. */

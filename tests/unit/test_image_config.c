@@ -260,17 +260,23 @@ static void chain_ids_follow_the_specification(void **state)
     assert_fails(wcow_chain_id(ids, 0, &chain, &err), WCOW_E_INVALID);
     assert_fails(wcow_chain_id_next("x", A, &chain, &err), WCOW_E_INVALID);
     assert_fails(wcow_chain_id_next(A, "x", &chain, &err), WCOW_E_INVALID);
+}
+
+static void diff_ids_are_added_and_replaced(void **state)
+{
+    (void)state;
     WCOW_CLEANUP(wcow_image_config_free_p) struct wcow_image_config *c = parse(BASE);
     assert_ok(wcow_image_config_add_diff_id(c, B, &err));
     assert_fails(wcow_image_config_add_diff_id(c, "B", &err), WCOW_E_INVALID);
     assert_fails(wcow_image_config_set_diff_id(c, 0, "B", &err), WCOW_E_INVALID);
     assert_fails(wcow_image_config_set_diff_id(c, 1000, A, &err), WCOW_E_INVALID);
-    {
-        wcow_autofree char *first = strdup(wcow_image_config_diff_id(c, 0));
-        assert_ok(wcow_image_config_set_diff_id(c, 0, B, &err));
-        assert_string_equal(wcow_image_config_diff_id(c, 0), B);
-        assert_ok(wcow_image_config_set_diff_id(c, 0, first, &err));
-    }
+    wcow_autofree char *first = strdup(wcow_image_config_diff_id(c, 0));
+    assert_ok(wcow_image_config_set_diff_id(c, 0, B, &err));
+    assert_string_equal(wcow_image_config_diff_id(c, 0), B);
+    assert_ok(wcow_image_config_set_diff_id(c, 0, first, &err));
+    struct wcow_digest chain;
+    struct wcow_digest want;
+    assert_ok(wcow_digest_of(A " " B, strlen(A " " B), &want, &err));
     assert_ok(wcow_image_config_chain_id(c, 2, &chain, &err));
     assert_string_equal(chain.text, want.text);
     assert_fails(wcow_image_config_chain_id(c, 3, &chain, &err), WCOW_E_INVALID);
@@ -310,6 +316,7 @@ int main(void)
         cmocka_unit_test(the_classic_builders_notes_can_be_dropped),
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(chain_ids_follow_the_specification),
+        cmocka_unit_test(diff_ids_are_added_and_replaced),
         cmocka_unit_test(times_are_written_as_go_writes_them),
     };
     return cmocka_run_group_tests_name("image/config", tests, NULL, NULL);
