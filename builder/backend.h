@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "builder/blobs.h"
 #include "base/key_lock.h"
+#include "builder/blobs.h"
 #include "builder/progress.h"
 #include "containerd/client.h"
 #include "image/registry.h"

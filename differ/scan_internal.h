@@ -78,7 +78,8 @@ WCOW_NODISCARD int wcow_scan_target_is_dir(struct wcow_scan *s, const struct wco
 /* ---- scan_moved.c ---- */
 
 /** Where the parents have the file that @p leaf was before somebody renamed it. @p base_path what
- *  they have at its present name, or NULL; @p ret caller frees. 1, or 0 where it was not renamed. */
+ *  they have at its present name, or NULL; @p ret caller frees. 1, or 0 where it was not renamed.
+ */
 WCOW_NODISCARD int wcow_scan_moved_from(struct wcow_scan *s, int dirfd, const char *leaf,
                                         const char *base_path, char **ret, struct wcow_error *err);
 void wcow_scan_moved_done(struct wcow_scan *s);
