@@ -192,34 +192,32 @@ printf 'FROM @BASE@\nADD %s/none.txt C:/\n' "$url" | dockerfile
 refused "a file that is not there" 'none.txt: the server answered with status 404' build
 printf 'FROM @BASE@\nADD --checksum=%s hello.txt C:/\n' "$digest" | dockerfile
 refused "a checksum of a local file" 'checksum requires HTTP' build
-if command -v git >/dev/null; then
-    git init -q -b main "$PARTS/www/app"
-    (
-        cd "$PARTS/www/app"
-        mkdir sub
-        echo one >sub/one
-        git add .
-        git -c user.name=a -c user.email=a@b commit -q -m one --date 2020-01-01T00:00:00Z
-        git tag v1
-        echo two >two
-        git add .
-        git -c user.name=a -c user.email=a@b commit -q -m two
-        git clone -q --bare . "$PARTS/www/app.git"
-        cd "$PARTS/www/app.git"
-        git update-server-info
-    )
-    commit=$(git -C "$PARTS/www/app" rev-parse v1)
-    printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\n' \
-        "$url" "$commit" "$url" "$commit" "$url" | dockerfile
-    check "ADD of repositories" build -t git:1 -o type=image,unpack=true
-    equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name from entries where type = 1 and name like 'Files/%'" | tr '\n' ' ')" 'Files/all/sub/one Files/all/two '
-    equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
-    equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
-    printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
-    refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
-    printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
-    refused "another commit" 'is at commit' build
-fi
+git init -q -b main "$PARTS/www/app"
+(
+    cd "$PARTS/www/app"
+    mkdir sub
+    echo one >sub/one
+    git add .
+    git -c user.name=a -c user.email=a@b commit -q -m one --date 2020-01-01T00:00:00Z
+    git tag v1
+    echo two >two
+    git add .
+    git -c user.name=a -c user.email=a@b commit -q -m two
+    git clone -q --bare . "$PARTS/www/app.git"
+    cd "$PARTS/www/app.git"
+    git update-server-info
+)
+commit=$(git -C "$PARTS/www/app" rev-parse v1)
+printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\n' \
+    "$url" "$commit" "$url" "$commit" "$url" | dockerfile
+check "ADD of repositories" build -t git:1 -o type=image,unpack=true
+equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name from entries where type = 1 and name like 'Files/%'" | tr '\n' ' ')" 'Files/all/sub/one Files/all/two '
+equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
+equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
+printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
+refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
+printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
+refused "another commit" 'is at commit' build
 kill "$web"
 forget_images
 
