@@ -6,6 +6,7 @@
 
 #include "builder/images.h"
 #include "containerd/content.h"
+#include "containerd/leases.h"
 #include "containerd/snapshots.h"
 
 static int chain_of(const struct wcow_local_image *image, size_t count, struct wcow_digest *ret,
@@ -15,14 +16,30 @@ static int chain_of(const struct wcow_local_image *image, size_t count, struct w
 }
 
 /* Whether there is a committed snapshot of this name: 1 or 0. */
-static int is_unpacked(struct wcow_backend *b, const struct wcow_digest *chain_id,
-                       struct wcow_error *err)
+static int is_committed(struct wcow_backend *b, const struct wcow_digest *chain_id,
+                        struct wcow_error *err)
 {
     struct wcow_snapshot_info info = {0};
     int r = wcow_snapshot_stat(&b->ctx, b->snapshotter, chain_id->text, &info, err);
     bool is_there = r == WCOW_OK && info.kind == WCOW_SNAPSHOT_COMMITTED;
     wcow_snapshot_info_done(&info);
     return r < 0 && r != WCOW_E_NOT_FOUND ? r : is_there;
+}
+
+/* The same, and it stays while the build lasts: another's, which nothing may keep any more, is put
+ * under the build's lease, and looked for again. */
+static int is_unpacked(struct wcow_backend *b, const struct wcow_digest *chain_id,
+                       struct wcow_error *err)
+{
+    wcow_autobuf type = {0};
+    int r = is_committed(b, chain_id, err);
+    if (r != 1 || !b->lease)
+        return r;
+    r = wcow_buf_addf(&type, err, "snapshots/%s", b->snapshotter);
+    if (r == WCOW_OK)
+        r = wcow_lease_add_resource(&b->ctx, b->lease, (const char *)type.data, chain_id->text,
+                                    err);
+    return r < 0 ? r : is_committed(b, chain_id, err);
 }
 
 /* How many of the lowest layers are there already. */
