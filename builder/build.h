@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "builder/instructions.h"
 #include "builder/output.h"
 #include "builder/progress.h"
 #include "builder/run.h"
@@ -44,6 +45,7 @@ struct wcow_build_options {
     const char *executor_root;       /**< wcowd's root folder, where executors are installed */
     unsigned run_timeout_s;          /**< of one RUN; 0: none */
     struct wcow_run_limits run_limits;
+    enum wcow_run_network network;   /**< of a RUN that names none */
     struct wcow_str_list cache_from; /**< "type=registry,ref=…", "type=local,src=…", references */
     struct wcow_str_list cache_to;   /**< likewise with dest=…, mode=…; "type=inline" */
     struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */

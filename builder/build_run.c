@@ -123,6 +123,11 @@ static void add_key(struct wcow_hash *hash, const char *text)
     wcow_hash_add(hash, text, strlen(text) + 1);
 }
 
+static enum wcow_run_network network_of(const struct step *s)
+{
+    return s->run->network != WCOW_NET_DEFAULT ? s->run->network : s->build->options->network;
+}
+
 /* All that the layer can depend on but time, chance and the network. Secrets are not in it. */
 static int make_key(const struct step *s, struct wcow_digest *ret, struct wcow_error *err)
 {
@@ -132,7 +137,7 @@ static int make_key(const struct step *s, struct wcow_digest *ret, struct wcow_e
     int r = wcow_hash_new(&hash, err);
     if (r < 0)
         return r;
-    (void)snprintf(number, sizeof(number), "RUN %d %lld", (int)s->run->network,
+    (void)snprintf(number, sizeof(number), "RUN %d %lld", (int)network_of(s),
                    s->build->has_epoch ? (long long)s->build->epoch_s : -1);
     add_key(hash, number);
     add_key(hash, e->name);
@@ -245,7 +250,7 @@ static int execute(struct step *step, const struct scratch *scratch, struct wcow
         .workdir = step->workdir,
         .env = step->env.items ? (const char *const *)step->env.items : none,
         .user = wcow_image_config_string(step->stage->config, WCOW_CONFIG_USER),
-        .network = step->run->network,
+        .network = network_of(step),
         .volumes = step->volumes.items,
         .n_volumes = step->volumes.n,
         .rootfs = &scratch->mounts,

@@ -90,6 +90,10 @@ struct wcow_run_mount {
 
 enum wcow_run_network { WCOW_NET_DEFAULT, WCOW_NET_NONE, WCOW_NET_HOST };
 
+/** "default", "none" or "host". NULL is the default. WCOW_E_INVALID: another word. */
+WCOW_NODISCARD int wcow_run_network_parse(const char *text, enum wcow_run_network *ret,
+                                          struct wcow_error *err);
+
 struct wcow_run {
     struct wcow_ins_command command;
     struct wcow_run_mount *mounts; /**< filled by wcow_instruction_expand(); checked before */

@@ -24,17 +24,17 @@ static int strip_heredocs(const struct wcow_typing *in, const struct wcow_node *
     return r;
 }
 
-static int set_network(const struct wcow_typing *in, const char *value, struct wcow_run *run)
+int wcow_run_network_parse(const char *text, enum wcow_run_network *ret, struct wcow_error *err)
 {
-    if (!value || strcmp(value, "default") == 0)
-        run->network = WCOW_NET_DEFAULT;
-    else if (strcmp(value, "none") == 0)
-        run->network = WCOW_NET_NONE;
-    else if (strcmp(value, "host") == 0)
-        run->network = WCOW_NET_HOST;
+    if (!text || strcmp(text, "default") == 0)
+        *ret = WCOW_NET_DEFAULT;
+    else if (strcmp(text, "none") == 0)
+        *ret = WCOW_NET_NONE;
+    else if (strcmp(text, "host") == 0)
+        *ret = WCOW_NET_HOST;
     else
-        return WCOW_FAIL(in->err, WCOW_E_INVALID,
-                         "invalid network mode \"%s\": there are default, none and host", value);
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "invalid network mode \"%s\": there are default, none and host", text);
     return WCOW_OK;
 }
 
@@ -62,7 +62,7 @@ int wcow_type_run(const struct wcow_typing *in, const struct wcow_node *node,
     if (r == WCOW_OK && node->args.count == 0)
         r = WCOW_FAIL(in->err, WCOW_E_INVALID, "RUN requires at least one argument");
     if (r == WCOW_OK)
-        r = set_network(in, flags[NETWORK].value, &ret->run);
+        r = wcow_run_network_parse(flags[NETWORK].value, &ret->run.network, in->err);
     if (r == WCOW_OK)
         r = set_security(in, flags[SECURITY].value, &ret->run);
     const struct wcow_strings *mounts = &flags[MOUNT].list;

@@ -59,6 +59,7 @@ struct arguments {
     bool load;
     bool debug;
     const char *run_timeout;
+    const char *network;
     const char *max_parallelism;
     struct wcow_conf conf;
     struct wcow_build_options build;
@@ -181,7 +182,7 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
                          "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
     a->build.run_timeout_s = (unsigned)seconds;
     a->build.run_limits = a->conf.run_limits;
-    return WCOW_OK;
+    return wcow_run_network_parse(a->network, &a->build.network, err);
 }
 
 static void done(struct arguments *a)
@@ -338,6 +339,8 @@ static const struct wcow_option options[] = {
     {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
      &given.build.metadata_file},
     {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &given.build.ns},
+    {0, "network", "MODE", "Network of a RUN that names none: default, none or host",
+     WCOW_OPTION_STRING, &given.network},
     {0, "no-cache", NULL, "Make every layer anew", WCOW_OPTION_FLAG, &given.build.no_cache},
     {0, "no-cache-filter", "STAGE", "Make the layers of this stage anew", WCOW_OPTION_LIST,
      &given.no_cache_filter},

@@ -34,6 +34,7 @@ end
 complete -c wcow -n __fish_use_subcommand -f -a '(__wcow_commands)'
 complete -c wcow -n 'not __fish_use_subcommand; and string match -q -- "-*" (commandline -ct)' -f -a '(__wcow_options)'
 __wcow_value --progress 'auto plain tty quiet rawjson'
+__wcow_value --network 'default none host'
 __wcow_value --call 'build check outline targets ast'
 __wcow_value --executor 'auto none wine runhcs'
 __wcow_value --provenance 'true false mode=min mode=max'

@@ -39,6 +39,11 @@ equal "all of them were tried" "$(grep -cE '(call [a-z_0-9]+|clone of a namespac
 said "a network by default" 'network there'
 probe --network=none
 says "and none with --network=none" 'network none' --run-timeout 60
+probe
+says "nor with the build's --network=none" 'network none' --run-timeout 60 --no-cache --network none
+probe --network=host
+says "but a RUN's own counts" 'network there' --run-timeout 60 --no-cache --network none
+refused "a network that is none" 'default, none and host' build --network bridge
 
 # ---- what goes wrong ----
 # hostile NAME WANT COMMAND...: RUN of the Dockerfile on standard input fails with WANT; nothing stays of
