@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file beneath.h
  *  Open a path of foreign origin beneath a directory: no component may be a symbolic link, ".."
- *  cannot leave, and the descriptor is CLOEXEC. openat2(2), Linux 5.6. */
+ *  cannot leave, and the descriptor is CLOEXEC. The path may be longer than PATH_MAX. openat2(2),
+ *  Linux 5.6. */
 #ifndef WCOW_BASE_BENEATH_H
 #define WCOW_BASE_BENEATH_H
 

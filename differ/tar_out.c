@@ -75,7 +75,7 @@ int wcow_tar_out_zeros(struct wcow_tar_out *out, uint64_t len, struct wcow_error
 static int changed(const char *path, const char *how, struct wcow_error *err)
 {
     return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                     "\"%s\" %s: the layer's folder was changed behind its index; remove the "
+                     "\"%.200s\" %s: the layer's folder was changed behind its index; remove the "
                      "snapshot and unpack the image again",
                      path, how);
 }
@@ -91,7 +91,7 @@ static int open_file(int dirfd, const char *path, uint64_t size_bytes, int *ret,
     if (r < 0)
         return r;
     if (fstat(fd, &st) < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", path);
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%.200s\"", path);
     if (!S_ISREG(st.st_mode))
         return changed(path, "is no plain file", err);
     if ((uint64_t)st.st_size != size_bytes)
@@ -110,7 +110,7 @@ static int copy(struct wcow_tar_out *out, int fd, const char *path, uint64_t lef
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", path);
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%.200s\"", path);
         if (n == 0)
             return changed(path, "became shorter", err);
         out->buffered += (size_t)n;
@@ -137,7 +137,7 @@ int wcow_tar_out_pieces(struct wcow_tar_out *out, int dirfd, const char *path, u
     int r = open_file(dirfd, path, size_bytes, &fd, err);
     for (size_t i = 0; r == WCOW_OK && i < n; i++) {
         if (lseek(fd, (off_t)pieces[i].offset, SEEK_SET) < 0)
-            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", path);
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%.200s\"", path);
         r = copy(out, fd, path, pieces[i].len, err);
     }
     return r;

@@ -2,6 +2,7 @@
 /* Apply and the way back: byte for byte, or nothing at all. */
 #include "differ_test.h"
 #include "run_command.h"
+#include "tar_maker.h"
 
 #include <glob.h>
 
@@ -91,6 +92,42 @@ static void sparse_files_are_unpacked_whole(void **state)
         assert_memory_equal(got.data, want, sizeof(want));
         remove_folder(folder);
     }
+}
+
+/* The kernel takes paths of 4,095 bytes, Windows such of 32,767 characters. */
+static void long_paths_leave_as_they_came(void **state)
+{
+    (void)state;
+    enum { DEPTH = 126, LEAF = 254 };
+    wcow_autobuf tar = {0};
+    wcow_autobuf record = {0};
+    char leaf[LEAF + 1] = "";
+    memset(leaf, 'd', LEAF);
+    make_entry(&tar, &(struct made){.name = "Files", .type = '5'});
+    assert_ok(wcow_buf_addf(&record, &err, "path=Files"));
+    for (int i = 0; i < DEPTH; i++) {
+        assert_ok(wcow_buf_addf(&record, &err, "/%s", leaf));
+        make_entry(&tar,
+                   &(struct made){.name = "d", .type = '5', .pax = {(const char *)record.data}});
+    }
+    size_t dir_len = record.len;
+    assert_ok(wcow_buf_addf(&record, &err, "/file"));
+    make_entry(&tar, &(struct made){.name = "f", .size = 700, .pax = {(const char *)record.data}});
+    record.len = dir_len;
+    assert_ok(wcow_buf_addf(&record, &err, "/link"));
+    wcow_autobuf link = {0};
+    assert_ok(wcow_buf_addf(&link, &err, "linkpath=%.*s/file", (int)(dir_len - strlen("path=")),
+                            (const char *)record.data + strlen("path=")));
+    make_entry(&tar, &(struct made){.name = "l",
+                                    .type = '1',
+                                    .link = "f",
+                                    .pax = {(const char *)record.data, (const char *)link.data}});
+    make_end(&tar);
+    char *folder = new_folder();
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    assert_leaves_as(folder, &tar);
+    remove_folder(folder);
 }
 
 static void what_follows_the_end_counts(void **state)
@@ -266,6 +303,7 @@ int main(void)
         cmocka_unit_test(vector_leaves_as_it_came),
         cmocka_unit_test(tars_of_every_writer_leave_as_they_came),
         cmocka_unit_test(sparse_files_are_unpacked_whole),
+        cmocka_unit_test(long_paths_leave_as_they_came),
         cmocka_unit_test(what_follows_the_end_counts),
         cmocka_unit_test(a_truncated_tar_leaves_nothing),
         cmocka_unit_test(a_flipped_bit_is_refused_or_kept),
