@@ -31,9 +31,9 @@ bench_layers() {
         while read -r digest; do echo "$LAYOUT/blobs/sha256/${digest#sha256:}"; done
 }
 
-# bench_begin: a registry with the image, wcowd and containerd, all on a new file system; the blobs
-# fetched, so that unpacking alone is left. IMAGE is its reference.
-bench_begin() {
+# bench_begin_empty: a registry with the image, wcowd and containerd, all on a new file system. IMAGE is its
+# reference.
+bench_begin_empty() {
     BENCH_FS=${TMPDIR:-/var/tmp}/wcow-bench-fs.$$
     "$wcow_source/bench/fresh-fs" "$BENCH_FS" "${WCOW_BENCH_GIB:-12}"
     TMPDIR=$BENCH_FS parts_begin
@@ -43,6 +43,11 @@ bench_begin() {
     start_containerd "${WCOW_TEST_CONTAINERD:-2.x}"
     push_layout "$LAYOUT" "$TAG" bench
     IMAGE=$REGISTRY/bench:$TAG
+}
+
+# bench_begin: the same, and the blobs fetched, so that unpacking alone is left.
+bench_begin() {
+    bench_begin_empty
     ctr content fetch --plain-http --platform windows/amd64 "$IMAGE" >/dev/null 2>&1
     sync
 }
