@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/build_volumes.h"
+#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +15,6 @@
 #include "builder/copy.h"
 #include "builder/winpath.h"
 #include "layer/filetime.h"
-#include "snapshotter/tree.h"
 
 enum { SECRET_MAX_BYTES = 500 * 1024 };
 
@@ -23,7 +23,7 @@ void wcow_build_volumes_done(struct wcow_build_volumes *v)
     for (size_t i = 0; i < v->n_locks; i++)
         (void)close(v->locks[i]);
     if (v->folder)
-        (void)!wcow_tree_delete(AT_FDCWD, v->folder, NULL, NULL);
+        (void)!wcow_dir_tree_delete(AT_FDCWD, v->folder, NULL, NULL);
     free(v->folder);
     free(v->items);
     wcow_str_list_done(&v->keys);

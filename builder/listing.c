@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/listing.h"
+#include "base/dir_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include "differ/codec.h"
 #include "layer/names.h"
 #include "layer/tar_reader.h"
-#include "snapshotter/tree.h"
 #include "store/layer_index.h"
 
 enum { MAX_RATIO = 1000 };
@@ -194,7 +194,7 @@ int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wco
     /* Another build may have made it meanwhile. */
     if (r == WCOW_OK && rename(made, path) < 0 && errno != EEXIST && errno != ENOTEMPTY)
         r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "rename %s", made);
-    (void)!wcow_tree_delete(AT_FDCWD, made, NULL, NULL);
+    (void)!wcow_dir_tree_delete(AT_FDCWD, made, NULL, NULL);
     if (r < 0)
         return wcow_error_wrap(r, err, "list layer %s", blob->digest.text);
     *ret = WCOW_TAKE_PTR(path);
@@ -203,6 +203,6 @@ int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wco
 
 int wcow_listings_remove(const char *root, struct wcow_error *err)
 {
-    int r = wcow_tree_delete(AT_FDCWD, root, NULL, err);
+    int r = wcow_dir_tree_delete(AT_FDCWD, root, NULL, err);
     return r == WCOW_E_NOT_FOUND ? WCOW_OK : r;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/run_task.h"
+#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +18,6 @@
 #include "base/utf.h"
 #include "containerd/containers.h"
 #include "containerd/tasks.h"
-#include "snapshotter/tree.h"
 
 enum {
     POLL_MS = 100,
@@ -128,9 +128,9 @@ static int check_room(const struct wcow_run_task *task, struct wcow_error *err)
 
 static int check_size(const struct wcow_run_task *task, struct wcow_error *err)
 {
-    struct wcow_tree_size size = {0};
+    struct wcow_dir_tree_size size = {0};
     if (!task->disk || !task->disk_bytes ||
-        wcow_tree_measure(AT_FDCWD, task->disk, &size, NULL) < 0 ||
+        wcow_dir_tree_measure(AT_FDCWD, task->disk, &size, NULL) < 0 ||
         size.size_bytes <= (uint64_t)task->disk_bytes)
         return WCOW_OK;
     return WCOW_FAIL(

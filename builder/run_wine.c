@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/dir_tree.h"
 #include "builder/run.h"
 #include "builder/wine_command.h"
 #include "builder/wine_leftovers.h"
 #include "builder/wine_registry.h"
 #include "builder/wine_run.h"
-#include "snapshotter/tree.h"
 
 enum { MAX_VOLUMES = 32 };
 
@@ -38,7 +38,7 @@ struct job {
 static void job_done(struct job *j)
 {
     if (j->fd >= 0) {
-        (void)!wcow_tree_delete(j->fd, "work", NULL, NULL);
+        (void)!wcow_dir_tree_delete(j->fd, "work", NULL, NULL);
         (void)close(j->fd);
     }
     wcow_wine_run_done(&j->run);

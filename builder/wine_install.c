@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/wine_install.h"
+#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include "base/beneath.h"
 #include "base/bytes.h"
 #include "builder/wine_run.h"
-#include "snapshotter/tree.h"
 
 enum { REGISTRY_MAX_BYTES = 32 << 20, INSTALL_TIMEOUT_S = 300 };
 
@@ -250,7 +250,7 @@ static int boot(struct install *in, const struct wcow_wine_run *run, struct wcow
 
 static int keep_windows(struct install *in, const struct wcow_wine_run *run, struct wcow_error *err)
 {
-    int r = wcow_tree_delete(in->fd, "windows", NULL, err);
+    int r = wcow_dir_tree_delete(in->fd, "windows", NULL, err);
     if (r == WCOW_OK && mkdirat(in->fd, "windows", 0755) < 0)
         r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make the template's windows");
     for (size_t i = 0; r == WCOW_OK && i < sizeof(kept) / sizeof(kept[0]); i++) {
@@ -268,13 +268,13 @@ static int keep_windows(struct install *in, const struct wcow_wine_run *run, str
     for (size_t i = 0; r == WCOW_OK && i < sizeof(stubs) / sizeof(stubs[0]); i++) {
         const char *slash = strchr(stubs[i], '/');
         if (!slash) {
-            r = wcow_tree_delete(system32, stubs[i], NULL, err);
+            r = wcow_dir_tree_delete(system32, stubs[i], NULL, err);
             continue;
         }
         wcow_autoclose int drivers =
             openat(system32, "drivers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (drivers >= 0)
-            r = wcow_tree_delete(drivers, slash + 1, NULL, err);
+            r = wcow_dir_tree_delete(drivers, slash + 1, NULL, err);
     }
     return r;
 }
@@ -389,7 +389,7 @@ static int begin(struct install *in, const char *folder, struct wcow_error *err)
     if (!in->template.folder || in->fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", folder);
     (void)unlinkat(in->fd, "executor.json", 0); /* until the new one is whole, there is none */
-    int r = wcow_tree_delete(in->fd, "cased", NULL, err);
+    int r = wcow_dir_tree_delete(in->fd, "cased", NULL, err);
     if (r == WCOW_OK)
         r = find_wine(in, err);
     if (r == WCOW_OK)

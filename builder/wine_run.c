@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/wine_run.h"
+#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include "base/fd.h"
 #include "builder/run_task.h"
 #include "layer/utf16.h"
-#include "snapshotter/tree.h"
 
 enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
 
@@ -26,7 +26,7 @@ void wcow_wine_run_done(struct wcow_wine_run *run)
     if (run->fd >= 0 && run->name) {
         wcow_autoclose int runs = openat(run->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (runs >= 0)
-            (void)!wcow_tree_delete(runs, run->name, NULL, NULL);
+            (void)!wcow_dir_tree_delete(runs, run->name, NULL, NULL);
         (void)close(run->fd);
     }
     free(run->name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/wine_template.h"
+#include "base/dir_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include "base/bytes.h"
 #include "image/strings.h"
 #include "layer/names.h"
-#include "snapshotter/tree.h"
 
 void wcow_wine_template_done(struct wcow_wine_template *t)
 {
@@ -203,7 +203,7 @@ static int make_cased(const struct wcow_wine_template *t, const char *name,
     wcow_autoclose int cased = openat(folder, "cased", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || from < 0 || cased < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open Wine's template in %s", t->folder);
-    int r = wcow_tree_delete(cased, tmp, NULL, err);
+    int r = wcow_dir_tree_delete(cased, tmp, NULL, err);
     if (r == WCOW_OK && mkdirat(cased, tmp, 0755) < 0)
         r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s/cased/%s", t->folder, tmp);
     wcow_autoclose int to = openat(cased, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -214,7 +214,7 @@ static int make_cased(const struct wcow_wine_template *t, const char *name,
         return WCOW_OK;
     if (r == WCOW_OK && errno != EEXIST && errno != ENOTEMPTY)
         r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "rename %s/cased/%s", t->folder, tmp);
-    (void)!wcow_tree_delete(cased, tmp, NULL, NULL);
+    (void)!wcow_dir_tree_delete(cased, tmp, NULL, NULL);
     return r;
 }
 

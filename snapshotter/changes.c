@@ -23,22 +23,28 @@ struct create {
 
 /* The folder is made inside the transaction: before it commits there is no row, so a crash leaves a
  * folder that the sweep takes away. */
+static int make_folder(struct create *c, struct wcow_error *err)
+{
+    const struct wcow_row *row = &c->row;
+    int folders_fd = c->s->folders_fd;
+    if (row->n_ancestors > 0 && !wcow_folder_exists(folders_fd, row->ancestors[0]))
+        return wcow_snapshotter_say_missing(c->s, row->parent, row->ancestors[0],
+                                            WCOW_KIND_COMMITTED, err);
+    int r = wcow_folder_make(folders_fd, row, err);
+    if (r == WCOW_OK && c->vm_scratch) {
+        r = wcow_folder_vm_scratch(folders_fd, row->ancestors[row->n_ancestors - 1], row->id, err);
+        if (r < 0)
+            wcow_reaper_take(c->s->reaper, row->id);
+    }
+    return r;
+}
+
 static int run_create(struct wcow_db *db, void *arg, struct wcow_error *err)
 {
     struct create *c = arg;
     wcow_row_done(&c->row);
     int r = wcow_snapshots_create(db, &c->snap, &c->row, err);
-    if (r == WCOW_OK)
-        r = wcow_folder_make(c->s->folders_fd, &c->row, err);
-    if (r < 0)
-        return r;
-    if (c->vm_scratch && c->row.n_ancestors > 0) {
-        r = wcow_folder_vm_scratch(c->s->folders_fd, c->row.ancestors[c->row.n_ancestors - 1],
-                                   c->row.id, err);
-        if (r < 0)
-            wcow_reaper_take(c->s->reaper, c->row.id);
-    }
-    return r;
+    return r < 0 ? r : make_folder(c, err);
 }
 
 static void undo_create(void *arg)
@@ -65,13 +71,14 @@ static int check_create(struct wcow_snapshotter *s, const struct wcow_create_req
                         struct wcow_label_wishes *ret, struct wcow_error *err)
 {
     struct wcow_label_wishes wishes = {.mount_type = s->mount_type};
+    bool has_scratch = *request->parent && !wcow_key_is_extract(request->key);
     int r = wcow_key_check(request->key, "key", err);
     if (r == WCOW_OK && *request->parent)
         r = wcow_key_check(request->parent, "parent", err);
     if (r == WCOW_OK)
         r = wcow_labels_check(&request->labels, err);
     if (r == WCOW_OK)
-        r = wcow_labels_wishes(&request->labels, s->mount_type, &wishes, err);
+        r = wcow_labels_wishes(&request->labels, s->mount_type, has_scratch, &wishes, err);
     if (r < 0)
         return r;
     if (wishes.uses_deprecated)
@@ -101,7 +108,7 @@ static void create(struct wcow_snapshotter *s, const struct wcow_create_request 
                                           .kind = kind,
                                           .mount_type = wishes.mount_type,
                                           .labels = request->labels};
-    c->vm_scratch = wishes.vm_scratch && !wcow_key_is_extract(request->key);
+    c->vm_scratch = wishes.vm_scratch;
     c->done = done;
     c->arg = arg;
     c->op = (struct wcow_store_op){
@@ -161,12 +168,7 @@ struct before {
 static int look_before(struct wcow_db *db, void *arg, struct wcow_error *err)
 {
     struct before *b = arg;
-    wcow_autorow taken = {0};
-    struct wcow_error ignored = {0};
-    if (wcow_snapshots_find(db, b->request->name, false, &taken, &ignored) == WCOW_OK)
-        return WCOW_FAIL(err, WCOW_E_EXISTS, "snapshot \"%.300s\" already exists",
-                         b->request->name);
-    return wcow_snapshots_find(db, b->request->key, false, &b->row, err);
+    return wcow_snapshots_check_commit(db, b->request->key, b->request->name, &b->row, err);
 }
 
 /* What takes time, on the caller's thread: the size, and everything in the folder on disk before
@@ -174,11 +176,13 @@ static int look_before(struct wcow_db *db, void *arg, struct wcow_error *err)
 static int measure(struct wcow_snapshotter *s, const struct wcow_row *row, bool may_block,
                    struct wcow_snapshots_commit *commit, struct wcow_error *err)
 {
-    if (row->kind != WCOW_KIND_ACTIVE || wcow_folder_is_bare(s->folders_fd, row->id))
+    if (wcow_folder_is_bare(s->folders_fd, row->id))
         return 1;
     if (!may_block)
         return 0;
     int r = wcow_folder_measure(s->folders_fd, row->id, &commit->size_bytes, &commit->inodes, err);
+    if (r == WCOW_E_NOT_FOUND)
+        r = wcow_snapshotter_fail_missing(s, row, err);
     if (r == WCOW_OK && commit->inodes > 0)
         r = wcow_syncer_sync(&s->syncer, err);
     return r < 0 ? r : 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshotter/folders.h"
+#include "base/dir_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <time.h>
 
 #include "base/beneath.h"
-#include "snapshotter/tree.h"
 
 struct path {
     char text[2 * WCOW_FOLDER_NAME];
@@ -124,6 +124,12 @@ int wcow_folder_make(int folders_fd, const struct wcow_row *row, struct wcow_err
     return r;
 }
 
+bool wcow_folder_exists(int folders_fd, int64_t id)
+{
+    struct path folder = path_of(id, "");
+    return faccessat(folders_fd, folder.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static void closedir_p(DIR **dir)
 {
     if (*dir)
@@ -167,8 +173,8 @@ int wcow_folder_measure(int folders_fd, int64_t id, uint64_t *ret_size_bytes, ui
     struct path folder = path_of(id, "");
     struct path files = path_of(id, "/Files");
     struct path work = path_of(id, "/work");
-    struct wcow_tree_size size = {0};
-    int r = wcow_tree_measure(folders_fd, folder.text, &size, err);
+    struct wcow_dir_tree_size size = {0};
+    int r = wcow_dir_tree_measure(folders_fd, folder.text, &size, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "measure snapshots/%s", folder.text);
     uint64_t made = faccessat(folders_fd, files.text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;

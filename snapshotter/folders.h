@@ -23,10 +23,12 @@ bool wcow_folder_unmake(int folders_fd, int64_t id);
 /** Rename it to "rm-<id>...". WCOW_E_NOT_FOUND. */
 WCOW_NODISCARD int wcow_folder_set_aside(int folders_fd, int64_t id,
                                          char ret_name[WCOW_FOLDER_NAME], struct wcow_error *err);
+bool wcow_folder_exists(int folders_fd, int64_t id);
 /** Whether the folder holds nothing but what wcow_folder_make() made. False in doubt. */
 bool wcow_folder_is_bare(int folders_fd, int64_t id);
 /** Size, and how many files and directories beyond those that wcow_folder_make() made.
- *  @param ret_entries 0 for a snapshot that nobody touched */
+ *  @param ret_entries 0 for a snapshot that nobody touched
+ *  @return WCOW_E_NOT_FOUND where the folder is missing */
 WCOW_NODISCARD int wcow_folder_measure(int folders_fd, int64_t id, uint64_t *ret_size_bytes,
                                        uint64_t *ret_entries, struct wcow_error *err);
 /** Copy the base's UtilityVM/SystemTemplate.vhdx to vm/sandbox.vhdx, sharing blocks where the file

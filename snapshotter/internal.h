@@ -32,6 +32,17 @@ struct wcow_snapshotter {
     struct wcow_sweeper sweeper;
 };
 
+/** Say that a snapshot's folder was deleted behind wcowd's back, and what to do: always
+ *  WCOW_E_PRECONDITION. */
+WCOW_NODISCARD int wcow_snapshotter_say_missing(const struct wcow_snapshotter *s, const char *key,
+                                                int64_t id, enum wcow_kind kind,
+                                                struct wcow_error *err);
+/** Why a folder that was looked for is not there: that, or WCOW_E_NOT_FOUND where the snapshot was
+ *  removed meanwhile. */
+WCOW_NODISCARD int wcow_snapshotter_fail_missing(struct wcow_snapshotter *s,
+                                                 const struct wcow_row *row,
+                                                 struct wcow_error *err);
+
 /** Bring folders and rows together after whatever ended the last run: folders without a row go,
  *  removals are taken up, and a snapshot without its folder gets an empty one where it had nothing.
  *  What takes long goes on beside calls. */

@@ -98,7 +98,7 @@ static int read_size(const struct wcow_store_labels *labels, struct wcow_label_w
 }
 
 int wcow_labels_wishes(const struct wcow_store_labels *labels, enum wcow_mount_type fallback,
-                       struct wcow_label_wishes *ret, struct wcow_error *err)
+                       bool has_scratch, struct wcow_label_wishes *ret, struct wcow_error *err)
 {
     struct wcow_label_wishes wishes = {.mount_type = fallback};
     const char *type = find(labels, WCOW_LABEL_MOUNT_TYPE);
@@ -110,10 +110,10 @@ int wcow_labels_wishes(const struct wcow_store_labels *labels, enum wcow_mount_t
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "label %s: \"%.40s\" is unknown; windows-layer and overlay are known",
                          WCOW_LABEL_MOUNT_TYPE, type);
-    int r = read_size(labels, &wishes, err);
+    int r = has_scratch ? read_size(labels, &wishes, err) : WCOW_OK;
     if (r < 0)
         return r;
-    wishes.vm_scratch = find(labels, WCOW_LABEL_VM_SCRATCH) != NULL;
+    wishes.vm_scratch = has_scratch && find(labels, WCOW_LABEL_VM_SCRATCH);
     *ret = wishes;
     return WCOW_OK;
 }

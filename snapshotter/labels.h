@@ -33,11 +33,13 @@ struct wcow_label_wishes {
     bool vm_scratch;
     bool uses_deprecated; /**< the size came in gigabytes, from the label of old */
 };
-/** @param fallback the mount type without a label. WCOW_E_INVALID for a bad number or mount type.
- */
+/** @param fallback    the mount type without a label
+ *  @param has_scratch false: a base or an extraction, where the labels about scratches mean nothing
+ *                     and are not looked at, as by containerd's own Windows snapshotter
+ *  @return WCOW_E_INVALID for a bad number or mount type */
 WCOW_NODISCARD int wcow_labels_wishes(const struct wcow_store_labels *labels,
-                                      enum wcow_mount_type fallback, struct wcow_label_wishes *ret,
-                                      struct wcow_error *err);
+                                      enum wcow_mount_type fallback, bool has_scratch,
+                                      struct wcow_label_wishes *ret, struct wcow_error *err);
 
 /** Whether a layer is being unpacked here: the last part of the key begins with "extract-". */
 bool wcow_key_is_extract(const char *key);

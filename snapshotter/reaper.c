@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshotter/reaper.h"
+#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,10 +12,13 @@
 #include "base/beneath.h"
 #include "base/log.h"
 #include "snapshotter/folders.h"
-#include "snapshotter/tree.h"
+
+enum { RETRY_FIRST_MS = 1000, RETRY_LAST_MS = 60000 };
 
 struct victim {
     struct victim *next;
+    int64_t id; /* of a folder that is still to be set aside; 0 once it is */
+    bool has_failed;
     char name[];
 };
 
@@ -28,8 +32,10 @@ struct wcow_reaper {
     struct victim **last;
     bool busy;
     size_t n_announced;
-    struct victim *failed; /* kept for another try */
+    struct victim *failed; /* for another try, by and by more seldom */
     struct wcow_error failure;
+    uint32_t retry_ms; /* the pause before it, 0 where none has failed */
+    struct timespec retry_at;
     pthread_t thread;
     bool has_thread;
 };
@@ -41,13 +47,57 @@ static void append(struct wcow_reaper *reaper, struct victim *victim)
     reaper->last = &victim->next;
 }
 
+/* On the monotonic clock. */
+static struct timespec after(uint32_t ms)
+{
+    struct timespec at = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+static void try_again(struct wcow_reaper *reaper)
+{
+    while (reaper->failed) {
+        struct victim *victim = reaper->failed;
+        reaper->failed = victim->next;
+        append(reaper, victim);
+    }
+}
+
+static void keep_failed(struct wcow_reaper *reaper, struct victim *victim,
+                        const struct wcow_error *why)
+{
+    if (!reaper->failed) {
+        uint32_t longer = reaper->retry_ms * 2;
+        reaper->retry_ms = longer == 0              ? RETRY_FIRST_MS
+                           : longer > RETRY_LAST_MS ? RETRY_LAST_MS
+                                                    : longer;
+        reaper->retry_at = after(reaper->retry_ms);
+    }
+    victim->next = reaper->failed;
+    reaper->failed = victim;
+    reaper->failure = *why;
+}
+
 /* The next victim; NULL once the reaper stops. */
 static struct victim *next_victim(struct wcow_reaper *reaper)
 {
     reaper->busy = false;
     while (!reaper->first && !atomic_load(&reaper->stopping)) {
         (void)pthread_cond_broadcast(&reaper->idle);
-        (void)pthread_cond_wait(&reaper->wake, &reaper->mutex);
+        if (!reaper->failed) {
+            reaper->retry_ms = 0;
+            (void)pthread_cond_wait(&reaper->wake, &reaper->mutex);
+        } else if (pthread_cond_timedwait(&reaper->wake, &reaper->mutex, &reaper->retry_at) ==
+                   ETIMEDOUT) {
+            try_again(reaper);
+        }
     }
     struct victim *victim = atomic_load(&reaper->stopping) ? NULL : reaper->first;
     if (!victim)
@@ -59,6 +109,33 @@ static struct victim *next_victim(struct wcow_reaper *reaper)
     return victim;
 }
 
+static int delete_folder(struct wcow_reaper *reaper, struct victim *victim, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (victim->id > 0) {
+        r = wcow_folder_set_aside(reaper->folders_fd, victim->id, victim->name, err);
+        if (r == WCOW_E_NOT_FOUND)
+            return WCOW_OK;
+    }
+    if (r < 0)
+        return r;
+    victim->id = 0;
+    return wcow_dir_tree_delete(reaper->folders_fd, victim->name, &reaper->stopping, err);
+}
+
+/* The first failure and the end of the trouble, not each try between. */
+static void log_try(struct victim *victim, int r, const struct wcow_error *err)
+{
+    if (r == WCOW_OK && victim->has_failed)
+        wcow_log(WCOW_LOG_INFO, "a removed snapshot's folder could be deleted at last",
+                 WCOW_STR("folder", victim->name));
+    if (r < 0 && r != WCOW_E_CANCELLED && !victim->has_failed)
+        wcow_log(WCOW_LOG_WARN,
+                 "a removed snapshot's folder cannot be deleted now and is tried again",
+                 WCOW_STR("folder", victim->name), WCOW_STR("error", err->msg));
+    victim->has_failed = r < 0;
+}
+
 static void *reap(void *arg)
 {
     struct wcow_reaper *reaper = arg;
@@ -66,22 +143,28 @@ static void *reap(void *arg)
     for (struct victim *victim = NULL; (victim = next_victim(reaper));) {
         (void)pthread_mutex_unlock(&reaper->mutex);
         struct wcow_error err = {0};
-        int r = wcow_tree_delete(reaper->folders_fd, victim->name, &reaper->stopping, &err);
-        if (r < 0 && r != WCOW_E_CANCELLED)
-            wcow_log(WCOW_LOG_WARN, "a removed snapshot's folder is not deleted yet",
-                     WCOW_STR("folder", victim->name), WCOW_STR("error", err.msg));
+        int r = delete_folder(reaper, victim, &err);
+        log_try(victim, r, &err);
         (void)pthread_mutex_lock(&reaper->mutex);
-        if (r < 0) {
-            victim->next = reaper->failed;
-            reaper->failed = victim;
-            reaper->failure = err;
-        } else {
+        if (r < 0)
+            keep_failed(reaper, victim, &err);
+        else
             free(victim);
-        }
     }
     (void)pthread_cond_broadcast(&reaper->idle);
     (void)pthread_mutex_unlock(&reaper->mutex);
     return NULL;
+}
+
+static void init_sync(struct wcow_reaper *reaper)
+{
+    pthread_condattr_t attr;
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&reaper->wake, &attr);
+    (void)pthread_cond_init(&reaper->idle, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    (void)pthread_mutex_init(&reaper->mutex, NULL);
 }
 
 int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret, struct wcow_error *err)
@@ -91,9 +174,7 @@ int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret, struct wcow_error 
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the reaper");
     reaper->folders_fd = folders_fd;
     reaper->last = &reaper->first;
-    (void)pthread_mutex_init(&reaper->mutex, NULL);
-    (void)pthread_cond_init(&reaper->wake, NULL);
-    (void)pthread_cond_init(&reaper->idle, NULL);
+    init_sync(reaper);
     int e = pthread_create(&reaper->thread, NULL, reap, reaper);
     if (e)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the thread that deletes folders: %d", e);
@@ -131,12 +212,14 @@ void wcow_reaper_free(struct wcow_reaper *reaper)
     free(reaper);
 }
 
-void wcow_reaper_add(struct wcow_reaper *reaper, const char *name)
+static void add(struct wcow_reaper *reaper, int64_t id, const char *name)
 {
     size_t len = strlen(name) + 1;
-    struct victim *victim = malloc(sizeof(*victim) + len);
+    size_t room = len > WCOW_FOLDER_NAME ? len : WCOW_FOLDER_NAME;
+    struct victim *victim = calloc(1, sizeof(*victim) + room);
     if (!victim)
         return;
+    victim->id = id;
     memcpy(victim->name, name, len);
     (void)pthread_mutex_lock(&reaper->mutex);
     append(reaper, victim);
@@ -144,17 +227,30 @@ void wcow_reaper_add(struct wcow_reaper *reaper, const char *name)
     (void)pthread_mutex_unlock(&reaper->mutex);
 }
 
-void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id)
+void wcow_reaper_add(struct wcow_reaper *reaper, const char *name)
+{
+    add(reaper, 0, name);
+}
+
+/* @return WCOW_OK where its name is free */
+static int take(struct wcow_reaper *reaper, int64_t id, struct wcow_error *err)
 {
     if (wcow_folder_unmake(reaper->folders_fd, id))
-        return;
+        return WCOW_OK;
     char aside[WCOW_FOLDER_NAME];
-    struct wcow_error err = {0};
-    int r = wcow_folder_set_aside(reaper->folders_fd, id, aside, &err);
+    int r = wcow_folder_set_aside(reaper->folders_fd, id, aside, err);
     if (r == WCOW_OK)
-        wcow_reaper_add(reaper, aside);
-    else if (r != WCOW_E_NOT_FOUND)
-        wcow_log(WCOW_LOG_WARN, "a removed snapshot's folder stays until the next start",
+        add(reaper, 0, aside);
+    return r == WCOW_E_NOT_FOUND ? WCOW_OK : r;
+}
+
+void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id)
+{
+    struct wcow_error err = {0};
+    if (take(reaper, id, &err) < 0)
+        wcow_log(WCOW_LOG_WARN,
+                 "a folder without a snapshot stays until its number is given again, or wcowd is "
+                 "started again",
                  WCOW_INT("id", id), WCOW_STR("error", err.msg));
 }
 
@@ -167,24 +263,16 @@ void wcow_reaper_announce(struct wcow_reaper *reaper)
 
 void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id)
 {
-    wcow_reaper_take(reaper, id);
+    struct wcow_error err = {0};
+    if (take(reaper, id, &err) < 0) {
+        char name[WCOW_FOLDER_NAME];
+        (void)snprintf(name, sizeof(name), "%lld", (long long)id);
+        add(reaper, id, name);
+    }
     (void)pthread_mutex_lock(&reaper->mutex);
     if (--reaper->n_announced == 0)
         (void)pthread_cond_broadcast(&reaper->idle);
     (void)pthread_mutex_unlock(&reaper->mutex);
-}
-
-static struct timespec after(uint32_t timeout_ms)
-{
-    struct timespec at = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
 }
 
 int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wcow_error *err)
@@ -192,12 +280,8 @@ int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wco
     struct timespec until = after(timeout_ms);
     int e = 0;
     (void)pthread_mutex_lock(&reaper->mutex);
-    while (reaper->failed) {
-        struct victim *victim = reaper->failed;
-        reaper->failed = victim->next;
-        append(reaper, victim);
-        (void)pthread_cond_signal(&reaper->wake);
-    }
+    try_again(reaper);
+    (void)pthread_cond_signal(&reaper->wake);
     while ((reaper->first || reaper->busy || reaper->n_announced) &&
            !atomic_load(&reaper->stopping) && e != ETIMEDOUT) {
         if (timeout_ms)

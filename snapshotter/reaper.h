@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file reaper.h
- *  Deletes the folders of removed snapshots ("rm-...") on a thread of its own. */
+ *  Deletes the folders of removed snapshots ("rm-...") on a thread of its own. What cannot be
+ *  deleted is tried again by and by: after a second, two, four, and then once a minute. */
 #ifndef WCOW_SNAPSHOTTER_REAPER_H
 #define WCOW_SNAPSHOTTER_REAPER_H
 
@@ -23,9 +24,10 @@ WCOW_DEFINE_CLEANUP(struct wcow_reaper, wcow_reaper_free)
 void wcow_reaper_add(struct wcow_reaper *reaper, const char *name);
 /** A removal that will be taken soon, which wcow_reaper_wait() therefore waits for. */
 void wcow_reaper_announce(struct wcow_reaper *reaper);
-/** The folder of an announced removal. */
+/** The folder of an announced removal, whose id is never given again: even where it cannot be set
+ *  aside now, it is in time. */
 void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id);
-/** Move a snapshot's folder out of sight and delete it; one that is empty goes at once. */
+/** Move a folder without a snapshot out of sight and delete it; one that is empty goes at once. */
 void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id);
 /** Until everything added before is gone; what failed before is tried again.
  *  @param timeout_ms give up waiting after so long (WCOW_E_DEADLINE); 0: never

@@ -88,6 +88,33 @@ int wcow_snapshotter_stat(struct wcow_snapshotter *s, const char *key, struct wc
     return find_row(s, key, true, ret, err);
 }
 
+int wcow_snapshotter_say_missing(const struct wcow_snapshotter *s, const char *key, int64_t id,
+                                 enum wcow_kind kind, struct wcow_error *err)
+{
+    return WCOW_FAIL(
+        err, WCOW_E_PRECONDITION,
+        "the folder of snapshot \"%.150s\" was deleted: %.150s/%lld is missing; remove "
+        "the snapshot%s",
+        key, s->folders, (long long)id,
+        kind == WCOW_KIND_COMMITTED ? " and its image, and pull it again" : " and make it anew");
+}
+
+static int has_row(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    const int64_t *id = arg;
+    return wcow_snapshots_has_id(db, *id, err);
+}
+
+int wcow_snapshotter_fail_missing(struct wcow_snapshotter *s, const struct wcow_row *row,
+                                  struct wcow_error *err)
+{
+    int64_t id = row->id;
+    int r = wcow_store_read(s->store, has_row, &id, err);
+    if (r == 0)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "snapshot \"%.300s\" does not exist", row->key);
+    return r < 0 ? r : wcow_snapshotter_say_missing(s, row->key, id, row->kind, err);
+}
+
 int wcow_snapshotter_mounts(struct wcow_snapshotter *s, const char *key,
                             struct wcow_layer_mount *ret, struct wcow_error *err)
 {
@@ -100,6 +127,8 @@ int wcow_snapshotter_mounts(struct wcow_snapshotter *s, const char *key,
                          "snapshot \"%.300s\" is committed and has no mounts: prepare or view a "
                          "snapshot on it",
                          key);
+    if (!wcow_folder_exists(s->folders_fd, row.id))
+        return wcow_snapshotter_fail_missing(s, &row, err);
     return wcow_layer_mount_of(s->folders, &row, s->index_off, ret, err);
 }
 
@@ -114,6 +143,8 @@ int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char *key, uint64_t
     uint64_t entries = row.inodes;
     if (row.kind == WCOW_KIND_ACTIVE)
         r = wcow_folder_measure(s->folders_fd, row.id, &size_bytes, &entries, err);
+    if (r == WCOW_E_NOT_FOUND)
+        r = wcow_snapshotter_fail_missing(s, &row, err);
     if (r < 0)
         return r;
     *ret_size_bytes = size_bytes;

@@ -57,13 +57,6 @@ static bool find_id(const struct sweep *sweep, int64_t id, size_t *ret)
 
 /* ---- with the turn to write, so that no snapshot is made or removed meanwhile ---- */
 
-static bool has_folder(const struct sweep *sweep, int64_t id)
-{
-    char name[WCOW_FOLDER_NAME];
-    (void)snprintf(name, sizeof(name), "%lld", (long long)id);
-    return faccessat(sweep->s->folders_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* An active snapshot was promised nothing, an empty one loses nothing: both get a new folder. */
 static int restore(struct sweep *sweep, const struct wcow_row *row, struct wcow_error *err)
 {
@@ -81,7 +74,7 @@ static int settle(struct wcow_db *db, struct sweep *sweep, int64_t id, struct wc
 {
     wcow_autorow row = {0};
     struct wcow_error ignored = {0};
-    bool there = has_folder(sweep, id);
+    bool there = wcow_folder_exists(sweep->s->folders_fd, id);
     int r = wcow_snapshots_by_id(db, id, &row, &ignored);
     if (r == WCOW_OK)
         return there ? WCOW_OK : restore(sweep, &row, err);
@@ -126,7 +119,7 @@ static int check_newest(struct sweep *sweep, struct wcow_error *err)
 {
     int r = WCOW_OK;
     for (size_t i = sweep->n; r == WCOW_OK && i > 0 && sweep->n - i < NEWEST; i--) {
-        sweep->has_folder[i - 1] = has_folder(sweep, sweep->ids[i - 1]);
+        sweep->has_folder[i - 1] = wcow_folder_exists(sweep->s->folders_fd, sweep->ids[i - 1]);
         if (!sweep->has_folder[i - 1])
             r = doubt(sweep, sweep->ids[i - 1], err);
     }

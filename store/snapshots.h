@@ -80,8 +80,14 @@ struct wcow_snapshots_commit {
     uint64_t inodes;
     struct wcow_store_labels labels; /**< replace those it had */
 };
-/** WCOW_E_EXISTS (name), WCOW_E_NOT_FOUND (key, parent), WCOW_E_PRECONDITION (not active, or has
- *  another parent already), WCOW_E_INVALID (parent not committed) */
+/** Whether @p key can be committed as @p name: WCOW_E_NOT_FOUND (key), WCOW_E_EXISTS (name),
+ *  WCOW_E_PRECONDITION (not active).
+ *  @param ret of the key, without labels */
+WCOW_NODISCARD int wcow_snapshots_check_commit(struct wcow_db *db, const char *key,
+                                               const char *name, struct wcow_row *ret,
+                                               struct wcow_error *err);
+/** The same errors, and WCOW_E_NOT_FOUND (parent), WCOW_E_PRECONDITION (parent not committed),
+ *  WCOW_E_INVALID (has another parent already) */
 WCOW_NODISCARD int wcow_snapshots_commit(struct wcow_db *db, const struct wcow_snapshots_commit *c,
                                          struct wcow_error *err);
 

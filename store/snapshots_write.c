@@ -83,15 +83,15 @@ static int replace_labels(struct wcow_db *db, int64_t id, const struct wcow_stor
     return r < 0 ? r : write_labels(db, id, labels, err);
 }
 
-/* A parent must be there and be committed. */
-static int find_parent(struct wcow_db *db, const char *key, struct wcow_row *ret,
-                       struct wcow_error *err)
+/* A parent must be there and be committed; @p otherwise is the code where it is not. */
+static int find_parent(struct wcow_db *db, const char *key, enum wcow_code otherwise,
+                       struct wcow_row *ret, struct wcow_error *err)
 {
     int r = wcow_snapshots_find(db, key, false, ret, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "parent");
     if (ret->kind != WCOW_KIND_COMMITTED)
-        return WCOW_FAIL(err, WCOW_E_INVALID,
+        return WCOW_FAIL(err, otherwise,
                          "parent \"%.300s\" is not a committed snapshot (it is %s): commit it "
                          "first",
                          key, wcow_kind_name(ret->kind));
@@ -151,7 +151,7 @@ int wcow_snapshots_create(struct wcow_db *db, const struct wcow_snapshots_new *s
     wcow_autorow row = {.kind = snap->kind, .mount_type = snap->mount_type};
     wcow_autorow parent = {0};
     wcow_autobuf ancestors = {0};
-    int r = has_parent ? find_parent(db, snap->parent, &parent, err) : WCOW_OK;
+    int r = has_parent ? find_parent(db, snap->parent, WCOW_E_INVALID, &parent, err) : WCOW_OK;
     if (r == WCOW_OK)
         r = is_taken(db, snap->key, err);
     if (r == WCOW_OK && has_parent)
@@ -177,7 +177,7 @@ static int rebase(struct wcow_db *db, const struct wcow_row *row, const char *pa
     if (*row->parent && strcmp(row->parent, parent_key) == 0)
         return WCOW_OK;
     if (*row->parent)
-        return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+        return WCOW_FAIL(err, WCOW_E_INVALID,
                          "snapshot \"%.150s\" was prepared on \"%.150s\" and cannot be committed "
                          "on another parent: only one prepared without a parent can",
                          row->key, row->parent);
@@ -185,7 +185,7 @@ static int rebase(struct wcow_db *db, const struct wcow_row *row, const char *pa
     wcow_autorow child = {0};
     wcow_autobuf ancestors = {0};
     wcow_autoreset *stmt = NULL;
-    int r = find_parent(db, parent_key, &parent, err);
+    int r = find_parent(db, parent_key, WCOW_E_PRECONDITION, &parent, err);
     if (r == WCOW_OK)
         r = ancestors_below(&parent, &child, &ancestors, err);
     if (r == WCOW_OK)
@@ -214,20 +214,33 @@ static int mark_committed(struct wcow_db *db, const struct wcow_snapshots_commit
     return wcow_db_step(db, stmt, err);
 }
 
-int wcow_snapshots_commit(struct wcow_db *db, const struct wcow_snapshots_commit *c,
-                          struct wcow_error *err)
+/* In the order that containerd's own Windows snapshotter refuses in. */
+int wcow_snapshots_check_commit(struct wcow_db *db, const char *key, const char *name,
+                                struct wcow_row *ret, struct wcow_error *err)
 {
     wcow_autorow row = {0};
-    int r = is_taken(db, c->name, err);
-    if (r == WCOW_OK)
-        r = wcow_snapshots_find(db, c->key, false, &row, err);
+    int r = wcow_snapshots_find(db, key, false, &row, err);
+    if (r == WCOW_OK && row.kind != WCOW_KIND_COMMITTED)
+        r = is_taken(db, name, err);
     if (r < 0)
         return r;
     if (row.kind != WCOW_KIND_ACTIVE)
         return WCOW_FAIL(err, WCOW_E_PRECONDITION,
                          "snapshot \"%.300s\" is not active (it is %s): only what Prepare made can "
                          "be committed",
-                         c->key, wcow_kind_name(row.kind));
+                         key, wcow_kind_name(row.kind));
+    *ret = row;
+    row = (struct wcow_row){0};
+    return WCOW_OK;
+}
+
+int wcow_snapshots_commit(struct wcow_db *db, const struct wcow_snapshots_commit *c,
+                          struct wcow_error *err)
+{
+    wcow_autorow row = {0};
+    int r = wcow_snapshots_check_commit(db, c->key, c->name, &row, err);
+    if (r < 0)
+        return r;
     if (row.id != c->id)
         return WCOW_FAIL(err, WCOW_E_PRECONDITION,
                          "snapshot \"%.300s\" was removed and prepared anew during its commit",

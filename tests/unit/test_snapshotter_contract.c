@@ -259,6 +259,9 @@ static void errors_are_containerds(void **state)
     assert_int_equal(commit("V", "v"), WCOW_E_PRECONDITION);
     assert_int_equal(prepare("a2", "A"), WCOW_OK);
     assert_int_equal(commit("A", "a2"), WCOW_E_EXISTS);
+    assert_int_equal(commit("A", "missing"), WCOW_E_NOT_FOUND);
+    assert_int_equal(commit("A", "A"), WCOW_E_PRECONDITION);
+    assert_int_equal(commit("A", "v"), WCOW_E_EXISTS);
     assert_int_equal(take_away("A"), WCOW_E_PRECONDITION);
     assert_int_equal(take_away("missing"), WCOW_E_NOT_FOUND);
     assert_int_equal(take_away("v"), WCOW_OK);
@@ -273,12 +276,13 @@ static void a_commit_may_set_the_parent_of_a_snapshot_that_has_none(void **state
     layer("B", "A");
     assert_int_equal(prepare("x", ""), WCOW_OK);
     assert_int_equal(commit_on("X", "x", "missing"), WCOW_E_NOT_FOUND);
-    assert_int_equal(commit_on("X", "x", "x"), WCOW_E_INVALID);
+    assert_int_equal(commit_on("X", "x", "x"), WCOW_E_PRECONDITION);
+    assert_int_equal(commit_on("X", "x", "X"), WCOW_E_NOT_FOUND);
     assert_int_equal(commit_on("X", "x", "B"), WCOW_OK);
     assert_int_equal(prepare("y", "X"), WCOW_OK);
     assert_non_null(strstr(last.mount, "snapshots/3\",\""));
     assert_non_null(strstr(last.mount, "snapshots/1\"]"));
-    assert_int_equal(commit_on("Y", "y", "A"), WCOW_E_PRECONDITION);
+    assert_int_equal(commit_on("Y", "y", "A"), WCOW_E_INVALID);
     assert_int_equal(commit_on("Y", "y", "X"), WCOW_OK);
     assert_int_equal(take_away("B"), WCOW_E_PRECONDITION);
 }
@@ -326,6 +330,7 @@ static void scratch_labels_are_checked(void **state)
     assert_int_equal(create(false, "b", "A", gb, "4294967296"), WCOW_E_INVALID);
     assert_int_equal(create(false, "b", "A", gb, "40"), WCOW_OK);
     assert_int_equal(create(false, "c", "A", vm, "true"), WCOW_E_PRECONDITION);
+    assert_non_null(strstr(last.message, "UtilityVM/SystemTemplate.vhdx"));
     assert_int_equal(mkdir(path_of("1/UtilityVM"), 0700), 0);
     write_file("1/UtilityVM/SystemTemplate.vhdx", 1000);
     assert_int_equal(create(false, "c", "A", vm, "true"), WCOW_OK);
@@ -333,6 +338,20 @@ static void scratch_labels_are_checked(void **state)
     uint64_t inodes = 0;
     assert_ok(wcow_snapshotter_usage(f.s, "c", &size, &inodes, &err));
     assert_int_equal(size, 1000);
+}
+
+static void where_no_scratch_is_made_its_labels_mean_nothing(void **state)
+{
+    (void)state;
+    static const char bytes[] = "containerd.io/snapshot/windows/rootfs.sizebytes";
+    static const char vm[] = "containerd.io/snapshot/io.microsoft.vm.storage.scratch";
+    assert_int_equal(create(false, "base", "", bytes, "much"), WCOW_OK);
+    assert_int_equal(create(false, "base with a VM", "", vm, ""), WCOW_OK);
+    layer("A", "");
+    assert_int_equal(create(false, "ns/1/extract-2 sha256:3", "A", bytes, "much"), WCOW_OK);
+    assert_int_equal(create(false, "ns/1/extract-4 sha256:3", "A", vm, ""), WCOW_OK);
+    assert_int_equal(create(false, "extracted", "A", bytes, "much"), WCOW_E_INVALID);
+    assert_int_equal(create(true, "a view", "A", vm, ""), WCOW_E_PRECONDITION);
 }
 
 static void labels_have_limits_that_are_named(void **state)
@@ -386,6 +405,39 @@ static void removed_folders_go_with_all_that_is_in_them(void **state)
     assert_int_equal(access(path_of("1"), F_OK), -1);
     assert_int_equal(access(path_of("rm-1"), F_OK), -1);
     assert_int_equal(access("/etc/passwd", F_OK), 0);
+}
+
+static void assert_names_folder(const char *text, const char *folder)
+{
+    if (!strstr(text, path_of(folder)) || !strstr(text, "was deleted"))
+        fail_msg("%s is not in: %s", path_of(folder), text);
+}
+
+static void a_folder_that_somebody_deleted_is_named(void **state)
+{
+    (void)state;
+    layer("A", "");
+    assert_int_equal(prepare("a", "A"), WCOW_OK);
+    assert_int_equal(rmdir(path_of("2/Files")), 0);
+    assert_int_equal(rmdir(path_of("2")), 0);
+    wcow_automount mount = {0};
+    uint64_t size = 0;
+    uint64_t inodes = 0;
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_snapshotter_mounts(f.s, "a", &mount, &why), WCOW_E_PRECONDITION);
+    assert_names_folder(why.msg, "2");
+    assert_int_equal(wcow_snapshotter_usage(f.s, "a", &size, &inodes, &why), WCOW_E_PRECONDITION);
+    assert_names_folder(why.msg, "2");
+    assert_int_equal(commit("B", "a"), WCOW_E_PRECONDITION);
+    assert_names_folder(last.message, "2");
+    assert_int_equal(take_away("a"), WCOW_OK);
+    assert_int_equal(rmdir(path_of("1/Files")), 0);
+    assert_int_equal(rmdir(path_of("1")), 0);
+    assert_int_equal(prepare("a", "A"), WCOW_E_PRECONDITION);
+    assert_names_folder(last.message, "1");
+    assert_non_null(strstr(last.message, "pull it again"));
+    assert_int_equal(take_away("A"), WCOW_OK);
+    assert_ok(wcow_snapshotter_cleanup(f.s, &err));
 }
 
 static void a_start_sweeps_what_a_crash_left(void **state)
@@ -488,9 +540,11 @@ int main(void)
         TEST(a_commit_may_set_the_parent_of_a_snapshot_that_has_none),
         TEST(update_changes_labels_and_nothing_else),
         TEST(scratch_labels_are_checked),
+        TEST(where_no_scratch_is_made_its_labels_mean_nothing),
         TEST(labels_have_limits_that_are_named),
         TEST(usage_is_live_until_commit),
         TEST(removed_folders_go_with_all_that_is_in_them),
+        TEST(a_folder_that_somebody_deleted_is_named),
         TEST(a_start_sweeps_what_a_crash_left),
         TEST(layers_are_found_by_key_name_and_folder),
         TEST(of_a_thousand_on_one_key_one_wins),
