@@ -127,12 +127,29 @@ static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree
     return wcow_tree_put(u->to->tree, dir, &put, &node, err);
 }
 
+/* Names and targets: as UTF-8, or the bytes as they stand where they are none. */
+static const char *path_of(struct archive_entry *member)
+{
+    const char *text = archive_entry_pathname_utf8(member);
+    return text ? text : archive_entry_pathname(member);
+}
+
+static const char *symlink_of(struct archive_entry *member)
+{
+    const char *text = archive_entry_symlink_utf8(member);
+    return text ? text : archive_entry_symlink(member);
+}
+
+static const char *hardlink_of(struct archive_entry *member)
+{
+    const char *text = archive_entry_hardlink_utf8(member);
+    return text ? text : archive_entry_hardlink(member);
+}
+
 static int put_link(struct unpacker *u, struct archive_entry *member, struct wcow_tree_node *dir,
                     const char *name, struct wcow_error *err)
 {
-    const char *target = archive_entry_symlink_utf8(member);
-    if (!target)
-        target = archive_entry_symlink(member);
+    const char *target = symlink_of(member);
     if (!target)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "a symbolic link without a target");
     wcow_autoentry entry =
@@ -169,7 +186,7 @@ static int put_at(struct unpacker *u, struct archive_entry *member, char *path,
     int r = wcow_tree_dir(u->to->tree, path, &dir, err);
     if (r < 0)
         return r;
-    const char *hardlink = archive_entry_hardlink_utf8(member);
+    const char *hardlink = hardlink_of(member);
     if (hardlink)
         return put_hardlink(u, hardlink, dir, slash + 1, err);
     switch (archive_entry_filetype(member)) {
@@ -225,9 +242,7 @@ static int unpack_members(struct unpacker *u, struct archive_entry *member, stru
         if (++u->members > WCOW_ARCHIVE_MAX_MEMBERS)
             return WCOW_FAIL(err, WCOW_E_LIMIT, "the archive \"%s\" has more than %d members",
                              u->file, WCOW_ARCHIVE_MAX_MEMBERS);
-        const char *name = archive_entry_pathname_utf8(member);
-        if (!name)
-            name = archive_entry_pathname(member);
+        const char *name = path_of(member);
         if (!name)
             return broken(u, err);
         r = put_member(u, member, name, err);

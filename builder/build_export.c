@@ -11,6 +11,7 @@
 #include "builder/build_provenance.h"
 #include "builder/output_files.h"
 #include "image/build_metadata.h"
+#include "layer/filetime.h"
 
 struct export
 {
@@ -229,7 +230,9 @@ static int export_files(struct export *e, const struct wcow_output *o, unsigned 
                         struct wcow_error *err)
 {
     struct wcow_build *b = e->build;
-    WCOW_CLEANUP(parts_done) struct wcow_files_parts parts = {0};
+    const uint64_t epoch = wcow_filetime_of_unix(b->epoch_s, 0);
+    WCOW_CLEANUP(parts_done)
+    struct wcow_files_parts parts = {.latest = b->has_epoch ? &epoch : NULL};
     const char *what = o->type == WCOW_OUTPUT_TAR ? "sending tarball" : "copying files";
     int r = take_parts(e, o, step, &parts, err);
     if (r < 0)

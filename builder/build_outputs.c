@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void wcow_build_asked_done(struct wcow_build_asked *asked)
 {
@@ -131,9 +132,13 @@ static int check_outputs(const struct wcow_build_asked *a, size_t n_platforms,
                              "--output type=docker holds no attestations: use type=oci, or "
                              "--provenance=false");
     }
-    return to_stdout < 2
+    if (to_stdout > 1)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "two outputs cannot both go to standard output");
+    return !to_stdout || !isatty(STDOUT_FILENO)
                ? WCOW_OK
-               : WCOW_FAIL(err, WCOW_E_INVALID, "two outputs cannot both go to standard output");
+               : WCOW_FAIL(err, WCOW_E_INVALID,
+                           "standard output is a terminal, which an archive does not go to: name "
+                           "a file (dest=FILE), or lead it to one");
 }
 
 /* ---- annotations ---- */

@@ -2,27 +2,19 @@
 /* An OCI layout as a tar: the same bytes for the same image. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/beneath.h"
 #include "builder/output.h"
+#include "builder/tar_file.h"
 #include "containerd/content.h"
 #include "image/oci_layout.h"
 
 struct tar_output {
-    struct archive *archive;
+    struct wcow_tar_file *file;
     int64_t time_s;
 };
-
-static int tar_failed(const struct tar_output *t, const char *path, struct wcow_error *err)
-{
-    const char *why = archive_error_string(t->archive);
-    return WCOW_FAIL(err, wcow_code_of_errno(archive_errno(t->archive)), "write %s: %s", path,
-                     why ? why : "unknown error");
-}
 
 static int write_header(struct tar_output *t, const char *path, bool is_dir, uint64_t size,
                         struct wcow_error *err)
@@ -35,9 +27,9 @@ static int write_header(struct tar_output *t, const char *path, bool is_dir, uin
     archive_entry_set_perm(entry, is_dir ? 0755 : 0644);
     archive_entry_set_size(entry, (la_int64_t)size);
     archive_entry_set_mtime(entry, t->time_s, 0);
-    int r = archive_write_header(t->archive, entry);
+    int r = archive_write_header(t->file->archive, entry);
     archive_entry_free(entry);
-    return r == ARCHIVE_OK ? WCOW_OK : tar_failed(t, path, err);
+    return r == ARCHIVE_OK ? WCOW_OK : wcow_tar_file_failed(t->file, path, err);
 }
 
 static int add_directory(void *ctx, const char *path, struct wcow_error *err)
@@ -56,8 +48,8 @@ static int add_file(void *ctx, const char *path, uint64_t size_bytes,
         r = wcow_source_next(source, &data, &len, err);
         if (r < 0 || len == 0)
             break;
-        if (archive_write_data(t->archive, data, len) != (la_ssize_t)len)
-            r = tar_failed(t, path, err);
+        if (archive_write_data(t->file->archive, data, len) != (la_ssize_t)len)
+            r = wcow_tar_file_failed(t->file, path, err);
     }
     return r;
 }
@@ -162,51 +154,18 @@ static int write_layout(struct wcow_backend *b, const struct wcow_built *built,
     return r < 0 ? r : finish(built, names, writer, err);
 }
 
-/* ---- a tar ---- */
-
 static int write_tar(struct wcow_backend *b, const struct wcow_built *built,
-                     const struct wcow_output *output, const struct wcow_str_list *names, int fd,
+                     const struct wcow_output *output, const struct wcow_str_list *names,
                      struct wcow_error *err)
 {
-    struct tar_output t = {.archive = archive_write_new(), .time_s = built->created_s};
-    if (!t.archive)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
-    int r = WCOW_OK;
-    if (archive_write_set_format_pax_restricted(t.archive) != ARCHIVE_OK ||
-        archive_write_set_bytes_in_last_block(t.archive, 1) != ARCHIVE_OK ||
-        archive_write_open_fd(t.archive, fd) != ARCHIVE_OK)
-        r = tar_failed(&t, output->dest, err);
+    WCOW_CLEANUP(wcow_tar_file_done) struct wcow_tar_file file = {.fd = -1};
+    struct tar_output t = {.file = &file, .time_s = built->created_s};
     const struct wcow_oci_output to = {
         .add_directory = add_directory, .add_file = add_file, .ctx = &t};
+    int r = wcow_tar_file_open(&file, output->dest, b->cancel, err);
     if (r == WCOW_OK)
         r = write_layout(b, built, output, names, &to, err);
-    if (r == WCOW_OK && archive_write_close(t.archive) != ARCHIVE_OK)
-        r = tar_failed(&t, output->dest, err);
-    if (r < 0)
-        (void)archive_write_fail(t.archive);
-    (void)archive_write_free(t.archive);
-    return r;
-}
-
-/* Under another name first: what stands at the destination is whole. */
-static int write_tar_file(struct wcow_backend *b, const struct wcow_built *built,
-                          const struct wcow_output *output, const struct wcow_str_list *names,
-                          struct wcow_error *err)
-{
-    wcow_autobuf path = {0};
-    int r = wcow_buf_addf(&path, err, "%s.%s.tmp", output->dest, b->unique);
-    if (r < 0)
-        return r;
-    const char *tmp = (const char *)path.data;
-    wcow_autoclose int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", output->dest);
-    r = write_tar(b, built, output, names, fd, err);
-    if (r == WCOW_OK && rename(tmp, output->dest) < 0)
-        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", output->dest);
-    if (r < 0)
-        (void)unlink(tmp);
-    return r;
+    return r < 0 ? r : wcow_tar_file_finish(&file, err);
 }
 
 static int write_folder(struct wcow_backend *b, const struct wcow_built *built,
@@ -225,13 +184,8 @@ int wcow_output_archive(struct wcow_backend *b, const struct wcow_built *built,
                         const struct wcow_output *output, const struct wcow_str_list *names,
                         unsigned step, struct wcow_error *err)
 {
-    int r = WCOW_OK;
-    if (!output->is_tar)
-        r = write_folder(b, built, output, names, err);
-    else if (strcmp(output->dest, "-") == 0)
-        r = write_tar(b, built, output, names, STDOUT_FILENO, err);
-    else
-        r = write_tar_file(b, built, output, names, err);
+    int r = output->is_tar ? write_tar(b, built, output, names, err)
+                           : write_folder(b, built, output, names, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "write %s", output->dest);
     wcow_autobuf text = {0};

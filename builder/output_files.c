@@ -19,6 +19,7 @@
 
 struct walk {
     const struct wcow_layers *layers;
+    const uint64_t *latest;
     const struct wcow_files_sink *sink;
     const atomic_bool *cancel;
 };
@@ -107,6 +108,8 @@ static int give(struct walk *w, const char *path, struct wcow_error *err)
     int r = wcow_layers_find(w->layers, path, &found, err);
     if (r <= 0)
         return r;
+    if (w->latest && found.entry.mtime > *w->latest)
+        found.entry.mtime = *w->latest;
     const struct wcow_entry *entry = &found.entry;
     if (entry->type == WCOW_ENTRY_REPARSE)
         return give_link(w, entry, err);
@@ -135,10 +138,11 @@ static int give_children(struct walk *w, const char *dir, struct wcow_error *err
     return r < 0 ? r : WCOW_OK;
 }
 
-int wcow_files_each(const struct wcow_layers *layers, const struct wcow_files_sink *sink,
-                    const atomic_bool *cancel, struct wcow_error *err)
+int wcow_files_each(const struct wcow_layers *layers, const uint64_t *latest,
+                    const struct wcow_files_sink *sink, const atomic_bool *cancel,
+                    struct wcow_error *err)
 {
-    struct walk w = {.layers = layers, .sink = sink, .cancel = cancel};
+    struct walk w = {.layers = layers, .latest = latest, .sink = sink, .cancel = cancel};
     return give_children(&w, "Files", err);
 }
 
@@ -147,6 +151,7 @@ int wcow_files_each(const struct wcow_layers *layers, const struct wcow_files_si
 struct folder {
     int *fds; /* of the folders on the way, the root first */
     size_t n;
+    const atomic_bool *cancel; /* may be NULL */
 };
 
 static int top(const struct folder *f)
@@ -206,6 +211,20 @@ static int create(int dir, const char *name, const char *path, int *ret, struct 
     return *ret >= 0 ? WCOW_OK : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", path);
 }
 
+struct file {
+    int fd;
+    const atomic_bool *cancel;
+};
+
+/* A file may be large, and the build be cancelled in the middle of it. */
+static int write_some(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    const struct file *file = ctx;
+    if (file->cancel && atomic_load(file->cancel))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+    return wcow_fd_write(file->fd, data, len, "a file", err);
+}
+
 static int write_to_folder(void *ctx, const char *path, const char *name,
                            const struct wcow_entry *entry, const struct wcow_payload *payload,
                            struct wcow_error *err)
@@ -215,7 +234,8 @@ static int write_to_folder(void *ctx, const char *path, const char *name,
     int r = create(top(f), name, path, &fd, err);
     if (r < 0)
         return r;
-    const struct wcow_sink sink = wcow_fd_sink(&fd);
+    struct file file = {.fd = fd, .cancel = f->cancel};
+    const struct wcow_sink sink = {.write = write_some, .ctx = &file};
     r = wcow_payload_send(payload, &sink, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", path);
@@ -243,15 +263,15 @@ static int write_extra(struct folder *f, const struct wcow_files_part *part, str
 }
 
 /* One platform's, below the folder that is open. */
-static int write_part(struct folder *f, const struct wcow_files_part *part,
-                      const struct wcow_files_sink *sink, const atomic_bool *cancel,
+static int write_part(struct folder *f, const struct wcow_files_parts *parts,
+                      const struct wcow_files_part *part, const struct wcow_files_sink *sink,
                       struct wcow_error *err)
 {
     int r = WCOW_OK;
     if (part->folder)
         r = enter_folder(f, part->folder, part->folder, NULL, err);
     if (r == WCOW_OK)
-        r = wcow_files_each(part->layers, sink, cancel, err);
+        r = wcow_files_each(part->layers, parts->latest, sink, f->cancel, err);
     if (r == WCOW_OK && part->extra_name)
         r = write_extra(f, part, err);
     while (f->n > 1)
@@ -262,7 +282,7 @@ static int write_part(struct folder *f, const struct wcow_files_part *part,
 int wcow_files_to_folder(const struct wcow_files_parts *parts, const char *dest,
                          const atomic_bool *cancel, struct wcow_error *err)
 {
-    struct folder f = {0};
+    struct folder f = {.cancel = cancel};
     if (mkdir(dest, 0755) < 0 && errno != EEXIST)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make the folder %s", dest);
     int fd = open(dest, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -275,7 +295,7 @@ int wcow_files_to_folder(const struct wcow_files_parts *parts, const char *dest,
                                          .ctx = &f};
     int r = push_fd(&f, fd, err);
     for (size_t i = 0; r == WCOW_OK && i < parts->n; i++)
-        r = write_part(&f, &parts->items[i], &sink, cancel, err);
+        r = write_part(&f, parts, &parts->items[i], &sink, err);
     while (f.n > 0)
         (void)close(f.fds[--f.n]);
     free(f.fds);
@@ -339,7 +359,7 @@ int wcow_files_check(const struct wcow_files_parts *parts, const atomic_bool *ca
                                          .ctx = &paths};
     int r = WCOW_OK;
     for (size_t i = 0; parts->n > 1 && r == WCOW_OK && i < parts->n; i++)
-        r = wcow_files_each(parts->items[i].layers, &sink, cancel, err);
+        r = wcow_files_each(parts->items[i].layers, NULL, &sink, cancel, err);
     if (r == WCOW_OK && paths.count > 1)
         qsort(paths.items, paths.count, sizeof(char *), by_text);
     for (size_t i = 1; r == WCOW_OK && i < paths.count; i++) {

@@ -22,8 +22,10 @@ struct wcow_files_sink {
     void *ctx;
 };
 
-/** All files of @p layers. @p cancel may be NULL. */
-WCOW_NODISCARD int wcow_files_each(const struct wcow_layers *layers,
+/** All files of @p layers.
+ *  @param latest  FILETIME that no file's time is beyond; NULL: they are as they are
+ *  @param cancel  may be NULL */
+WCOW_NODISCARD int wcow_files_each(const struct wcow_layers *layers, const uint64_t *latest,
                                    const struct wcow_files_sink *sink, const atomic_bool *cancel,
                                    struct wcow_error *err);
 
@@ -38,6 +40,7 @@ struct wcow_files_part {
 struct wcow_files_parts {
     struct wcow_files_part *items;
     size_t n;
+    const uint64_t *latest; /**< as wcow_files_each() takes it */
 };
 /** That no two parts have a file of the same name. WCOW_E_INVALID names it. */
 WCOW_NODISCARD int wcow_files_check(const struct wcow_files_parts *parts, const atomic_bool *cancel,

@@ -2,30 +2,16 @@
 /* A stage's files as a tar. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/beneath.h"
 #include "builder/output_files.h"
+#include "builder/tar_file.h"
 #include "layer/filetime.h"
 
 struct tar {
-    struct archive *archive;
-    const char *name;
+    struct wcow_tar_file *file;
     const char *folder; /* that the files go into; NULL: none */
 };
-
-static int failed(const struct tar *t, struct wcow_error *err)
-{
-    const char *why = archive_error_string(t->archive);
-    return WCOW_FAIL(err, wcow_code_of_errno(archive_errno(t->archive)), "write %s: %s", t->name,
-                     why ? why : "unknown error");
-}
 
 struct header {
     const char *path;
@@ -49,17 +35,19 @@ static int write_header(const struct tar *t, const struct header *h, struct wcow
     if (!entry)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
     wcow_filetime_to_unix(h->mtime, &seconds, &nanoseconds);
-    archive_entry_set_pathname_utf8(entry, (const char *)path.data);
+    /* As bytes: what is no UTF-8 (half a surrogate pair) has no other form that libarchive knows.
+     */
+    archive_entry_set_pathname(entry, (const char *)path.data);
     archive_entry_set_filetype(entry, h->type);
     archive_entry_set_perm(entry, h->type == AE_IFREG ? 0644 : 0755);
     archive_entry_set_mtime(entry, seconds, (long)nanoseconds);
     if (h->type == AE_IFREG)
         archive_entry_set_size(entry, (la_int64_t)h->size_bytes);
     if (h->target)
-        archive_entry_set_symlink_utf8(entry, h->target);
-    r = archive_write_header(t->archive, entry);
+        archive_entry_set_symlink(entry, h->target);
+    r = archive_write_header(t->file->archive, entry);
     archive_entry_free(entry);
-    return r >= ARCHIVE_WARN ? WCOW_OK : failed(t, err);
+    return r >= ARCHIVE_WARN ? WCOW_OK : wcow_tar_file_failed(t->file, t->file->name, err);
 }
 
 static int add_folder(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
@@ -81,7 +69,9 @@ static int leave(void *ctx, const struct wcow_entry *entry, struct wcow_error *e
 static int write_data(void *ctx, const void *data, size_t len, struct wcow_error *err)
 {
     const struct tar *t = ctx;
-    return archive_write_data(t->archive, data, len) == (la_ssize_t)len ? WCOW_OK : failed(t, err);
+    return archive_write_data(t->file->archive, data, len) == (la_ssize_t)len
+               ? WCOW_OK
+               : wcow_tar_file_failed(t->file, t->file->name, err);
 }
 
 static int add_file(void *ctx, const char *path, const char *name, const struct wcow_entry *entry,
@@ -104,9 +94,9 @@ static int add_link(void *ctx, const char *path, const char *name, const struct 
     return write_header(ctx, &header, err);
 }
 
-static int write_part(struct tar *t, const struct wcow_files_part *part,
-                      const struct wcow_files_sink *sink, const atomic_bool *cancel,
-                      struct wcow_error *err)
+static int write_part(struct tar *t, const struct wcow_files_parts *parts,
+                      const struct wcow_files_part *part, const struct wcow_files_sink *sink,
+                      const atomic_bool *cancel, struct wcow_error *err)
 {
     const struct header header = {
         .path = part->folder, .type = AE_IFDIR, .mtime = wcow_filetime_of_unix(part->time_s, 0)};
@@ -117,52 +107,21 @@ static int write_part(struct tar *t, const struct wcow_files_part *part,
                                  .size_bytes = part->extra.len};
     int r = part->folder ? write_header(t, &header, err) : WCOW_OK;
     if (r == WCOW_OK)
-        r = wcow_files_each(part->layers, sink, cancel, err);
+        r = wcow_files_each(part->layers, parts->latest, sink, cancel, err);
     if (r == WCOW_OK && part->extra_name)
         r = write_header(t, &extra, err);
     return r < 0 || !part->extra_name ? r : write_data(t, part->extra.data, part->extra.len, err);
 }
 
-static int write_tar(const struct wcow_files_parts *parts, int fd, const char *name,
-                     const atomic_bool *cancel, struct wcow_error *err)
-{
-    struct tar t = {.archive = archive_write_new(), .name = name};
-    const struct wcow_files_sink sink = {
-        .enter = add_folder, .leave = leave, .file = add_file, .link = add_link, .ctx = &t};
-    if (!t.archive)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
-    int r = WCOW_OK;
-    if (archive_write_set_format_pax_restricted(t.archive) != ARCHIVE_OK ||
-        archive_write_set_options(t.archive, "hdrcharset=UTF-8") < ARCHIVE_WARN ||
-        archive_write_set_bytes_in_last_block(t.archive, 1) != ARCHIVE_OK ||
-        archive_write_open_fd(t.archive, fd) != ARCHIVE_OK)
-        r = failed(&t, err);
-    for (size_t i = 0; r == WCOW_OK && i < parts->n; i++)
-        r = write_part(&t, &parts->items[i], &sink, cancel, err);
-    if (r == WCOW_OK && archive_write_close(t.archive) != ARCHIVE_OK)
-        r = failed(&t, err);
-    if (r < 0)
-        (void)archive_write_fail(t.archive);
-    (void)archive_write_free(t.archive);
-    return r;
-}
-
 int wcow_files_to_tar(const struct wcow_files_parts *parts, const char *dest,
                       const atomic_bool *cancel, struct wcow_error *err)
 {
-    wcow_autobuf path = {0};
-    if (strcmp(dest, "-") == 0)
-        return write_tar(parts, STDOUT_FILENO, "standard output", cancel, err);
-    int r = wcow_buf_addf(&path, err, "%s.XXXXXX", dest);
-    if (r < 0)
-        return r;
-    wcow_autoclose int fd = mkostemp((char *)path.data, O_CLOEXEC);
-    if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
-    r = write_tar(parts, fd, dest, cancel, err);
-    if (r == WCOW_OK && (fchmod(fd, 0644) < 0 || rename((const char *)path.data, dest) < 0))
-        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "create %s", dest);
-    if (r < 0)
-        (void)unlink((const char *)path.data);
-    return r;
+    WCOW_CLEANUP(wcow_tar_file_done) struct wcow_tar_file file = {.fd = -1};
+    struct tar t = {.file = &file};
+    const struct wcow_files_sink sink = {
+        .enter = add_folder, .leave = leave, .file = add_file, .link = add_link, .ctx = &t};
+    int r = wcow_tar_file_open(&file, dest, cancel, err);
+    for (size_t i = 0; r == WCOW_OK && i < parts->n; i++)
+        r = write_part(&t, parts, &parts->items[i], &sink, cancel, err);
+    return r < 0 ? r : wcow_tar_file_finish(&file, err);
 }

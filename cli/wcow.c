@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wcow: the command. Finds the verb and hands over. */
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,9 @@ static void print_help(FILE *out)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    /* libarchive takes names to be in the locale's characters; ours are UTF-8, whatever the user's
+     * locale is. Nothing else of a locale changes what is built. */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (strcmp(name, "-v") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         (void)printf("wcow %s\n", WCOW_VERSION);
         return WCOW_EXIT_OK;
