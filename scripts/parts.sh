@@ -33,11 +33,11 @@ parts_begin() {
     trap 'exit 143' TERM HUP
 }
 
-# End one process by its id and wait until it is gone; SIGKILL after five seconds.
+# End one process by its id and wait until it is gone; SIGKILL after thirty seconds.
 parts_stop() {
     local pid=$1 i
     kill -TERM "$pid" 2>/dev/null || return 0
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 600; i++)); do
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.05
     done
@@ -123,7 +123,7 @@ start_wcowd() {
         >>"$PARTS/wcowd.log" 2>&1 &
     WCOWD_PID=$!
     parts_pids+=("$WCOWD_PID")
-    parts_wait 20 wcowd test -S "$WCOWD_SOCKET"
+    parts_wait 60 wcowd test -S "$WCOWD_SOCKET"
 }
 
 # kill_wcowd: as if the machine had lost it.
@@ -174,7 +174,7 @@ start_containerd() {
     parts_pids+=("$CONTAINERD_PID")
     export CONTAINERD_ADDRESS=$PARTS/containerd.sock
     export CONTAINERD_NAMESPACE=default
-    parts_wait 30 containerd ctr version
+    parts_wait 60 containerd ctr version
 }
 
 # "localhost" where the machine knows that name, else the address.
@@ -202,7 +202,7 @@ YAML
         docker-registry serve "$PARTS/registry.yml" >>"$PARTS/registry.log" 2>&1 &
         pid=$!
         REGISTRY=$(parts_loopback):$port
-        for _ in {1..100}; do
+        for _ in {1..1000}; do
             kill -0 $pid 2>/dev/null || break
             if curl -fsS "http://127.0.0.1:$port/v2/" >/dev/null 2>&1 && kill -0 $pid 2>/dev/null; then
                 parts_pids+=("$pid")

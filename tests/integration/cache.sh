@@ -49,13 +49,26 @@ cached() {
     grep -c '^#[0-9]* CACHED' "$top/said" || :
 }
 
+# The registry writes its log behind its answers: until what we ask is in it, and nothing comes any more.
+questions=0
+log_is_whole() {
+    local lines=-1
+    questions=$((questions + 1))
+    curl -s -o /dev/null "http://$REGISTRY/v2/?question=$questions"
+    parts_wait 60 "the registry's log" grep -q "question=$questions " "$top/registry.log"
+    while [ "$lines" != "$(wc -l <"$top/registry.log")" ]; do
+        lines=$(wc -l <"$top/registry.log")
+        sleep 0.2
+    done
+}
+
 # asked METHOD PATH: how often the registry was since mark.
 mark() {
-    sleep 0.2 # the log is written behind the answer
+    log_is_whole
     marked=$(wc -l <"$top/registry.log")
 }
 asked() {
-    sleep 0.2
+    log_is_whole
     tail -n +$((marked + 1)) "$top/registry.log" | grep -c "\"$1 /v2/$2" || :
 }
 

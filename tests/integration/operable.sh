@@ -46,7 +46,7 @@ echo 'log-level = warn' >"$PARTS/level.conf"
     --containerd-address "$PARTS/containerd.sock" 2>"$PARTS/wcowd.log" &
 WCOWD_PID=$!
 parts_pids+=("$WCOWD_PID")
-parts_wait 20 wcowd test -S "$WCOWD_SOCKET"
+parts_wait 60 wcowd test -S "$WCOWD_SOCKET"
 eventually "it serves again" snapshots info ready
 equal "quietly" "$(calls)" 0
 echo 'log-level = debug' >"$PARTS/level.conf"

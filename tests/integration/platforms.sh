@@ -208,23 +208,16 @@ equal "another file is another image" "$(build 2>&1 | grep -c CACHED)" 1
 printf 'hello\r\n' >"$context/hello.txt"
 
 # ---- Ctrl-C with several stages at work ----
-interrupt() {
-    local pid code=0 start
-    truncate -s 8G "$context/big"
-    # shellcheck disable=SC2016
-    printf 'FROM scratch\nARG TARGETARCH\nCOPY big C:/${TARGETARCH}\n' | dockerfile
-    "$wcow" build --progress plain --max-parallelism 2 --platform windows/amd64,windows/arm64 "$context" 2>"$PARTS/interrupted" &
-    pid=$!
-    sleep 1.5
-    start=$(date +%s%N)
-    kill -INT "$pid"
-    wait "$pid" || code=$?
-    echo "$code after $((($(date +%s%N) - start) / 1000000)) ms"
-    rm "$context/big"
-    [ "$code" = 130 ] && [ $((($(date +%s%N) - start) / 1000000)) -le 1500 ]
+truncate -s 100G "$context/big" # minutes, would it go on
+# shellcheck disable=SC2016
+printf 'FROM scratch\nARG TARGETARCH\nCOPY big C:/${TARGETARCH}\n' | dockerfile
+both_at_work() {
+    [ "$(ctr content active | tail -n +2 | wc -l)" = 2 ]
 }
-check "Ctrl-C ends them all" interrupt
-check "both were at work, and say so" bash -c "[ \$(grep -c 'CANCELED' '$PARTS/interrupted') = 2 ]"
+interrupted "Ctrl-C" both_at_work "$PARTS/interrupted" \
+    "$wcow" build --progress plain --max-parallelism 2 --platform windows/amd64,windows/arm64 "$context"
+equal "both were at work, and say so" "$(grep -c CANCELED "$PARTS/interrupted")" 2
+rm "$context/big"
 no_builds_left() {
     ! ctr leases ls -q | grep -qv '^wcow-build-cache$' && [ -z "$(ctr content active | tail -n +2)" ]
 }

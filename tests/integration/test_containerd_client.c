@@ -77,7 +77,7 @@ static int spawn(const char *binary, const char *config)
 static int await_version(void)
 {
     struct wcow_error err = {0};
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 1200; i++) { /* a minute */
         char *version = NULL;
         if (wcow_containerd_version(&env.ctx, &version, &err) == WCOW_OK) {
             print_message("containerd %s\n", version);
@@ -119,7 +119,7 @@ static int start_containerd(void **state)
     if (wcow_containerd_new(path, &env.client, &err) < 0)
         return -1;
     env.ctx =
-        (struct wcow_containerd_ctx){.client = env.client, .ns = "wcow-test", .timeout_ms = 10000};
+        (struct wcow_containerd_ctx){.client = env.client, .ns = "wcow-test", .timeout_ms = 60000};
     if (await_version() < 0 || wcow_lease_create(&env.ctx, NULL, 3600, NULL, &env.lease, &err) < 0)
         return -1;
     env.ctx.lease = env.lease;

@@ -70,7 +70,7 @@ static void *work(void *arg)
 static void *list(void *arg)
 {
     struct client *c = arg;
-    const struct wcow_rpc_call_options options = {.timeout_ms = 20000, .peer = "wcowd"};
+    const struct wcow_rpc_call_options options = {.timeout_ms = 60000, .peer = "wcowd"};
     while (!atomic_load(&stop)) {
         struct wcow_error err = {0};
         struct wcow_rpc_stream *stream = NULL;
@@ -141,7 +141,7 @@ static void no_call_fails_while_wcowd_is_upgraded(void **state)
     for (time_t end = time(NULL) + seconds(); time(NULL) < end; upgrades++) {
         (void)usleep(PAUSE_US);
         assert_int_equal(kill(d.pid, SIGUSR2), 0);
-        for (int i = 0; i < 4000 && count_in_log("msg=serving") < upgrades + 2; i++)
+        for (int i = 0; i < 12000 && count_in_log("msg=serving") < upgrades + 2; i++)
             (void)usleep(5000);
     }
     atomic_store(&stop, true);

@@ -17,7 +17,7 @@ start_second() {
     containerd --config "$PARTS/second.toml" >>"$PARTS/second.log" 2>&1 &
     second_pid=$!
     parts_pids+=("$second_pid")
-    parts_wait 30 "the second containerd" ctr --address "$second" version
+    parts_wait 60 "the second containerd" ctr --address "$second" version
 }
 
 check "the first containerd prepares a snapshot" snapshots prepare mine

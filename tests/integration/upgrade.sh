@@ -38,7 +38,7 @@ serves() {
 for ((round = 0; round < rounds; round++)); do
     sleep 0.2
     kill -USR2 "$WCOWD_PID"
-    parts_wait 30 "upgrade $round" serves $((round + 2))
+    parts_wait 60 "upgrade $round" serves $((round + 2))
 done
 sleep 0.5
 touch "$PARTS/stop"

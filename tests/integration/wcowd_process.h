@@ -51,12 +51,12 @@ static inline void wcowd_program(char out[PATH_MAX])
         (void)strcpy(tests, "/../wcowd");
 }
 
-/* Until somebody listens, at most 10 s. */
+/* Until somebody listens, at most a minute. */
 static inline bool wcowd_answers(const struct wcowd *d)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", d->socket);
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 12000; i++) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int r = connect(fd, (const struct sockaddr *)&address, sizeof(address));
         (void)close(fd);
@@ -129,7 +129,7 @@ static inline int wcowd_call(struct wcowd *d, const char *method, const Protobuf
                              const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret_reply,
                              struct wcow_error *err)
 {
-    const struct wcow_rpc_call_options options = {.timeout_ms = 20000, .peer = "wcowd"};
+    const struct wcow_rpc_call_options options = {.timeout_ms = 60000, .peer = "wcowd"};
     char path[96];
     (void)snprintf(path, sizeof(path), "/containerd.services.snapshots.v1.Snapshots/%s", method);
     ProtobufCMessage *reply = NULL;

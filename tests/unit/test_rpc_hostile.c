@@ -21,7 +21,7 @@
 #define LIST_PATH "/containerd.services.snapshots.v1.Snapshots/List"
 #define PB(name)  Containerd__Services__Snapshots__V1__##name
 
-enum { WAIT_S = 10, MAX_HEADERS = 8, LISTED_BYTES = 4 << 20, LISTED = 64 };
+enum { WAIT_S = 60, MAX_HEADERS = 8, LISTED_BYTES = 4 << 20, LISTED = 64 };
 
 static char folder[64];
 static char socket_path[96];
