@@ -64,6 +64,21 @@ void wcow_buf_done(struct wcow_buf *buf)
     *buf = (struct wcow_buf){.max_bytes = buf->max_bytes};
 }
 
+int wcow_buf_add_source(struct wcow_buf *buf, const struct wcow_source *source,
+                        struct wcow_error *err)
+{
+    for (;;) {
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        int r = wcow_source_next(source, &data, &len, err);
+        if (r < 0 || len == 0)
+            return r;
+        r = wcow_buf_add(buf, data, len, err);
+        if (r < 0)
+            return r;
+    }
+}
+
 char *wcow_buf_take_str(struct wcow_buf *buf)
 {
     if (!buf->data)

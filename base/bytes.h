@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/stream.h"
 
 static inline uint16_t wcow_load_le16(const void *p)
 {
@@ -131,6 +132,9 @@ WCOW_NODISCARD int wcow_buf_add(struct wcow_buf *buf, const void *data, size_t l
 WCOW_NODISCARD int wcow_buf_add_str(struct wcow_buf *buf, const char *s, struct wcow_error *err);
 WCOW_NODISCARD int wcow_buf_addf(struct wcow_buf *buf, struct wcow_error *err, const char *fmt, ...)
     WCOW_PRINTF(3, 4);
+/** All that is left in @p source, within max_bytes. */
+WCOW_NODISCARD int wcow_buf_add_source(struct wcow_buf *buf, const struct wcow_source *source,
+                                       struct wcow_error *err);
 /** Make room for @p len more bytes and return where they go; the caller then adds to buf->len. */
 WCOW_NODISCARD int wcow_buf_reserve(struct wcow_buf *buf, size_t len, uint8_t **ret,
                                     struct wcow_error *err);

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "base/digest.h"
+#include "cli/image_docker.h"
 #include "containerd/content.h"
-#include "layer/names.h"
 
 #define REF_NAME        "org.opencontainers.image.ref.name"
 #define CONTAINERD_NAME "io.containerd.image.name"
@@ -19,6 +19,7 @@ void wcow_image_source_done(struct wcow_image_source *source)
     free(source->folder);
     wcow_layer_tar_free(source->archive);
     wcow_entry_list_free(source->list);
+    free(source->files);
     wcow_descriptor_done(&source->entry);
     wcow_manifest_done(&source->manifest);
     wcow_image_config_free(source->config);
@@ -40,33 +41,48 @@ static bool is_file_of(const char *folder, const char *name)
            stat((const char *)path.data, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* The first entry of a tar decides: a layer's never has such a name. */
-static int see_first(void *arg, struct wcow_tar_reader *reader, const struct wcow_entry *entry,
+static bool is_one_of(const char *name, size_t len, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(names[i]) == len && memcmp(names[i], name, len) == 0)
+            return true;
+    return false;
+}
+
+/* A layer's first entry is below one of three roots; an image has one of these at its top. */
+static int see_entry(void *arg, struct wcow_tar_reader *reader, const struct wcow_entry *entry,
                      struct wcow_error *err)
 {
-    static const char *const names[] = {"blobs", "oci-layout", "index.json", "manifest.json"};
-    bool *is_layout = arg;
+    static const char *const roots[] = {"Files", "Hives", "UtilityVM"};
+    static const char *const images[] = {"blobs", "oci-layout", "index.json", "manifest.json"};
+    bool *is_image = arg;
     (void)reader;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        *is_layout |= strcmp(entry->name, names[i]) == 0;
-    *is_layout |= strncmp(entry->name, "blobs/", strlen("blobs/")) == 0;
-    return WCOW_FAIL(err, WCOW_E_CANCELLED, "seen enough");
+    size_t len = strcspn(entry->name, "/");
+    *is_image = is_one_of(entry->name, len, images, sizeof(images) / sizeof(images[0]));
+    if (*is_image || is_one_of(entry->name, len, roots, sizeof(roots) / sizeof(roots[0])))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "seen enough");
+    return WCOW_OK;
+}
+
+bool wcow_image_is_archive(struct wcow_layer_tar *tar)
+{
+    bool is_image = false;
+    struct wcow_error ignored = {0};
+    int r = wcow_layer_tar_each(tar, see_entry, &is_image, &ignored);
+    return r == WCOW_E_CANCELLED && is_image;
 }
 
 static bool is_layout(const char *path)
 {
     struct stat st;
-    bool is_archive = false;
     struct wcow_error ignored = {0};
     WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
     if (stat(path, &st) < 0)
         return false;
     if (S_ISDIR(st.st_mode))
         return is_file_of(path, "index.json") && is_file_of(path, "oci-layout");
-    if (!S_ISREG(st.st_mode) || wcow_layer_tar_open(path, &tar, &ignored) < 0)
-        return false;
-    int r = wcow_layer_tar_each(tar, see_first, &is_archive, &ignored);
-    return r == WCOW_E_CANCELLED && is_archive;
+    return S_ISREG(st.st_mode) && wcow_layer_tar_open(path, &tar, &ignored) == WCOW_OK &&
+           wcow_image_is_archive(tar);
 }
 
 /* Give the two parts; a NULL tag is none. */
@@ -85,7 +101,7 @@ static int give(const char *path, size_t len, const char *tag, char **ret_path, 
 int wcow_image_layout_name(const char *text, char **ret_path, char **ret_tag,
                            struct wcow_error *err)
 {
-    static const char *const schemes[] = {"oci-layout:", "oci-archive:"};
+    static const char *const schemes[] = {"oci-layout:", "oci-archive:", "docker-archive:"};
     bool is_asked = false;
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]) && !is_asked; i++) {
         is_asked = strncmp(text, schemes[i], strlen(schemes[i])) == 0;
@@ -104,8 +120,8 @@ int wcow_image_layout_name(const char *text, char **ret_path, char **ret_tag,
             return give(text, (size_t)(colon - text), colon + 1, ret_path, ret_tag, err);
     }
     return is_asked ? WCOW_FAIL(err, WCOW_E_NOT_FOUND,
-                                "\"%s\" is no OCI layout: neither a folder with index.json nor a "
-                                "tar of one",
+                                "\"%s\" is no image: neither an OCI layout (a folder with "
+                                "index.json, or a tar of one) nor an archive of `docker save`",
                                 text)
                     : 0;
 }
@@ -143,20 +159,24 @@ static int copy_checked(const struct wcow_source *from, const struct wcow_descri
 static int archive_file(const struct wcow_image_source *s, const char *path,
                         struct wcow_source *ret, struct wcow_error *err)
 {
-    wcow_autofree char *key = NULL;
-    int r = wcow_name_key(path, &key, err);
-    if (r < 0)
-        return r;
-    const struct wcow_listed *item = wcow_entry_list_find(s->list, key);
-    if (!item && wcow_entry_list_find(s->list, "MANIFEST.JSON"))
-        return WCOW_FAIL(
-            err, WCOW_E_UNSUPPORTED,
-            "an archive of Docker's own form, without an OCI layout in it (no %s); `skopeo "
-            "copy docker-archive:FILE oci:DIR` makes one",
-            path);
+    const struct wcow_listed *item = wcow_image_archive_find(s->list, path);
     if (!item)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "it has no %s", path);
     return wcow_layer_tar_data(s->archive, item->offset, item->entry.size_bytes, ret, err);
+}
+
+/* A blob of the archive; Docker's form has it under some other name. */
+static int archive_blob(const struct wcow_image_source *s, const struct wcow_digest *digest,
+                        struct wcow_source *ret, struct wcow_error *err)
+{
+    for (size_t i = 0; i < s->n_files; i++) {
+        const struct wcow_archive_file *file = &s->files[i];
+        if (strcmp(file->digest.text, digest->text) == 0)
+            return wcow_layer_tar_data(s->archive, file->offset, file->size_bytes, ret, err);
+    }
+    wcow_autobuf path = {0};
+    int r = wcow_buf_addf(&path, err, BLOBS "%s", digest->text + strlen("sha256:"));
+    return r < 0 ? r : archive_file(s, (const char *)path.data, ret, err);
 }
 
 static int drop(void *ctx, const void *data, size_t len, struct wcow_error *err)
@@ -223,11 +243,8 @@ static int open_blob(const struct wcow_image_source *s, const struct wcow_descri
         return open_in_folder(s, desc, ret, err);
     if (s->backend)
         return open_in_containerd(s, desc, ret, err);
-    wcow_autobuf path = {0};
     struct wcow_source source = {0};
-    int r = wcow_buf_addf(&path, err, BLOBS "%s", desc->digest.text + strlen("sha256:"));
-    if (r == WCOW_OK)
-        r = archive_file(s, (const char *)path.data, &source, err);
+    int r = archive_blob(s, &desc->digest, &source, err);
     return r < 0 ? r : take_blob(&source, desc, ret, err);
 }
 
@@ -288,15 +305,7 @@ static int read_top(const struct wcow_image_source *s, struct wcow_buf *out, str
     } else {
         r = archive_file(s, "index.json", &source, err);
     }
-    while (r == WCOW_OK) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        r = wcow_source_next(&source, &data, &len, err);
-        if (r < 0 || !len)
-            break;
-        r = wcow_buf_add(out, data, len, err);
-    }
-    return r;
+    return r < 0 ? r : wcow_buf_add_source(out, &source, err);
 }
 
 static bool is_called(const struct wcow_descriptor *desc, const char *tag)
@@ -375,8 +384,9 @@ static int descend(struct wcow_image_source *s, const struct wcow_platform *plat
     return WCOW_OK;
 }
 
-static int load(struct wcow_image_source *s, const char *tag, const char *platform_text,
-                struct wcow_error *err)
+/* From a layout's index.json to the manifest and the config. */
+static int load_layout(struct wcow_image_source *s, const char *tag, const char *platform_text,
+                       struct wcow_error *err)
 {
     struct wcow_platform platform;
     wcow_autobuf top = {0};
@@ -399,41 +409,59 @@ static int load(struct wcow_image_source *s, const char *tag, const char *platfo
                                 err);
     if (r == WCOW_OK)
         r = read_document(s, &s->manifest.config, &config, err);
-    if (r == WCOW_OK)
-        r = wcow_image_config_parse(config.data, config.len, &s->config, err);
+    return r < 0 ? r : wcow_image_config_parse(config.data, config.len, &s->config, err);
+}
+
+/* An archive of Docker's own form, which newer ones have beside the layout, has no index.json. */
+static bool is_docker_archive(const struct wcow_image_source *s)
+{
+    return s->list && !wcow_image_archive_find(s->list, "index.json") &&
+           wcow_image_archive_find(s->list, "manifest.json");
+}
+
+/* Takes @p s. */
+static int load(struct wcow_image_source *s, const char *tag, const char *platform,
+                struct wcow_image_source *ret, struct wcow_error *err)
+{
+    int r = is_docker_archive(s) ? wcow_image_docker_load(s, tag, err)
+                                 : load_layout(s, tag, platform, err);
     if (r == WCOW_OK && wcow_image_config_diff_id_count(s->config) != s->manifest.layer_count)
         r = WCOW_FAIL(err, WCOW_E_CORRUPT, "the manifest has %zu layers and the config %zu",
                       s->manifest.layer_count, wcow_image_config_diff_id_count(s->config));
     if (r == WCOW_OK && !s->manifest.layer_count)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "the image has no layers");
-    return r;
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s", s->name);
+    *ret = *s;
+    *s = (struct wcow_image_source){0};
+    return WCOW_OK;
+}
+
+int wcow_image_source_of_archive(struct wcow_layer_tar *archive, const char *tag,
+                                 const char *platform, struct wcow_image_source *ret,
+                                 struct wcow_error *err)
+{
+    wcow_auto_image_source s = {.archive = archive};
+    s.name = strdup(wcow_layer_tar_name(archive));
+    if (!s.name)
+        return nomem(err);
+    int r = wcow_layer_tar_list(s.archive, &s.list, err);
+    return r < 0 ? r : load(&s, tag, platform, ret, err);
 }
 
 int wcow_image_source_open(const char *path, const char *tag, const char *platform,
                            struct wcow_image_source *ret, struct wcow_error *err)
 {
-    wcow_auto_image_source s = {0};
     struct stat st;
-    s.name = strdup(path);
-    if (!s.name)
-        return nomem(err);
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        s.folder = strdup(path);
-        if (!s.folder)
-            return nomem(err);
-    } else {
-        int r = wcow_layer_tar_open(path, &s.archive, err);
-        if (r == WCOW_OK)
-            r = wcow_layer_tar_list(s.archive, &s.list, err);
-        if (r < 0)
-            return r;
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        struct wcow_layer_tar *archive = NULL;
+        int r = wcow_layer_tar_open(path, &archive, err);
+        return r < 0 ? r : wcow_image_source_of_archive(archive, tag, platform, ret, err);
     }
-    int r = load(&s, tag, platform, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "%s", path);
-    *ret = s;
-    s = (struct wcow_image_source){0};
-    return WCOW_OK;
+    wcow_auto_image_source s = {0};
+    s.name = strdup(path);
+    s.folder = strdup(path);
+    return s.name && s.folder ? load(&s, tag, platform, ret, err) : nomem(err);
 }
 
 int wcow_image_source_of(struct wcow_backend *backend, struct wcow_local_image *image,

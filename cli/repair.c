@@ -117,10 +117,12 @@ int wcow_cli_repair(int argc, char **argv)
         .epilogue =
             "TAR is plain, gzip or zstd; - for standard input. With --parent, directories get the "
             "metadata\nof the layers below, and opaque markers become whiteouts.\nIMAGE is an OCI "
-            "layout (a folder or a tar, :TAG behind it) or an image of containerd. Its layers "
-            "are\nmended from the base up and written as an OCI layout, with the config and the "
-            "manifest that they\nneed; a layer with nothing to mend stays the blob it is.\nThe "
-            "exit code is 1 where Windows would still not import it.",
+            "layout (a folder or a tar) or an archive of docker save, with :TAG behind it "
+            "where\nit "
+            "has several, or an image of containerd. Its layers are mended from the base up and "
+            "written as\nan OCI layout, with the config and the manifest that they need; a layer "
+            "with nothing to mend stays\nthe blob it is.\nThe exit code is 1 where Windows would "
+            "still not import it.",
     };
     int operand = 0;
     enum wcow_parse parsed = wcow_options_parse(&command, argc, argv, &operand);

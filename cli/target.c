@@ -222,6 +222,22 @@ static int open_layout(const struct wcow_target_options *o, const char *path, co
     return r < 0 ? r : add_blobs(t, &image, err);
 }
 
+/* A layer's tar, or an image as `docker save` gives it. */
+static int open_stdin(const struct wcow_target_options *o, struct wcow_target *t,
+                      struct wcow_error *err)
+{
+    wcow_auto_image_source image = {0};
+    struct wcow_layer_tar *tar = NULL;
+    int r = wcow_layer_tar_open("-", &tar, err);
+    if (r < 0)
+        return r;
+    t->kind = WCOW_TARGET_TAR;
+    if (!wcow_image_is_archive(tar))
+        return add_tar(t, "-", tar, err);
+    r = wcow_image_source_of_archive(tar, NULL, o->platform, &image, err);
+    return r < 0 ? r : add_blobs(t, &image, err);
+}
+
 static int find_image(const struct wcow_target_options *o, struct wcow_backend *backend,
                       const char *name, struct wcow_local_image *ret, struct wcow_error *err)
 {
@@ -321,7 +337,7 @@ static int open_any(const struct wcow_target_options *o, const char *text, struc
 {
     struct stat st = {0};
     if (strcmp(text, "-") == 0)
-        return open_tar(text, t, err);
+        return open_stdin(o, t, err);
     wcow_autofree char *path = NULL;
     wcow_autofree char *tag = NULL;
     int r = wcow_image_layout_name(text, &path, &tag, err);

@@ -6,8 +6,8 @@ int wcow_json_nomem(struct wcow_error *err)
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for JSON");
 }
 
-int wcow_json_parse_object(const void *data, size_t len, size_t max_bytes, const char *what,
-                           json_t **ret, struct wcow_error *err)
+static int parse(const void *data, size_t len, size_t max_bytes, const char *what, json_t **ret,
+                 struct wcow_error *err)
 {
     if (len > max_bytes)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "the %s has %zu bytes, more than the limit of %zu",
@@ -19,10 +19,32 @@ int wcow_json_parse_object(const void *data, size_t len, size_t max_bytes, const
     if (!json)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "the %s is not JSON: line %d, column %d: %s", what,
                          why.line, why.column, why.text);
-    if (!json_is_object(json))
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "the %s is not a JSON object", what);
     *ret = WCOW_TAKE_PTR(json);
     return WCOW_OK;
+}
+
+int wcow_json_parse_object(const void *data, size_t len, size_t max_bytes, const char *what,
+                           json_t **ret, struct wcow_error *err)
+{
+    wcow_autojson *json = NULL;
+    int r = parse(data, len, max_bytes, what, &json, err);
+    if (r == WCOW_OK && !json_is_object(json))
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "the %s is not a JSON object", what);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(json);
+    return r;
+}
+
+int wcow_json_parse_array(const void *data, size_t len, size_t max_bytes, const char *what,
+                          json_t **ret, struct wcow_error *err)
+{
+    wcow_autojson *json = NULL;
+    int r = parse(data, len, max_bytes, what, &json, err);
+    if (r == WCOW_OK && !json_is_array(json))
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "the %s is not a JSON array", what);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(json);
+    return r;
 }
 
 int wcow_json_string(const json_t *object, const char *key, const char **ret,

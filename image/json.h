@@ -19,6 +19,9 @@ WCOW_DEFINE_CLEANUP(json_t, json_decref)
  *  Duplicate keys are refused: two readers might not agree on what they say. */
 WCOW_NODISCARD int wcow_json_parse_object(const void *data, size_t len, size_t max_bytes,
                                           const char *what, json_t **ret, struct wcow_error *err);
+/** The same of an array. */
+WCOW_NODISCARD int wcow_json_parse_array(const void *data, size_t len, size_t max_bytes,
+                                         const char *what, json_t **ret, struct wcow_error *err);
 
 /** The string at @p key, borrowed; NULL when absent or null. WCOW_E_CORRUPT for another type. */
 WCOW_NODISCARD int wcow_json_string(const json_t *object, const char *key, const char **ret,

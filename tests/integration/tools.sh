@@ -135,13 +135,41 @@ equal "so is a tar of one" "$("$wcow" ls -R "oci-archive:$PARTS/layout.tar")" "$
 equal "its tag may be named" "$("$wcow" cat "$layout:ltsc2022" /Windows/System32/newtool.exe | sha256sum)" \
     "$("$wcow" cat "$IMAGE" /Windows/System32/newtool.exe | sha256sum)"
 refused "a tag that it has not" 'no image "nope"; there is: ltsc2022' "$wcow" ls "$layout:nope"
-refused "no layout" "no OCI layout" "$wcow" ls "oci-layout:$PARTS/plain"
+refused "no layout" "neither an OCI layout" "$wcow" ls "oci-layout:$PARTS/plain"
 equal "layout and image are the same" "$(exit_code "$wcow" diff "$layout" "$IMAGE")" 0
 check "verify of a layout" "$wcow" verify "$layout"
 cp -r "$layout" "$PARTS/flipped"
 blob=$(find "$PARTS/flipped/blobs/sha256" -type f -size +2k | sed -n 1p)
 printf 'X' | dd of="$blob" bs=1 seek=2000 conv=notrunc status=none
 refused "verify finds a blob that is not what it is called" "$(basename "$blob")" "$wcow" verify "$PARTS/flipped"
+
+# Archives in Docker's own form: skopeo's, and with layers under the names of others as docker save had them.
+check "an archive of Docker's form is made" skopeo copy -q --override-os windows "oci:$layout:ltsc2022" "docker-archive:$PARTS/docker.tar:example.com/nano:1"
+equal "it is an image" "$("$wcow" ls -R "$PARTS/docker.tar")" "$("$wcow" ls -R "$IMAGE")"
+equal "by its scheme and its name" "$(exit_code "$wcow" diff "docker-archive:$PARTS/docker.tar:example.com/nano:1" "$IMAGE")" 0
+equal "from standard input, packed" "$(gzip -c "$PARTS/docker.tar" | "$wcow" ls -R -)" "$("$wcow" ls -R "$IMAGE")"
+refused "a name that it has not" 'no image "2"; there is: example.com/nano:1' "$wcow" ls "$PARTS/docker.tar:2"
+mkdir -p "$PARTS/saved/one" "$PARTS/saved/two" "$PARTS/saved/three"
+(
+    cd "$PARTS/saved"
+    tar -xf "$PARTS/docker.tar" manifest.json
+    config=$(jq -r '.[0].Config' manifest.json)
+    mapfile -t layers < <(jq -r '.[0].Layers[]' manifest.json)
+    tar -xf "$PARTS/docker.tar" "$config" "${layers[@]}"
+    mv "${layers[0]}" one/layer.tar
+    mv "${layers[1]}" two/layer.tar
+    ln -s ../two/layer.tar three/layer.tar
+    jq -c '.[0].Layers = ["one/layer.tar", "three/layer.tar"]' manifest.json >new
+    mv new manifest.json
+    tar -cf "$PARTS/saved.tar" one two three "$config" manifest.json
+    rm one/layer.tar
+    tar -cf "$PARTS/lost.tar" one two three "$config" manifest.json
+)
+equal "an archive of links is that image too" "$(exit_code "$wcow" diff "$PARTS/saved.tar" "$IMAGE")" 0
+check "and is verified" "$wcow" verify "$PARTS/saved.tar"
+refused "an archive that lacks a layer" 'no file "one/layer.tar"' "$wcow" ls "$PARTS/lost.tar"
+check "repair makes an OCI layout of it" "$wcow" repair "$PARTS/docker.tar" -o "$PARTS/from-docker"
+equal "with its name" "$(jq -r '.manifests[0].annotations["io.containerd.image.name"]' "$PARTS/from-docker/index.json")" example.com/nano:1
 
 # An image that wcowd refuses: its last layer is the broken one.
 "$wcow_source/scripts/mkimage" --out "$PARTS/bad" --tag 1 --layer "$PARTS/base.tar" --layer "$PARTS/broken.tar"
