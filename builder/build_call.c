@@ -9,6 +9,16 @@
 #include "builder/lint.h"
 #include "builder/outline.h"
 
+/* The Dockerfile says that its warnings are errors. */
+static int refuse_warnings(const struct wcow_lint_report *report, struct wcow_error *err)
+{
+    wcow_autobuf rules = {0};
+    int r = wcow_lint_rules(report, &rules, err);
+    return r < 0 ? r
+                 : WCOW_FAIL(err, WCOW_E_PRECONDITION, "lint violation found for rules: %s",
+                             (const char *)rules.data);
+}
+
 /* The warnings first; then what would end the build, which is an error. */
 static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct wcow_error *err)
 {
@@ -24,6 +34,8 @@ static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct w
     WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
     r = wcow_lint_run(b->file, &input, &report, err);
     int failed = r == WCOW_OK ? wcow_build_check(b, err) : WCOW_OK;
+    if (r == WCOW_OK && failed == WCOW_OK && report->error && report->count > 0)
+        failed = refuse_warnings(report, err);
     const struct wcow_lint_error fatal = {.message = failed < 0 && err ? err->msg : NULL,
                                           .where = b->where};
     if (r == WCOW_OK && json)

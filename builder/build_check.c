@@ -141,6 +141,41 @@ static int check_instruction(const struct wcow_build *b, size_t index,
     return r == WCOW_OK && ins->kind == WCOW_INS_WORKDIR ? check_path(b, index, ins->text, err) : r;
 }
 
+/* ---- words ---- */
+
+/* Any value does: whether a word can be read depends on none. */
+static const char *any_value(const void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+    return "x";
+}
+
+static int check_args(const struct wcow_build *b, const struct wcow_instruction *ins,
+                      const struct wcow_lexer *lexer, struct wcow_arena *arena,
+                      struct wcow_error *err)
+{
+    const struct wcow_arg_scope scope = {.build_args = &b->build_args, .lexer = lexer};
+    const char *value = NULL;
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++)
+        r = wcow_arg_value(&scope, &ins->pairs.items[i], arena, &value, err);
+    return r;
+}
+
+/* Quotes without an end and the like. RUN's mounts were read where they have no variables; with
+ * wrong values they would mean something else. */
+static int check_words(const struct wcow_build *b, const struct wcow_instruction *ins,
+                       struct wcow_arena *arena, struct wcow_error *err)
+{
+    const struct wcow_lexer lexer = {.escape = b->dockerfile->escape, .env = {.get = any_value}};
+    struct wcow_instruction unused;
+    if (ins->kind == WCOW_INS_RUN)
+        return WCOW_OK;
+    return ins->kind == WCOW_INS_ARG ? check_args(b, ins, &lexer, arena, err)
+                                     : wcow_instruction_expand(ins, &lexer, arena, &unused, err);
+}
+
 static int check_stage(struct wcow_build *b, size_t index, const struct wcow_lexer *lexer,
                        struct wcow_error *err)
 {
@@ -153,6 +188,8 @@ static int check_stage(struct wcow_build *b, size_t index, const struct wcow_lex
     for (size_t i = 0; r == WCOW_OK && i < stage->instruction_count; i++) {
         b->where = stage->instructions[i].node->where;
         r = check_instruction(b, index, &stage->instructions[i], err);
+        if (r == WCOW_OK)
+            r = check_words(b, &stage->instructions[i], &arena, err);
     }
     return r;
 }

@@ -45,26 +45,11 @@ static const struct wcow_env *base_env(void *ctx, const char *name)
     return NULL;
 }
 
-/* Each rule once, in the order of the first warnings. */
-static int add_rules(const struct wcow_lint_report *report, struct wcow_buf *out,
-                     struct wcow_error *err)
-{
-    bool told[WCOW_LINT_COUNT] = {false};
-    int r = WCOW_OK;
-    for (size_t i = 0; i < report->count && r == WCOW_OK; i++) {
-        enum wcow_lint_rule rule = report->warnings[i].rule;
-        if (!told[rule])
-            r = wcow_buf_addf(out, err, "%s%s", i ? ", " : "", wcow_lint_rule_name(rule));
-        told[rule] = true;
-    }
-    return r;
-}
-
 static int refuse(struct wcow_build *b, const struct wcow_lint_report *report,
                   struct wcow_error *err)
 {
     wcow_autobuf rules = {0};
-    int r = add_rules(report, &rules, err);
+    int r = wcow_lint_rules(report, &rules, err);
     if (r < 0)
         return r;
     b->where = report->warnings[0].where;

@@ -52,20 +52,22 @@ int wcow_build_stage_env(const struct wcow_build *b, const struct wcow_stage_sta
     return r;
 }
 
-/* An argument's value: as given, by its own default, as set before the first FROM, or predefined.
- */
+/* Each name sees those before it, on its own line too. */
 static int take_args(struct wcow_build *b, struct wcow_stage_state *s,
-                     const struct wcow_instruction *ins, struct wcow_error *err)
+                     const struct wcow_instruction *ins, struct wcow_env *env,
+                     struct wcow_error *err)
 {
+    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, env);
+    const struct wcow_arg_scope scope = {
+        .build_args = &b->build_args, .globals = &s->variant->globals, .lexer = &lexer};
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++) {
         const struct wcow_pair *pair = &ins->pairs.items[i];
-        const char *value = wcow_env_get(&b->build_args, pair->key);
-        if (!value)
-            value = pair->value;
-        if (!value)
-            value = wcow_env_get(&s->variant->globals, pair->key);
-        if (value)
+        const char *value = NULL;
+        r = wcow_arg_value(&scope, pair, &s->arena, &value, err);
+        if (r == WCOW_OK && value)
+            r = wcow_env_set(env, pair->key, value, err);
+        if (r == WCOW_OK && value)
             r = wcow_env_set(&s->args, pair->key, value, err);
     }
     return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
@@ -174,28 +176,33 @@ static int expand_percent(struct wcow_stage_state *s, struct wcow_instruction *i
     return WCOW_OK;
 }
 
+/* The instruction as it is meant here, its variables replaced. */
+static int expand(const struct wcow_build *b, struct wcow_stage_state *s,
+                  const struct wcow_instruction *ins, struct wcow_env *env,
+                  struct wcow_instruction *ret, struct wcow_error *err)
+{
+    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, env);
+    int r = wcow_instruction_expand(ins, &lexer, &s->arena, ret, err);
+    return r == WCOW_OK && strcmp(s->platform.os, "windows") == 0 ? expand_percent(s, ret, env, err)
+                                                                  : r;
+}
+
 static int execute(struct wcow_build *b, struct wcow_stage_state *s,
                    const struct wcow_instruction *ins, struct wcow_error *err)
 {
-    struct wcow_env env = {0};
+    WCOW_CLEANUP(wcow_env_done) struct wcow_env env = {0};
     struct wcow_instruction expanded = *ins;
     int r = wcow_build_stage_env(b, s, &env, err);
     if (r == WCOW_OK)
         r = add_registry_path(b, s, ins, &env, err);
-    if (r == WCOW_OK) {
-        const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &env);
-        r = wcow_instruction_expand(ins, &lexer, &s->arena, &expanded, err);
-    }
-    if (r == WCOW_OK && strcmp(s->platform.os, "windows") == 0)
-        r = expand_percent(s, &expanded, &env, err);
-    wcow_env_done(&env);
+    if (r == WCOW_OK && ins->kind == WCOW_INS_ARG)
+        return take_args(b, s, ins, &env, err);
+    if (r == WCOW_OK)
+        r = expand(b, s, ins, &env, &expanded, err);
     if (r < 0)
         return r;
-    if (makes_layer(ins->kind))
-        return make_layer(b, s, &expanded, err);
-    if (ins->kind == WCOW_INS_ARG)
-        return take_args(b, s, &expanded, err);
-    return wcow_build_configure(b, s, &expanded, err);
+    return makes_layer(ins->kind) ? make_layer(b, s, &expanded, err)
+                                  : wcow_build_configure(b, s, &expanded, err);
 }
 
 /* The triggers that the base carries for whoever builds on it; they are spent then. */

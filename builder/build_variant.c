@@ -98,18 +98,17 @@ static int predefine(const struct wcow_build *b, struct wcow_variant *v, struct 
 /* The ARGs before the first FROM, each seeing those before it. */
 static int take_globals(struct wcow_build *b, struct wcow_variant *v, struct wcow_error *err)
 {
+    const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &v->globals);
+    const struct wcow_arg_scope scope = {.build_args = &b->build_args, .lexer = &lexer};
     int r = wcow_env_copy(&v->globals, &v->predefined, err);
     for (size_t i = 0; r == WCOW_OK && i < b->file->global_arg_count; i++) {
         const struct wcow_instruction *ins = &b->file->global_args[i];
-        struct wcow_instruction expanded;
-        const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, &v->globals);
         b->where = ins->node->where;
-        r = wcow_instruction_expand(ins, &lexer, &v->arena, &expanded, err);
-        for (size_t k = 0; r == WCOW_OK && k < expanded.pairs.count; k++) {
-            const struct wcow_pair *pair = &expanded.pairs.items[k];
-            const char *given = wcow_env_get(&b->build_args, pair->key);
-            const char *value = given ? given : pair->value;
-            if (value)
+        for (size_t k = 0; r == WCOW_OK && k < ins->pairs.count; k++) {
+            const struct wcow_pair *pair = &ins->pairs.items[k];
+            const char *value = NULL;
+            r = wcow_arg_value(&scope, pair, &v->arena, &value, err);
+            if (r == WCOW_OK && value)
                 r = wcow_env_set(&v->globals, pair->key, value, err);
         }
     }
@@ -164,6 +163,7 @@ static void stage_done(struct wcow_stage_state *s)
         wcow_descriptor_done(&s->descs[i]);
     free(s->descs);
     free(s->own);
+    free(s->unwritten);
     free(s->notes);
     free(s->facts);
     wcow_env_done(&s->args);

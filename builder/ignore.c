@@ -117,6 +117,8 @@ static int add_pattern(struct wcow_ignore *ignore, const char *text, size_t len,
         wcow_pattern_clean(path);
     }
     const char *relative = from_file && path[0] == '/' && path[1] ? path + 1 : path;
+    if (negated && strcmp(relative, "/") == 0)
+        relative = ""; /* "!/" is as empty as "!" */
     char *rule = NULL;
     if (asprintf(&rule, "%s%s", negated ? "!" : "", relative) < 0)
         return out_of_memory(err);

@@ -76,7 +76,7 @@ struct wcow_run_mount {
     enum wcow_run_mount_type type;
     const char *from;
     const char *source;
-    const char *target;
+    const char *target; /**< "": the working directory; NULL: a secret's, an agent's own place */
     bool read_only;
     const char *id; /**< cache: the target where none stands; secret: likewise the base name */
     enum wcow_run_mount_sharing sharing;
@@ -96,7 +96,7 @@ WCOW_NODISCARD int wcow_run_network_parse(const char *text, enum wcow_run_networ
 
 struct wcow_run {
     struct wcow_ins_command command;
-    struct wcow_run_mount *mounts; /**< filled by wcow_instruction_expand(); checked before */
+    struct wcow_run_mount *mounts; /**< until wcow_instruction_expand() only `from` is sure */
     size_t mount_count;
     struct wcow_strings mount_flags; /**< the mounts' texts as written */
     enum wcow_run_network network;
@@ -197,11 +197,26 @@ WCOW_NODISCARD int wcow_stage_target(const struct wcow_build_file *file, const c
                                      size_t *ret_index, struct wcow_error *err);
 
 /** @p ins with its variables replaced where its kind allows (FROM is a stage and not among them).
- *  ARG and ENV see the lexer's variables as they were before the instruction. RUN's mounts are
- * parsed here. The result shares what did not change with @p ins; the rest belongs to @p arena. */
+ *  ENV sees the lexer's variables as they were before the instruction; ARG is not touched, see
+ * wcow_arg_value(). RUN's mounts are parsed here. The result shares what did not change with
+ * @p ins; the rest belongs to @p arena. */
 WCOW_NODISCARD int wcow_instruction_expand(const struct wcow_instruction *ins,
                                            const struct wcow_lexer *lexer, struct wcow_arena *arena,
                                            struct wcow_instruction *ret, struct wcow_error *err);
+
+/** Where an ARG finds its value. */
+struct wcow_arg_scope {
+    const struct wcow_env *build_args; /**< NULL: none were given */
+    const struct wcow_env *globals;    /**< set before the first FROM, or predefined; NULL: none */
+    const struct wcow_lexer
+        *lexer; /**< the variables set so far, those before it on its line too */
+};
+
+/** The value of one name of an ARG: the build argument; else its default, which is expanded only
+ *  then; else that of before the first FROM. *ret is NULL where it has none. */
+WCOW_NODISCARD int wcow_arg_value(const struct wcow_arg_scope *scope, const struct wcow_pair *pair,
+                                  struct wcow_arena *arena, const char **ret,
+                                  struct wcow_error *err);
 
 /** "RUN" and so on. */
 const char *wcow_instruction_name(enum wcow_instruction_kind kind);

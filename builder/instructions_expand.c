@@ -143,7 +143,6 @@ static int expand(const struct expansion *x, struct wcow_instruction *ins)
 {
     bool json = ins->node->form == WCOW_FORM_JSON;
     switch (ins->kind) {
-    case WCOW_INS_ARG:
     case WCOW_INS_ENV:
     case WCOW_INS_LABEL:
         return expand_pairs(x, &ins->pairs);
@@ -160,6 +159,7 @@ static int expand(const struct expansion *x, struct wcow_instruction *ins)
     case WCOW_INS_USER:
     case WCOW_INS_WORKDIR:
         return expand_text(x, &ins->text);
+    case WCOW_INS_ARG:
     case WCOW_INS_CMD:
     case WCOW_INS_ENTRYPOINT:
     case WCOW_INS_FROM:
@@ -183,4 +183,16 @@ int wcow_instruction_expand(const struct wcow_instruction *ins, const struct wco
     if (r == WCOW_OK)
         *ret = out;
     return r;
+}
+
+int wcow_arg_value(const struct wcow_arg_scope *scope, const struct wcow_pair *pair,
+                   struct wcow_arena *arena, const char **ret, struct wcow_error *err)
+{
+    const char *given = scope->build_args ? wcow_env_get(scope->build_args, pair->key) : NULL;
+    if (!given && pair->value)
+        return wcow_words_expand(scope->lexer, pair->value, arena, ret, err);
+    if (!given && scope->globals)
+        given = wcow_env_get(scope->globals, pair->key);
+    *ret = given;
+    return WCOW_OK;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "builder/instructions_flags.h"
+#include "builder/pattern.h"
 #include "builder/words_text.h"
 
 enum key {
@@ -300,15 +301,6 @@ static int check_ownership(const struct reading *in)
     return WCOW_OK;
 }
 
-static int check_target(const struct reading *in)
-{
-    const struct wcow_run_mount *m = in->mount;
-    if (m->target || m->type == WCOW_MOUNT_SECRET || m->type == WCOW_MOUNT_SSH)
-        return WCOW_OK;
-    return WCOW_FAIL(in->err, WCOW_E_INVALID, "a %s mount without a target: add target=PATH",
-                     types[m->type]);
-}
-
 static const char *last_component(const char *path)
 {
     const char *last = path;
@@ -319,19 +311,36 @@ static const char *last_component(const char *path)
     return last;
 }
 
-static void set_defaults(struct reading *in)
+/* A cache without an id is known by its target: "/a" and "/a/" are one. */
+static int set_cache_id(struct reading *in)
+{
+    size_t len = strlen(in->mount->target);
+    char *id = wcow_arena_alloc(in->arena, len + 3);
+    if (!id)
+        return WCOW_FAIL(in->err, WCOW_E_NOMEM, "out of memory reading a mount");
+    memcpy(id, in->mount->target, len + 1);
+    wcow_pattern_clean(id);
+    in->mount->id = id;
+    return WCOW_OK;
+}
+
+static int set_defaults(struct reading *in)
 {
     struct wcow_run_mount *m = in->mount;
+    bool is_own = m->type == WCOW_MOUNT_SECRET || m->type == WCOW_MOUNT_SSH;
     if (!in->access_given)
         m->read_only = m->type != WCOW_MOUNT_CACHE && m->type != WCOW_MOUNT_TMPFS;
+    if (!m->target && !is_own)
+        m->target = "";
     if (m->id)
-        return;
+        return WCOW_OK;
     if (m->type == WCOW_MOUNT_CACHE)
-        m->id = m->target;
-    else if (m->type == WCOW_MOUNT_SECRET)
+        return set_cache_id(in);
+    if (m->type == WCOW_MOUNT_SECRET)
         m->id = m->source ? m->source : last_component(m->target);
     else if (m->type == WCOW_MOUNT_SSH)
         m->id = "default";
+    return WCOW_OK;
 }
 
 static const char *none_if_empty(const char *text)
@@ -352,11 +361,7 @@ static int check_mount(struct reading *in)
     if (r == WCOW_OK && in->sharing_given && m->type != WCOW_MOUNT_CACHE)
         r = WCOW_FAIL(in->err, WCOW_E_INVALID, "invalid cache sharing set for %s mount",
                       types[m->type]);
-    if (r == WCOW_OK)
-        r = check_target(in);
-    if (r == WCOW_OK)
-        set_defaults(in);
-    return r;
+    return r == WCOW_OK ? set_defaults(in) : r;
 }
 
 int wcow_mount_parse(const char *text, const struct wcow_lexer *lexer, struct wcow_arena *arena,
@@ -379,33 +384,37 @@ int wcow_mount_parse(const char *text, const struct wcow_lexer *lexer, struct wc
     return WCOW_OK;
 }
 
-/* A variable in `from`: a '$' that is not the last character. */
-static int check_from(const char *field, struct wcow_error *err)
+/* `from` stands as it is written: a '$' in it that is not its last character is a variable. */
+static int take_from(const char *field, struct wcow_arena *arena, struct wcow_run_mount *mount,
+                     struct wcow_error *err)
 {
     if (strncasecmp(field, "from=", 5) != 0)
         return WCOW_OK;
     const char *dollar = strchr(field, '$');
-    if (!dollar || !dollar[1])
-        return WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_INVALID,
-                     "--mount: 'from' doesn't support variable expansion, define alias stage "
-                     "instead: FROM image AS name, then from=name");
+    if (dollar && dollar[1])
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--mount: 'from' doesn't support variable expansion, define alias stage "
+                         "instead: FROM image AS name, then from=name");
+    mount->from = wcow_arena_strdup(arena, field + 5);
+    return mount->from ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory reading a mount");
 }
 
 int wcow_mount_check(const char *text, char escape, struct wcow_arena *arena,
-                     struct wcow_error *err)
+                     struct wcow_run_mount *ret, struct wcow_error *err)
 {
-    struct wcow_run_mount unused;
     struct wcow_lexer lexer = {.escape = escape};
     if (!strchr(text, '$'))
-        return wcow_mount_parse(text, &lexer, arena, &unused, err);
+        return wcow_mount_parse(text, &lexer, arena, ret, err);
+    struct wcow_run_mount mount = {.type = WCOW_MOUNT_BIND, .mode = -1, .uid = -1, .gid = -1};
     wcow_autobuf field = {0};
     while (text) {
         int r = next_field(&text, &field, err);
         if (r == WCOW_OK)
-            r = check_from((const char *)field.data, err);
+            r = take_from((const char *)field.data, arena, &mount, err);
         if (r != WCOW_OK)
             return r;
     }
+    mount.from = none_if_empty(mount.from);
+    *ret = mount;
     return WCOW_OK;
 }

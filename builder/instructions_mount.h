@@ -10,9 +10,9 @@
 WCOW_NODISCARD int wcow_mount_parse(const char *text, const struct wcow_lexer *lexer,
                                     struct wcow_arena *arena, struct wcow_run_mount *ret,
                                     struct wcow_error *err);
-/** What can be said before variables are known: `from` holds none, and a mount that has none at all
- * is right altogether. */
+/** What can be said before variables are known: a mount that has none is right altogether; of
+ *  another @p ret has only `from`, which may hold none. */
 WCOW_NODISCARD int wcow_mount_check(const char *text, char escape, struct wcow_arena *arena,
-                                    struct wcow_error *err);
+                                    struct wcow_run_mount *ret, struct wcow_error *err);
 
 #endif

@@ -49,6 +49,25 @@ static int set_security(const struct wcow_typing *in, const char *value, struct 
     return WCOW_OK;
 }
 
+static int set_mounts(const struct wcow_typing *in, const struct wcow_strings *texts,
+                      struct wcow_run *run)
+{
+    if (texts->count == 0)
+        return WCOW_OK;
+    struct wcow_run_mount *mounts = wcow_arena_alloc(in->arena, texts->count * sizeof *mounts);
+    if (!mounts)
+        return WCOW_FAIL(in->err, WCOW_E_NOMEM, "out of memory reading the Dockerfile");
+    for (size_t i = 0; i < texts->count; i++) {
+        int r = wcow_mount_check(texts->items[i], in->escape, in->arena, &mounts[i], in->err);
+        if (r != WCOW_OK)
+            return r;
+    }
+    run->mount_flags = *texts;
+    run->mounts = mounts;
+    run->mount_count = texts->count;
+    return WCOW_OK;
+}
+
 int wcow_type_run(const struct wcow_typing *in, const struct wcow_node *node,
                   struct wcow_instruction *ret)
 {
@@ -65,12 +84,10 @@ int wcow_type_run(const struct wcow_typing *in, const struct wcow_node *node,
         r = wcow_run_network_parse(flags[NETWORK].value, &ret->run.network, in->err);
     if (r == WCOW_OK)
         r = set_security(in, flags[SECURITY].value, &ret->run);
-    const struct wcow_strings *mounts = &flags[MOUNT].list;
-    for (size_t i = 0; i < mounts->count && r == WCOW_OK; i++)
-        r = wcow_mount_check(mounts->items[i], in->escape, in->arena, in->err);
+    if (r == WCOW_OK)
+        r = set_mounts(in, &flags[MOUNT].list, &ret->run);
     if (r != WCOW_OK)
         return r;
-    ret->run.mount_flags = *mounts;
     wcow_type_command(node, 0, &ret->run.command);
     return strip_heredocs(in, node, &ret->run.command);
 }

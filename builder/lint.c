@@ -202,11 +202,11 @@ static struct wcow_lint_warning *new_warning(struct wcow_lint *lint)
     return &report->warnings[report->count];
 }
 
-void wcow_lint_warn(struct wcow_lint *lint, enum wcow_lint_rule rule, const struct wcow_node *node,
-                    const char *fmt, ...)
+struct wcow_lint_warning *wcow_lint_warn(struct wcow_lint *lint, enum wcow_lint_rule rule,
+                                         const struct wcow_node *node, const char *fmt, ...)
 {
     if (lint->failed || is_off(&lint->config, rule) || is_skipped_above(node, rule))
-        return;
+        return NULL;
     char text[1024];
     va_list args;
     va_start(args, fmt);
@@ -216,12 +216,13 @@ void wcow_lint_warn(struct wcow_lint *lint, enum wcow_lint_rule rule, const stru
     char *detail = wcow_arena_strdup(&lint->report->arena, text);
     if (!warning || !detail) {
         lint->failed = WCOW_FAIL(lint->err, WCOW_E_NOMEM, "out of memory checking the Dockerfile");
-        return;
+        return NULL;
     }
     *warning = (struct wcow_lint_warning){.rule = rule, .detail = detail};
     if (node)
         warning->where = node->where;
     lint->report->count++;
+    return warning;
 }
 
 /* --- rules about names and keywords --- */
@@ -439,44 +440,13 @@ static void check_shell_forms(struct wcow_lint *lint, const struct wcow_stage *s
         bool command = ins->kind == WCOW_INS_CMD || ins->kind == WCOW_INS_ENTRYPOINT;
         if (!command || !ins->command.shell || shell_is_set)
             continue;
-        wcow_lint_warn(
+        struct wcow_lint_warning *warning = wcow_lint_warn(
             lint, WCOW_LINT_JSON_ARGS_RECOMMENDED, ins->node,
             "JSON arguments recommended for %s to prevent unintended behavior related to "
-            "OS signals%s",
-            wcow_instruction_name(ins->kind),
-            ins->node->json_failed
-                ? " (what begins with [ is no valid JSON, so it is taken as a command)"
-                : "");
-    }
-}
-
-/* The text is as written: one escape character before a backslash goes. */
-static bool is_absolute(const char *path, char escape)
-{
-    bool has_drive = wcow_text_is_letter((unsigned char)path[0]) && path[1] == ':';
-    const char *root = has_drive ? path + 2 : path;
-    if (root[0] == escape)
-        root++;
-    else if (root[0] == '\\')
-        return true;
-    return root[0] == '/' || root[0] == '\\' || path[0] == '$';
-}
-
-static void check_workdirs(struct wcow_lint *lint, const struct wcow_stage *stage)
-{
-    const struct wcow_stage *base = base_stage(lint, stage);
-    if (base && stage_has(lint, base, WCOW_INS_WORKDIR))
-        return;
-    for (size_t i = 0; i < stage->instruction_count; i++) {
-        const struct wcow_instruction *ins = &stage->instructions[i];
-        if (ins->kind != WCOW_INS_WORKDIR)
-            continue;
-        if (!is_absolute(ins->text, lint->file->dockerfile->escape))
-            wcow_lint_warn(lint, WCOW_LINT_WORKDIR_RELATIVE_PATH, ins->node,
-                           "Relative workdir \"%s\" can have unexpected results if the base image "
-                           "changes",
-                           ins->text);
-        return;
+            "OS signals",
+            wcow_instruction_name(ins->kind));
+        if (warning && ins->node->json_failed)
+            warning->hint = "what begins with [ is no valid JSON, so it is taken as a command";
     }
 }
 
@@ -493,7 +463,6 @@ static void check_stage(struct wcow_lint *lint, const struct wcow_stage *stage)
     check_once(lint, stage, WCOW_INS_ENTRYPOINT);
     check_once(lint, stage, WCOW_INS_HEALTHCHECK);
     check_shell_forms(lint, stage);
-    check_workdirs(lint, stage);
 }
 
 /* --- all --- */

@@ -43,7 +43,8 @@ enum wcow_lint_rule {
 
 struct wcow_lint_warning {
     enum wcow_lint_rule rule;
-    const char *detail; /**< the sentence about this place */
+    const char *detail; /**< the sentence about this place, as BuildKit has it */
+    const char *hint;   /**< what a reader may not see at once; NULL: nothing */
     struct wcow_line_range where;
 };
 
@@ -95,6 +96,9 @@ const char *wcow_lint_rule_description(enum wcow_lint_rule rule);
 WCOW_NODISCARD int wcow_lint_format(const struct wcow_lint_report *report, const char *file_name,
                                     const void *source, size_t len, struct wcow_buf *out,
                                     struct wcow_error *err);
+/** Append the rules that were hurt, each once, in the order of the first warnings. */
+WCOW_NODISCARD int wcow_lint_rules(const struct wcow_lint_report *report, struct wcow_buf *out,
+                                   struct wcow_error *err);
 /** One warning of it: an empty line, its rule and where that is explained, its sentence, its lines.
  */
 WCOW_NODISCARD int wcow_lint_format_one(const struct wcow_lint_warning *warning,

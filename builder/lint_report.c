@@ -35,7 +35,8 @@ int wcow_lint_format_one(const struct wcow_lint_warning *warning, const char *fi
     if (r == WCOW_OK)
         r = add_url(warning->rule, out, err);
     if (r == WCOW_OK)
-        r = wcow_buf_addf(out, err, "\n%s\n", warning->detail);
+        r = wcow_buf_addf(out, err, "\n%s%s%s%s\n", warning->detail, warning->hint ? " (" : "",
+                          warning->hint ? warning->hint : "", warning->hint ? ")" : "");
     return r == WCOW_OK ? wcow_diagnostic_excerpt(out, file_name, source, len, warning->where, err)
                         : r;
 }
@@ -51,6 +52,20 @@ int wcow_lint_format(const struct wcow_lint_report *report, const char *file_nam
                                 report->count);
     for (size_t i = 0; i < report->count && r == WCOW_OK; i++)
         r = wcow_lint_format_one(&report->warnings[i], file_name, source, len, out, err);
+    return r;
+}
+
+int wcow_lint_rules(const struct wcow_lint_report *report, struct wcow_buf *out,
+                    struct wcow_error *err)
+{
+    bool told[WCOW_LINT_COUNT] = {false};
+    int r = WCOW_OK;
+    for (size_t i = 0; i < report->count && r == WCOW_OK; i++) {
+        enum wcow_lint_rule rule = report->warnings[i].rule;
+        if (!told[rule])
+            r = wcow_buf_addf(out, err, "%s%s", i ? ", " : "", wcow_lint_rule_name(rule));
+        told[rule] = true;
+    }
     return r;
 }
 

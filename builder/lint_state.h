@@ -16,12 +16,15 @@ struct wcow_lint {
     struct wcow_error *err;
 };
 
-/** Add a warning about @p node unless the config or a comment above the node skips the rule. */
-void wcow_lint_warn(struct wcow_lint *lint, enum wcow_lint_rule rule, const struct wcow_node *node,
-                    const char *fmt, ...) WCOW_PRINTF(4, 5);
+/** Add a warning about @p node unless the config or a comment above the node skips the rule.
+ *  @return the warning, until the next one is added; NULL where it is skipped */
+struct wcow_lint_warning *wcow_lint_warn(struct wcow_lint *lint, enum wcow_lint_rule rule,
+                                         const struct wcow_node *node, const char *fmt, ...)
+    WCOW_PRINTF(4, 5);
 
 /** The rules that follow variables through the stages: UndefinedVar, UndefinedArgInFrom,
- *  InvalidDefaultArgInFrom, the two about --platform, and those about EXPOSE. */
+ *  InvalidDefaultArgInFrom, WorkdirRelativePath, the two about --platform, and those about
+ *  EXPOSE. */
 void wcow_lint_variables(struct wcow_lint *lint);
 
 #endif

@@ -88,19 +88,17 @@ static void add_globals(struct wcow_lint *lint, bool with_build_args, struct wco
                         struct wcow_env *declared)
 {
     struct used used = {.arena = &lint->report->arena};
+    const struct wcow_lexer lexer = lexer_of(lint, env, &used);
+    const struct wcow_arg_scope scope = {
+        .build_args = with_build_args ? lint->input->build_args : NULL, .lexer = &lexer};
     for (size_t i = 0; i < lint->file->global_arg_count; i++) {
         const struct wcow_pairs *pairs = &lint->file->global_args[i].pairs;
         for (size_t k = 0; k < pairs->count; k++) {
-            const struct wcow_pair *pair = &pairs->items[k];
-            const struct wcow_env *args = with_build_args ? lint->input->build_args : NULL;
-            const char *value = args ? wcow_env_get(args, pair->key) : NULL;
-            struct wcow_lexer lexer = lexer_of(lint, env, &used);
-            set(lint, declared, pair->key, "");
-            if (!value && pair->value &&
-                wcow_words_expand(&lexer, pair->value, used.arena, &value, NULL) != WCOW_OK)
-                value = NULL;
-            if (value)
-                set(lint, env, pair->key, value);
+            const char *value = NULL;
+            set(lint, declared, pairs->items[k].key, "");
+            if (wcow_arg_value(&scope, &pairs->items[k], used.arena, &value, NULL) == WCOW_OK &&
+                value)
+                set(lint, env, pairs->items[k].key, value);
         }
     }
 }
@@ -195,6 +193,7 @@ struct walk {
     struct wcow_env *envs;     /* of each stage, at its end */
     struct wcow_env *declared; /* of each stage: ARGs, with a value or without */
     bool *is_unknown;          /* whether it begins with an image that nobody knows yet */
+    bool *has_workdir;         /* whether a WORKDIR of this Dockerfile has been seen */
 };
 
 static void check_port(struct wcow_lint *lint, const struct wcow_node *node, const char *port)
@@ -214,6 +213,29 @@ static void check_port(struct wcow_lint *lint, const struct wcow_node *node, con
                        port);
 }
 
+/* A drive without a root, as in C:app, is relative to what the drive's directory is. */
+static bool is_absolute(const char *path)
+{
+    bool has_drive = wcow_text_is_letter((unsigned char)path[0]) && path[1] == ':';
+    const char *root = has_drive ? path + 2 : path;
+    return root[0] == '/' || root[0] == '\\';
+}
+
+/* The first WORKDIR of a stage and of those it builds on: the others are relative to it. */
+static void check_workdir(struct walk *walk, size_t index, const struct wcow_instruction *ins,
+                          const struct used *used)
+{
+    bool is_first = !walk->has_workdir[index];
+    walk->has_workdir[index] = true;
+    /* What a variable of an unknown image gives may begin with a root. */
+    bool is_unknown = walk->is_unknown[index] && used->unset.count > 0;
+    if (is_first && !is_unknown && !is_absolute(ins->text))
+        wcow_lint_warn(walk->lint, WCOW_LINT_WORKDIR_RELATIVE_PATH, ins->node,
+                       "Relative workdir \"%s\" can have unexpected results if the base image "
+                       "changes",
+                       ins->text);
+}
+
 static void check_used(struct walk *walk, size_t index, const struct wcow_instruction *ins,
                        const struct used *used)
 {
@@ -228,17 +250,25 @@ static void check_used(struct walk *walk, size_t index, const struct wcow_instru
     }
 }
 
-/* An ARG's value: the build argument, its default, the global of the name, the predefined one. */
-static void add_arg(struct walk *walk, size_t index, const struct wcow_pair *pair)
+/* One after the other: a name sees those before it, and what it does not ask for is not used. */
+static void walk_args(struct walk *walk, size_t index, const struct wcow_instruction *ins)
 {
     struct wcow_lint *lint = walk->lint;
-    const struct wcow_env *args = lint->input->build_args;
-    const char *value = args ? wcow_env_get(args, pair->key) : NULL;
-    if (!value)
-        value = pair->value ? pair->value : wcow_env_get(walk->globals, pair->key);
-    set(lint, &walk->declared[index], pair->key, "");
-    if (value)
-        set(lint, &walk->envs[index], pair->key, value);
+    struct wcow_env *env = &walk->envs[index];
+    for (size_t i = 0; i < ins->pairs.count; i++) {
+        const struct wcow_pair *pair = &ins->pairs.items[i];
+        struct used used = {.arena = &lint->report->arena};
+        const struct wcow_lexer lexer = lexer_of(lint, env, &used);
+        const struct wcow_arg_scope scope = {
+            .build_args = lint->input->build_args, .globals = walk->globals, .lexer = &lexer};
+        const char *value = NULL;
+        if (wcow_arg_value(&scope, pair, used.arena, &value, NULL) != WCOW_OK)
+            return;
+        check_used(walk, index, ins, &used);
+        set(lint, &walk->declared[index], pair->key, "");
+        if (value)
+            set(lint, env, pair->key, value);
+    }
 }
 
 static void walk_instruction(struct walk *walk, size_t index, const struct wcow_instruction *ins)
@@ -247,13 +277,17 @@ static void walk_instruction(struct walk *walk, size_t index, const struct wcow_
     struct used used = {.arena = &lint->report->arena};
     struct wcow_lexer lexer = lexer_of(lint, &walk->envs[index], &used);
     struct wcow_instruction expanded = {0};
+    if (ins->kind == WCOW_INS_ARG) {
+        walk_args(walk, index, ins);
+        return;
+    }
     if (wcow_instruction_expand(ins, &lexer, used.arena, &expanded, NULL) != WCOW_OK)
         return; /* the build says what is wrong */
     check_used(walk, index, ins, &used);
+    if (ins->kind == WCOW_INS_WORKDIR)
+        check_workdir(walk, index, &expanded, &used);
     for (size_t i = 0; ins->kind == WCOW_INS_ENV && i < expanded.pairs.count; i++)
         set(lint, &walk->envs[index], expanded.pairs.items[i].key, expanded.pairs.items[i].value);
-    for (size_t i = 0; ins->kind == WCOW_INS_ARG && i < expanded.pairs.count; i++)
-        add_arg(walk, index, &expanded.pairs.items[i]);
     for (size_t i = 0; ins->kind == WCOW_INS_EXPOSE && i < expanded.list.count; i++)
         check_port(lint, ins->node, expanded.list.items[i]);
 }
@@ -279,6 +313,7 @@ static void begin_stage(struct walk *walk, size_t index, const struct wcow_stage
         copy(lint, &walk->envs[index], &walk->envs[base - lint->file->stages]);
         copy(lint, &walk->declared[index], &walk->declared[base - lint->file->stages]);
         walk->is_unknown[index] = walk->is_unknown[base - lint->file->stages] || has_triggers(base);
+        walk->has_workdir[index] = walk->has_workdir[base - lint->file->stages];
         return;
     }
     set(lint, &walk->envs[index], "PATH", "c:\\Windows\\System32;c:\\Windows");
@@ -330,10 +365,11 @@ void wcow_lint_variables(struct wcow_lint *lint)
     wcow_autofree struct wcow_env *envs = calloc(count, sizeof *envs);
     wcow_autofree struct wcow_env *names = calloc(count, sizeof *names);
     wcow_autofree bool *unknown = calloc(count, sizeof *unknown);
-    if (!envs || !names || !unknown) {
+    wcow_autofree bool *workdirs = calloc(count, sizeof *workdirs);
+    if (!envs || !names || !unknown || !workdirs) {
         lint->failed = WCOW_FAIL(lint->err, WCOW_E_NOMEM, "out of memory checking the Dockerfile");
         return;
     }
-    struct walk walk = {lint, &globals, envs, names, unknown};
+    struct walk walk = {lint, &globals, envs, names, unknown, workdirs};
     walk_stages(&walk);
 }

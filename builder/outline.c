@@ -116,13 +116,6 @@ static void note_need(void *ctx, const char *name, bool is_set)
         (void)!wcow_strings_add(&o->arena, &item->needs, before->needs.items[i], NULL);
 }
 
-static const char *argument_value(const struct outline *o, const struct wcow_pair *pair)
-{
-    const struct wcow_env *args = o->input->build_args;
-    const char *value = args ? wcow_env_get(args, pair->key) : NULL;
-    return value ? value : pair->value;
-}
-
 /* The value goes into @p env. */
 static int take_value(struct outline *o, struct item *item, const char *value, struct wcow_env *env)
 {
@@ -142,10 +135,15 @@ static int add_stage_arg(struct outline *o, const struct wcow_instruction *ins,
                         .description = pair->description,
                         .is_used = true,
                         .where = ins->node->where};
-    const char *value = argument_value(o, pair);
+    const struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->env);
+    const struct wcow_arg_scope scope = {.build_args = o->input->build_args, .lexer = &lexer};
+    const char *value = NULL;
+    int r = wcow_arg_value(&scope, pair, &o->arena, &value, o->err);
+    if (r != WCOW_OK)
+        return wcow_error_wrap(r, o->err, "line %u", ins->node->where.first);
     const char *global = value ? NULL : wcow_env_get(&o->globals, pair->key);
     if (!global) {
-        int r = take_value(o, &item, value, &o->env);
+        r = take_value(o, &item, value, &o->env);
         return r == WCOW_OK ? keep_last(o, &o->stage_args, &item) : r;
     }
     struct item *known = find(&o->stage_args, pair->key);
@@ -288,25 +286,18 @@ static void need_sources(struct outline *o, size_t index)
     }
 }
 
-static int add_global(struct outline *o, const struct wcow_instruction *ins, size_t pair_index)
+static int add_global(struct outline *o, const struct wcow_instruction *ins,
+                      const struct wcow_pair *pair)
 {
-    struct wcow_pair *pair = &ins->pairs.items[pair_index];
     struct item item = {
         .name = pair->key, .description = pair->description, .where = ins->node->where};
-    struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
-    struct wcow_instruction one = *ins;
-    struct wcow_instruction expanded = {0};
     struct need_notes notes = {.outline = o, .item = &item};
-    const char *value = o->input->build_args ? wcow_env_get(o->input->build_args, pair->key) : NULL;
-    int r = WCOW_OK;
-    one.pairs.items = pair;
-    one.pairs.count = 1;
+    struct wcow_lexer lexer = wcow_lexer_of(o->file->dockerfile->escape, &o->globals);
+    const struct wcow_arg_scope scope = {.build_args = o->input->build_args, .lexer = &lexer};
     lexer.on_variable = note_need;
     lexer.on_variable_ctx = &notes;
-    if (!value) {
-        r = wcow_instruction_expand(&one, &lexer, &o->arena, &expanded, o->err);
-        value = r == WCOW_OK ? expanded.pairs.items[0].value : NULL;
-    }
+    const char *value = NULL;
+    int r = wcow_arg_value(&scope, pair, &o->arena, &value, o->err);
     if (r == WCOW_OK)
         r = take_value(o, &item, value, &o->globals);
     return r == WCOW_OK ? keep_last(o, &o->global_args, &item) : r;
@@ -319,7 +310,7 @@ static int add_globals(struct outline *o)
     for (size_t i = 0; i < o->file->global_arg_count && r == WCOW_OK; i++) {
         const struct wcow_instruction *ins = &o->file->global_args[i];
         for (size_t k = 0; k < ins->pairs.count && r == WCOW_OK; k++)
-            r = add_global(o, ins, k);
+            r = add_global(o, ins, &ins->pairs.items[k]);
     }
     return r;
 }

@@ -275,8 +275,13 @@ static int modified(struct scan *s, const char *name, struct wcow_buf *out)
         sub.op = s->text[s->pos++];
     }
     bool is_pattern = sub.op == '#' || sub.op == '%';
-    if (!strchr("-+?#%", sub.op) || (sub.colon && is_pattern))
+    if (!strchr("-+?#%", sub.op) || (sub.colon && is_pattern)) {
+        const char *bytes = NULL;
+        uint32_t c = 0;
+        s->pos--; /* the whole character, however many bytes it has */
+        (void)take(s, &bytes, &c);
         return bad_modifier(s, name, start, s->pos);
+    }
     wcow_autobuf word = {.max_bytes = WCOW_WORDS_MAX_BYTES};
     size_t word_start = s->pos;
     int r = nested_word(s, '}', is_pattern, &word);

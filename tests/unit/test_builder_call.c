@@ -91,6 +91,11 @@ static void what_is_wrong_whatever_the_base_is_said_at_once(void **state)
         {"FROM a\nADD --checksum=sha256:00 x /", "checksum requires HTTP(S) or Git sources"},
         {"FROM a\nWORKDIR D:/x", "not on the system drive (C:)"},
         {"FROM a\nCOPY x C:", "no relative path specified"},
+        {"FROM a\nRUN --mount=from=t,target=$x y\nFROM b AS t", "needs to be defined before"},
+        {"FROM a\nENV b='c", "a single quote has no end"},
+        {"FROM a\nARG b=\"c", "a double quote has no end"},
+        {"FROM a\nLABEL b=${c^}", "unsupported modifier (^)"},
+        {"FROM a\nLABEL b=${c\u20ac}", "unsupported modifier (\u20ac)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         WCOW_CLEANUP(answer_done) struct answer a = ask("outline", cases[i].text);
@@ -135,6 +140,27 @@ static void an_outline_has_what_the_target_uses(void **state)
     assert_non_null(strstr(text_of(&a), "\"required\": true"));
 }
 
+static void an_outline_follows_mounts(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(answer_done)
+    struct answer a = ask("outline,format=json", "FROM a AS tools\nARG VERSION=7\nFROM b\n"
+                                                 "RUN --mount=from=tools,target=C:/t x");
+    assert_int_equal(a.code, WCOW_OK);
+    assert_non_null(strstr(text_of(&a), "\"VERSION\""));
+}
+
+static void warnings_that_are_errors_end_a_check(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(answer_done)
+    struct answer a = ask("check,format=json", "# check=error=true\nFROM a\nENV b c\nCMD x\nCMD x");
+    assert_int_equal(a.code, WCOW_E_PRECONDITION);
+    assert_non_null(strstr(text_of(&a), "\"message\": \"lint violation found for rules: "
+                                        "LegacyKeyValueFormat, JSONArgsRecommended, "
+                                        "MultipleInstructionsDisallowed\""));
+}
+
 static void checks_tell_rule_place_and_where_to_read_more(void **state)
 {
     (void)state;
@@ -150,6 +176,12 @@ static void checks_tell_rule_place_and_where_to_read_more(void **state)
     assert_int_equal(a.code, WCOW_E_PRECONDITION);
     assert_non_null(strstr(text_of(&a), "\"ruleName\": \"JSONArgsRecommended\""));
     answer_done(&a);
+    a = ask("check", "FROM a\nCMD [x]\n");
+    assert_non_null(strstr(text_of(&a), "OS signals (what begins with [ is no valid JSON"));
+    answer_done(&a);
+    a = ask("check,format=json", "FROM a\nCMD [x]\n");
+    assert_non_null(strstr(text_of(&a), "OS signals\""));
+    answer_done(&a);
     a = ask("check", "FROM a\n# check=skip=JSONArgsRecommended // on purpose\nCMD x\n");
     assert_int_equal(a.code, WCOW_OK);
     assert_string_equal(text_of(&a), "Check complete, no warnings found.\n");
@@ -162,6 +194,8 @@ int main(void)
         cmocka_unit_test(what_is_wrong_whatever_the_base_is_said_at_once),
         cmocka_unit_test(variables_wait_for_their_step),
         cmocka_unit_test(an_outline_has_what_the_target_uses),
+        cmocka_unit_test(an_outline_follows_mounts),
+        cmocka_unit_test(warnings_that_are_errors_end_a_check),
         cmocka_unit_test(checks_tell_rule_place_and_where_to_read_more),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

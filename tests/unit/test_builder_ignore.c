@@ -148,8 +148,9 @@ static void an_excluded_directory_is_entered_only_for_what_may_come_back(void **
 static void malformed_patterns_are_named_with_their_line(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"ok\n[",   "ok\n[a-",  "ok\n!",  "ok\n[]",
-                                      "ok\n[^]", "ok\n[-x]", "ok\n\\", "ok\n[a-b-c]"};
+    static const char *const bad[] = {"ok\n[",   "ok\n[a-",    "ok\n!",  "ok\n[]",
+                                      "ok\n[^]", "ok\n[-x]",   "ok\n\\", "ok\n[a-b-c]",
+                                      "ok\n!/",  "ok\n! /a/.."};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct wcow_ignore *ignore = NULL;
         struct wcow_error e = {0};

@@ -96,7 +96,6 @@ static void mistakes_in_run_are_explained(void **state)
         {"RUN --mount=type=bin,target=/x y", "unsupported mount type \"bin\" (did you mean bind?)"},
         {"RUN --mount=type=zzzzzz,target=/x y", "unsupported mount type"},
         {"RUN --mount=trget=/x y", "unexpected key 'trget' in 'trget=/x' (did you mean target?)"},
-        {"RUN --mount=type=cache y", "without a target"},
         {"RUN --mount=target y", "must be a key=value pair"},
         {"RUN --mount=target=/x,size=1m y", "unexpected key 'size' for mount type 'bind'"},
         {"RUN --mount=target=/x,mode=0777 y", "mode not allowed"},
@@ -285,7 +284,7 @@ static void variables_are_expanded_where_they_may_be(void **state)
     assert_string_equal(got[4].text, "val");
     assert_string_equal(got[5].command.args.items[0], "$X");
     assert_string_equal(got[6].list.items[0], "C:\\a/val");
-    assert_string_equal(got[7].pairs.items[0].value, "val");
+    assert_string_equal(got[7].pairs.items[0].value, "$X"); /* see wcow_arg_value() */
     assert_null(got[7].pairs.items[1].value);
     assert_string_equal(got[8].pairs.items[0].key, "a b");
     assert_string_equal(got[8].pairs.items[0].value, "c d");
@@ -320,6 +319,55 @@ static void mounts_have_defaults(void **state)
     assert_false(m[5].read_only);
     wcow_arena_done(&arena);
     parsed_done(&p);
+}
+
+static void a_mount_without_a_target_is_for_the_working_directory(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(parsed_done)
+    struct parsed p = parse("FROM a AS b\nFROM c\nRUN --mount=from=b --mount=type=cache "
+                            "--mount=type=cache,target=C:/x/./y/ --mount=from=b,target=$T x\n");
+    const struct wcow_run *written = &p.file->stages[1].instructions[0].run;
+    assert_int_equal(written->mount_count, 4); /* before anything is expanded */
+    assert_string_equal(written->mounts[0].from, "b");
+    assert_string_equal(written->mounts[3].from, "b");
+    struct wcow_instruction got = {0};
+    struct wcow_env env = {0};
+    const struct wcow_lexer lexer = wcow_lexer_of('\\', &env);
+    assert_ok(wcow_instruction_expand(&p.file->stages[1].instructions[0], &lexer, &p.file->arena,
+                                      &got, &err));
+    assert_string_equal(got.run.mounts[0].target, "");
+    assert_string_equal(got.run.mounts[1].target, "");
+    assert_string_equal(got.run.mounts[2].id, "C:/x/y");
+}
+
+static void an_arg_sees_those_before_it(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(parsed_done)
+    struct parsed p = parse("FROM a\nARG one=1 two=$one bad=${x:?no} three\n");
+    const struct wcow_pairs *pairs = &p.file->stages[0].instructions[0].pairs;
+    struct wcow_env env = {0};
+    struct wcow_env given = {0};
+    struct wcow_env globals = {0};
+    const struct wcow_lexer lexer = wcow_lexer_of('\\', &env);
+    const struct wcow_arg_scope scope = {&given, &globals, &lexer};
+    const char *value = NULL;
+    assert_ok(wcow_env_set(&globals, "three", "3", &err));
+    assert_ok(wcow_arg_value(&scope, &pairs->items[0], &p.file->arena, &value, &err));
+    assert_ok(wcow_env_set(&env, "one", value, &err));
+    assert_ok(wcow_arg_value(&scope, &pairs->items[1], &p.file->arena, &value, &err));
+    assert_string_equal(value, "1");
+    assert_fails(wcow_arg_value(&scope, &pairs->items[2], &p.file->arena, &value, &err),
+                 WCOW_E_INVALID);
+    assert_ok(wcow_env_set(&given, "bad", "good", &err)); /* its default is not looked at then */
+    assert_ok(wcow_arg_value(&scope, &pairs->items[2], &p.file->arena, &value, &err));
+    assert_string_equal(value, "good");
+    assert_ok(wcow_arg_value(&scope, &pairs->items[3], &p.file->arena, &value, &err));
+    assert_string_equal(value, "3");
+    wcow_env_done(&env);
+    wcow_env_done(&given);
+    wcow_env_done(&globals);
 }
 
 static void triggers_are_typed(void **state)
@@ -370,6 +418,8 @@ int main(void)
         cmocka_unit_test(commands_and_checks_are_typed),
         cmocka_unit_test(variables_are_expanded_where_they_may_be),
         cmocka_unit_test(mounts_have_defaults),
+        cmocka_unit_test(a_mount_without_a_target_is_for_the_working_directory),
+        cmocka_unit_test(an_arg_sees_those_before_it),
         cmocka_unit_test(triggers_are_typed),
         cmocka_unit_test(durations_and_sizes_are_read),
     };

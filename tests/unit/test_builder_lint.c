@@ -85,6 +85,11 @@ static void each_rule_finds_its_case(void **state)
         {"FROM a\nWORKDIR b", NULL, "WorkdirRelativePath:2"},
         {"FROM a\nWORKDIR /b\nWORKDIR c", NULL, ""},
         {"# escape=`\nFROM a\nWORKDIR C:\\b", NULL, ""},
+        {"FROM a\nWORKDIR \\b", NULL, "WorkdirRelativePath:2"}, /* \b is b under this escape */
+        {"FROM a\nARG D=/b\nWORKDIR $D", NULL, ""},
+        {"FROM a\nARG D=b\nWORKDIR $D", NULL, "WorkdirRelativePath:3"},
+        {"FROM a AS x\nWORKDIR /b\nFROM x\nWORKDIR c", NULL, ""},
+        {"FROM a\nARG x=1 y=$x z=$nope", NULL, "UndefinedVar:2"},
         {"FROM a\nCOPY $x /", NULL, "UndefinedVar:2"},
         {"FROM a\nARG x\nCOPY $x /", NULL, ""},
         {"FROM a\nENV Foo=1\nUSER $FOO", NULL, ""},
