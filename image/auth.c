@@ -8,6 +8,7 @@
 #include "image/auth_helper.h"
 #include "image/file.h"
 #include "image/json.h"
+#include "image/secret.h"
 
 enum { CONFIG_MAX_BYTES = 1 << 20 };
 #define DOCKER_HUB_KEY "https://index.docker.io/v1/"
@@ -16,20 +17,12 @@ struct wcow_auth_config {
     json_t *root; /* NULL when there is no file */
 };
 
-static void wipe_string(char **text)
-{
-    if (*text)
-        explicit_bzero(*text, strlen(*text));
-    free(*text);
-    *text = NULL;
-}
-
 void wcow_credentials_done(struct wcow_credentials *credentials)
 {
-    wipe_string(&credentials->username);
-    wipe_string(&credentials->password);
-    wipe_string(&credentials->identity_token);
-    wipe_string(&credentials->registry_token);
+    wcow_secret_free(&credentials->username);
+    wcow_secret_free(&credentials->password);
+    wcow_secret_free(&credentials->identity_token);
+    wcow_secret_free(&credentials->registry_token);
 }
 
 bool wcow_credentials_present(const struct wcow_credentials *c)
@@ -50,16 +43,9 @@ static int config_path(const char *directory, char **ret, struct wcow_error *err
     return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path") : WCOW_OK;
 }
 
-static void wipe_buf(struct wcow_buf *buf)
-{
-    if (buf->data)
-        explicit_bzero(buf->data, buf->cap);
-    wcow_buf_done(buf);
-}
-
 static int read_config(const char *path, json_t **ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wipe_buf) struct wcow_buf text = {0};
+    wcow_autosecretbuf text = {0};
     struct wcow_error why = {0};
     int r = wcow_file_read(path, CONFIG_MAX_BYTES, &text, &why);
     if (r == WCOW_E_NOT_FOUND)
@@ -122,7 +108,7 @@ static bool key_is_for(const char *key, const char *host)
 /* base64("user:password"). */
 static int split_auth(const char *text, struct wcow_credentials *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wipe_buf) struct wcow_buf plain = {0};
+    wcow_autosecretbuf plain = {0};
     if (wcow_base64_decode(text, strlen(text), &plain, NULL) < 0 || !plain.data ||
         memchr(plain.data, '\n', plain.len))
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"auth\" is not base64 of user:password");
@@ -143,7 +129,7 @@ static int copy_string(const json_t *entry, const char *key, char **to, struct w
     int r = wcow_json_string(entry, key, &text, err);
     if (r < 0 || !text || !*text)
         return r;
-    wipe_string(to);
+    wcow_secret_free(to);
     *to = strdup(text);
     return *to ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for credentials");
 }
@@ -184,7 +170,8 @@ static int look_in_auths(const json_t *root, const char *host, struct wcow_crede
 }
 
 int wcow_auth_lookup(const struct wcow_auth_config *config, const char *host,
-                     struct wcow_credentials *ret, struct wcow_error *err)
+                     const atomic_bool *cancelled, struct wcow_credentials *ret,
+                     struct wcow_error *err)
 {
     wcow_auto_credentials found = {0};
     const char *server = is_docker_hub(host) ? DOCKER_HUB_KEY : host;
@@ -194,7 +181,8 @@ int wcow_auth_lookup(const struct wcow_auth_config *config, const char *host,
         helper = json_string_value(json_object_get(helpers, DOCKER_HUB_KEY));
     if (!helper)
         helper = json_string_value(json_object_get(config->root, "credsStore"));
-    int r = helper && *helper ? wcow_auth_helper_get(helper, server, &found, err) : WCOW_OK;
+    int r =
+        helper && *helper ? wcow_auth_helper_get(helper, server, cancelled, &found, err) : WCOW_OK;
     if (r == WCOW_OK && !wcow_credentials_present(&found))
         r = look_in_auths(config->root, host, &found, err);
     if (r < 0)

@@ -6,6 +6,7 @@
 #ifndef WCOW_IMAGE_AUTH_H
 #define WCOW_IMAGE_AUTH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -35,9 +36,12 @@ WCOW_DEFINE_CLEANUP(struct wcow_auth_config, wcow_auth_config_free)
 
 /** Credentials for @p host ("docker.io", "localhost:5000"); all fields NULL when there are none.
  *  Runs the credential helper where one is configured (found in PATH, ended after 30 s).
- *  @p ret must be zeroed. WCOW_E_UNAVAILABLE when the helper fails, WCOW_E_CORRUPT for a bad entry.
+ *  @param cancelled  ends the helper; may be NULL
+ *  @p ret must be zeroed. WCOW_E_UNAVAILABLE when the helper fails, WCOW_E_CORRUPT for a bad entry,
+ *  WCOW_E_CANCELLED.
  */
 WCOW_NODISCARD int wcow_auth_lookup(const struct wcow_auth_config *config, const char *host,
-                                    struct wcow_credentials *ret, struct wcow_error *err);
+                                    const atomic_bool *cancelled, struct wcow_credentials *ret,
+                                    struct wcow_error *err);
 
 #endif

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "image/json.h"
+#include "image/secret.h"
 
-enum { HELPER_TIMEOUT_MS = 30000, HELPER_OUTPUT_MAX = 256 << 10 };
+enum { HELPER_TIMEOUT_MS = 30000, POLL_MS = 100, HELPER_OUTPUT_MAX = 256 << 10 };
 
 /* Standard input from a file in memory: no pipe can break or block. */
 static int make_input(const char *server, int *ret_fd, struct wcow_error *err)
@@ -56,19 +57,20 @@ static int64_t now_ms(void)
 }
 
 /* Everything that the helper says until it closes its output. */
-static int read_output(int fd, const char *program, struct wcow_buf *out, struct wcow_error *err)
+static int read_output(int fd, const char *program, const atomic_bool *cancelled,
+                       struct wcow_buf *out, struct wcow_error *err)
 {
     int64_t deadline = now_ms() + HELPER_TIMEOUT_MS;
     for (;;) {
-        int64_t left = deadline - now_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready <= 0)
+        if (cancelled && atomic_load(cancelled))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        if (now_ms() >= deadline)
             return WCOW_FAIL(err, WCOW_E_UNAVAILABLE,
                              "the credential helper %s has not answered in %d seconds", program,
                              HELPER_TIMEOUT_MS / 1000);
+        if (poll(&p, 1, POLL_MS) <= 0)
+            continue;
         char chunk[4096];
         ssize_t n = read(fd, chunk, sizeof(chunk));
         if (n < 0 && errno == EINTR)
@@ -84,8 +86,8 @@ static int read_output(int fd, const char *program, struct wcow_buf *out, struct
     }
 }
 
-static int run_helper(const char *program, const char *server, struct wcow_buf *out,
-                      int *ret_exit_status, struct wcow_error *err)
+static int run_helper(const char *program, const char *server, const atomic_bool *cancelled,
+                      struct wcow_buf *out, int *ret_exit_status, struct wcow_error *err)
 {
     wcow_autoclose int in = -1;
     int r = make_input(server, &in, err);
@@ -106,7 +108,7 @@ static int run_helper(const char *program, const char *server, struct wcow_buf *
                                "does not start",
                                program);
     }
-    r = read_output(from, program, out, err);
+    r = read_output(from, program, cancelled, out, err);
     if (r < 0)
         (void)kill(pid, SIGKILL);
     int status = 0;
@@ -144,15 +146,8 @@ static int read_answer(const struct wcow_buf *out, const char *program,
                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for credentials");
 }
 
-static void wipe(struct wcow_buf *buf)
-{
-    if (buf->data)
-        explicit_bzero(buf->data, buf->cap);
-    wcow_buf_done(buf);
-}
-
-int wcow_auth_helper_get(const char *name, const char *server, struct wcow_credentials *ret,
-                         struct wcow_error *err)
+int wcow_auth_helper_get(const char *name, const char *server, const atomic_bool *cancelled,
+                         struct wcow_credentials *ret, struct wcow_error *err)
 {
     char program[128];
     if (!*name || strchr(name, '/') || strlen(name) > 64)
@@ -160,17 +155,19 @@ int wcow_auth_helper_get(const char *name, const char *server, struct wcow_crede
                          "\"%.80s\" in docker's config.json is not the name of a credential helper",
                          name);
     (void)snprintf(program, sizeof(program), "docker-credential-%s", name);
-    WCOW_CLEANUP(wipe) struct wcow_buf out = {.max_bytes = HELPER_OUTPUT_MAX};
+    wcow_autosecretbuf out = {.max_bytes = HELPER_OUTPUT_MAX};
     int status = 0;
-    int r = run_helper(program, server, &out, &status, err);
+    int r = run_helper(program, server, cancelled, &out, &status, err);
     if (r < 0)
         return r;
     if (status == 0)
         return read_answer(&out, program, ret, err);
-    /* A failing helper says why on its output; it has no secret to tell then. */
+    /* A failing helper says why on its output. An answer all the same is not for others' eyes. */
     const char *said = out.data ? (const char *)out.data : "";
     if (strstr(said, "credentials not found"))
         return WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the credential helper %s failed for %s: %.*s",
-                     program, server, (int)strcspn(said, "\r\n"), said);
+    if (strchr(said, '{'))
+        said = "";
+    return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the credential helper %s failed for %s%s%.*s",
+                     program, server, *said ? ": " : "", (int)strcspn(said, "\r\n"), said);
 }

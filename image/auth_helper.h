@@ -10,6 +10,7 @@
 /** *ret (zeroed) stays empty when the helper has nothing for @p server. WCOW_E_UNAVAILABLE names
  *  the helper and what it said; WCOW_E_INVALID for a name with a slash. */
 WCOW_NODISCARD int wcow_auth_helper_get(const char *name, const char *server,
-                                        struct wcow_credentials *ret, struct wcow_error *err);
+                                        const atomic_bool *cancelled, struct wcow_credentials *ret,
+                                        struct wcow_error *err);
 
 #endif

@@ -71,17 +71,31 @@ static int complete_own(const struct wcow_hosts_options *options, const char *ho
     return r;
 }
 
-/* <directory>/<host>, else <directory>/_default. */
+/* "host_port_" for "host:port": where a file's name can have no colon. */
+static int without_colon(const char *host, char **ret, struct wcow_error *err)
+{
+    const char *colon = strrchr(host, ':');
+    int n = colon && colon != host ? asprintf(ret, "%.*s_%s_", (int)(colon - host), host, colon + 1)
+                                   : asprintf(ret, "%s", host);
+    return n < 0 ? WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path") : WCOW_OK;
+}
+
+/* The first of <directory>/<host>_<port>_, <directory>/<host>:<port> and <directory>/_default, as
+ * containerd looks for them. */
 static int read_directories(const char *directory, const char *host, struct wcow_hosts *hosts,
                             struct wcow_host *own, struct wcow_error *err)
 {
-    const char *const names[] = {host, "_default"};
+    wcow_autofree char *plain = NULL;
+    int r = without_colon(host, &plain, err);
+    if (r < 0)
+        return r;
+    const char *const names[] = {plain, host, "_default"};
     bool found = false;
-    for (size_t i = 0; i < 2 && !found; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++) {
         wcow_autofree char *path = NULL;
         if (asprintf(&path, "%s/%s", directory, names[i]) < 0)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
-        int r = wcow_hosts_read_directory(path, host, hosts, own, &found, err);
+        r = wcow_hosts_read_directory(path, host, hosts, own, &found, err);
         if (r < 0)
             return r;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file hosts.h
  *  Which servers answer for a registry: containerd's hosts.toml (docs/hosts.md of containerd),
- *  read from <dir>/<host>/hosts.toml, then <dir>/_default/hosts.toml; mirrors come before the
- *  registry itself. A directory without hosts.toml may hold *.crt, *.cert and *.key as Docker's
- *  certs.d does. */
+ *  read from the first of <dir>/<host>_<port>_, <dir>/<host>:<port> and <dir>/_default; mirrors
+ * come before the registry itself. A directory without hosts.toml may hold *.crt, *.cert and *.key
+ * as Docker's certs.d does. */
 #ifndef WCOW_IMAGE_HOSTS_H
 #define WCOW_IMAGE_HOSTS_H
 

@@ -101,7 +101,11 @@ static int add_capability(struct draft *draft, const char *name, struct wcow_err
         const char *name;
         unsigned bit;
     } table[] = {
-        {"pull", WCOW_HOST_PULL}, {"resolve", WCOW_HOST_RESOLVE}, {"push", WCOW_HOST_PUSH}};
+        {"pull", WCOW_HOST_PULL},
+        {"resolve", WCOW_HOST_RESOLVE},
+        {"push", WCOW_HOST_PUSH},
+        {"referrers", 0}, /* containerd 2.2's: nothing here asks for them */
+    };
     draft->has_capabilities = true;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(table[i].name, name) == 0) {

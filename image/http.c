@@ -12,7 +12,12 @@
 #include "image/file.h"
 #include "image/reference.h"
 
-enum { POLL_MS = 100, CONNECTIONS_MAX = 32 };
+enum {
+    POLL_MS = 100,
+    CONNECTIONS_MAX = 32,
+    CRAWL_TIMEOUTS = 10,    /* in so many stall timeouts */
+    CRAWL_BYTES = 16 << 10, /* so much has to move: a byte now and then is no transfer */
+};
 
 /* One connection cache: a multi handle and the easy handle that runs in it. */
 struct slot {
@@ -36,7 +41,9 @@ struct exchange {
     const uint8_t *pending; /* what the source gave and curl has not taken yet */
     size_t pending_len;
     uint64_t sent;
-    uint64_t to_skip; /* bytes at the front that the sink has already */
+    uint64_t to_skip;    /* bytes at the front that the sink has already */
+    size_t header_bytes; /* of all heads, interim ones too */
+    bool answered;       /* the answer has begun */
     bool body_started;
     uint64_t moved; /* anything at all, to see a stall */
 };
@@ -115,6 +122,7 @@ static void give_slot(struct wcow_http *http, struct slot *slot)
 void wcow_http_response_done(struct wcow_http_response *r)
 {
     free(r->content_type);
+    free(r->content_encoding);
     free(r->content_digest);
     free(r->location);
     free(r->retry_after);
@@ -134,16 +142,21 @@ static void set_header(char **to, const char *value, size_t len)
     *to = strndup(value, len);
 }
 
-/* "bytes 100-199/200": the 100. */
-static uint64_t content_range_start(const char *value, size_t len)
+/* "bytes 100-199/200": the 100 and the 200; "*" in its place is nothing said. */
+static void keep_content_range(struct wcow_http_response *r, const char *value, size_t len)
 {
     char text[64] = "";
+    r->range_start = UINT64_MAX;
+    r->range_total = 0;
     if (len >= sizeof(text))
-        return UINT64_MAX;
+        return;
     memcpy(text, value, len);
     if (strncasecmp(text, "bytes ", 6) != 0 || text[6] < '0' || text[6] > '9')
-        return UINT64_MAX;
-    return strtoull(text + 6, NULL, 10);
+        return;
+    r->range_start = strtoull(text + 6, NULL, 10);
+    const char *slash = strchr(text, '/');
+    if (slash && slash[1] >= '0' && slash[1] <= '9')
+        r->range_total = strtoull(slash + 1, NULL, 10);
 }
 
 static void keep_header(struct exchange *x, const char *name, size_t name_len, const char *value,
@@ -155,6 +168,7 @@ static void keep_header(struct exchange *x, const char *name, size_t name_len, c
         char **to;
     } kept[] = {
         {"Content-Type", &r->content_type},
+        {"Content-Encoding", &r->content_encoding},
         {"Docker-Content-Digest", &r->content_digest},
         {"Location", &r->location},
         {"Retry-After", &r->retry_after},
@@ -166,7 +180,7 @@ static void keep_header(struct exchange *x, const char *name, size_t name_len, c
         if (strlen(kept[i].name) == name_len && strncasecmp(kept[i].name, name, name_len) == 0)
             set_header(kept[i].to, value, len);
     if (name_len == strlen("Content-Range") && strncasecmp(name, "Content-Range", name_len) == 0)
-        r->range_start = content_range_start(value, len);
+        keep_content_range(r, value, len);
     if (name_len == strlen("WWW-Authenticate") &&
         strncasecmp(name, "WWW-Authenticate", name_len) == 0 && r->challenges.count < 16) {
         wcow_autofree char *text = strndup(value, len);
@@ -180,6 +194,13 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
     struct exchange *x = ctx;
     size_t len = size * count;
     x->moved += len;
+    x->answered = true;
+    x->header_bytes += len;
+    if (x->header_bytes > WCOW_HTTP_HEADERS_MAX) {
+        x->failure = WCOW_FAIL(x->err, WCOW_E_LIMIT, "the answer has more than %d bytes of headers",
+                               WCOW_HTTP_HEADERS_MAX);
+        return 0;
+    }
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         /* The head of an interim answer (100) is forgotten for that of the real one. */
         struct wcow_http_response fresh = {.content_length = -1};
@@ -212,6 +233,11 @@ static int start_body(struct exchange *x, long status)
     else if (status == 206 && x->response->range_start != from)
         return WCOW_FAIL(x->err, WCOW_E_CORRUPT,
                          "asked for the bytes from %" PRIu64 ", the server sends other ones", from);
+    uint64_t whole = x->response->range_total;
+    if (status == 206 && whole && x->request->total_bytes && whole != x->request->total_bytes)
+        return WCOW_FAIL(x->err, WCOW_E_CORRUPT,
+                         "the server has %" PRIu64 " bytes there, not %" PRIu64, whole,
+                         x->request->total_bytes);
     return WCOW_OK;
 }
 
@@ -392,6 +418,8 @@ static int set_options(struct exchange *x, char *error_text, struct curl_slist *
     const struct wcow_http_request *q = x->request;
     (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* A cancelled look-up of a name is not waited for. */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -433,31 +461,51 @@ static bool is_cancelled(const struct wcow_http_request *q)
     return false;
 }
 
+/* How much had moved when. */
+struct mark {
+    uint64_t moved;
+    int64_t ms;
+};
+
+struct pace {
+    struct mark last;   /* when anything moved */
+    struct mark window; /* where the time began in which CRAWL_BYTES are to move */
+};
+
 /* After the last byte of an upload a server may hash for long. */
-static int64_t stall_limit_ms(const struct exchange *x)
+static bool is_hashing(const struct exchange *x)
 {
-    int64_t limit = x->request->stall_timeout_ms;
-    return x->request->body && x->sent == x->request->body_bytes ? limit * 10 : limit;
+    return x->request->body && x->sent == x->request->body_bytes && !x->answered;
 }
 
-static int check_stall(const struct exchange *x, uint64_t *last_moved, int64_t *last_ms)
+static long long seconds(int64_t ms)
 {
-    int64_t now = now_ms();
-    if (x->moved != *last_moved) {
-        *last_moved = x->moved;
-        *last_ms = now;
-        return WCOW_OK;
-    }
-    if (now - *last_ms < stall_limit_ms(x))
-        return WCOW_OK;
-    return WCOW_FAIL(x->err, WCOW_E_DEADLINE, "no byte moved for %lld seconds",
-                     (long long)(stall_limit_ms(x) + 999) / 1000);
+    return (long long)(ms + 999) / 1000;
+}
+
+static int check_pace(const struct exchange *x, struct pace *pace)
+{
+    const struct mark now = {.moved = x->moved, .ms = now_ms()};
+    const int64_t stall_ms = x->request->stall_timeout_ms;
+    const int64_t crawl_ms = stall_ms * CRAWL_TIMEOUTS;
+    const int64_t limit_ms = is_hashing(x) ? crawl_ms : stall_ms;
+    if (now.moved != pace->last.moved)
+        pace->last = now;
+    if (now.ms - pace->last.ms >= limit_ms)
+        return WCOW_FAIL(x->err, WCOW_E_DEADLINE, "no byte moved for %lld seconds",
+                         seconds(limit_ms));
+    if (now.moved - pace->window.moved >= CRAWL_BYTES || is_hashing(x))
+        pace->window = now;
+    if (now.ms - pace->window.ms >= crawl_ms)
+        return WCOW_FAIL(x->err, WCOW_E_DEADLINE, "%llu bytes in %lld seconds are too few",
+                         (unsigned long long)(now.moved - pace->window.moved), seconds(crawl_ms));
+    return WCOW_OK;
 }
 
 static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
 {
-    uint64_t last_moved = 0;
-    int64_t last_ms = now_ms();
+    struct pace pace = {.last.ms = now_ms()};
+    pace.window = pace.last;
     for (;;) {
         int running = 0;
         CURLMcode m = curl_multi_perform(multi, &running);
@@ -467,7 +515,7 @@ static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
             break;
         if (is_cancelled(x->request))
             return WCOW_FAIL(x->err, WCOW_E_CANCELLED, "cancelled");
-        int r = check_stall(x, &last_moved, &last_ms);
+        int r = check_pace(x, &pace);
         if (r < 0)
             return r;
         (void)curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
@@ -486,12 +534,20 @@ static int fail_of(const struct exchange *x, CURLcode code, const char *text)
         return x->failure;
     if (code == CURLE_OUT_OF_MEMORY)
         return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for a transfer");
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && strncasecmp(x->request->url, "http", 4) == 0)
+        return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE, "the server does not speak HTTP (%s)", why);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-        return WCOW_FAIL(x->err, WCOW_E_INVALID, "bad URL \"%.200s\"", x->request->url);
+        return WCOW_FAIL(x->err, WCOW_E_INVALID, "bad URL \"%.*s\"",
+                         wcow_http_shown_len(x->request->url), x->request->url);
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         return WCOW_FAIL(x->err, WCOW_E_DENIED,
                          "the server's certificate is not trusted (%s); put its CA into the "
-                         "registry's hosts.toml",
+                         "registry's hosts.toml, or among the system's",
+                         why);
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE,
+                         "no TLS with the server (%s); where it speaks plain HTTP, say so: "
+                         "--plain-http, or http:// in the registry's hosts.toml",
                          why);
     if (code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM)
         return WCOW_FAIL(x->err, WCOW_E_INVALID, "a certificate file cannot be used: %s", why);

@@ -16,6 +16,7 @@
 enum {
     WCOW_HTTP_ERROR_BODY_MAX = 64 << 10, /**< of an answer that is not 2xx; more is cut off */
     WCOW_HTTP_HEADER_MAX = 16 << 10,     /**< of one header that is kept */
+    WCOW_HTTP_HEADERS_MAX = 256 << 10,   /**< of all headers of an answer */
 };
 
 struct wcow_http;
@@ -45,9 +46,10 @@ struct wcow_http_request {
     const struct wcow_sink *sink;   /**< takes the body of 200 and 206; NULL: response.body */
     size_t body_max_bytes;          /**< of response.body when the answer is 2xx */
     uint64_t range_from;            /**< bytes the sink has already; 0 asks for all */
+    uint64_t total_bytes;           /**< that the sink is to have in the end; 0: unknown */
     struct wcow_http_tls tls;
     unsigned connect_timeout_ms;
-    unsigned stall_timeout_ms;
+    unsigned stall_timeout_ms;       /**< without a byte; ten times that with next to none */
     const atomic_bool *cancelled[2]; /**< polled ten times a second; may be NULL */
     void (*progress)(void *ctx, uint64_t sent, uint64_t received); /**< may be NULL */
     void *progress_ctx;
@@ -57,6 +59,7 @@ struct wcow_http_request {
 struct wcow_http_response {
     int status;
     char *content_type;
+    char *content_encoding;
     char *content_digest; /**< Docker-Content-Digest */
     char *location;
     char *retry_after;
@@ -66,6 +69,7 @@ struct wcow_http_response {
     struct wcow_str_list challenges; /**< each WWW-Authenticate */
     int64_t content_length;          /**< -1 when not told */
     uint64_t range_start;            /**< first byte of a 206's Content-Range */
+    uint64_t range_total;            /**< what that says the whole has; 0: nothing */
     struct wcow_buf body;
     uint64_t delivered_bytes; /**< given to the sink, also when the transfer then broke */
 };
@@ -75,8 +79,8 @@ void wcow_http_response_done(struct wcow_http_response *r);
 /** Perform it. WCOW_OK for every whole answer, whatever its status. WCOW_E_UNAVAILABLE for a
  *  connection that could not be made or broke (worth another try), WCOW_E_DEADLINE (stalled),
  *  WCOW_E_CANCELLED, WCOW_E_DENIED (the certificate is not trusted), WCOW_E_INVALID (a bad URL),
- * WCOW_E_LIMIT (a body over body_max_bytes), WCOW_E_CORRUPT (a wrong Content-Range), or the error
- * of sink or source as it is. */
+ * WCOW_E_LIMIT (a body over body_max_bytes), WCOW_E_CORRUPT (a Content-Range of other bytes or of
+ * another whole), or the error of sink or source as it is. */
 WCOW_NODISCARD int wcow_http_perform(struct wcow_http *http,
                                      const struct wcow_http_request *request,
                                      struct wcow_http_response *ret, struct wcow_error *err);
@@ -87,6 +91,12 @@ WCOW_NODISCARD int wcow_http_resolve_url(const char *base, const char *location,
 /** "https://host:port" of a URL with the port always said; two URLs with the same origin are the
  *  same server. */
 WCOW_NODISCARD int wcow_http_origin(const char *url, char **ret, struct wcow_error *err);
+/** How much of a URL a message may show: neither what follows a '?' (signatures stand there) nor
+ *  more than 200 bytes. */
+int wcow_http_shown_len(const char *url);
+/** Whether two URLs are of one origin. */
+WCOW_NODISCARD int wcow_http_same_origin(const char *a, const char *b, bool *ret,
+                                         struct wcow_error *err);
 /** Append @p text percent-encoded for a query or form. */
 WCOW_NODISCARD int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err);
 

@@ -38,7 +38,8 @@ int wcow_http_resolve_url(const char *base, const char *location, char **ret,
     wcow_autofree char *full = code == CURLUE_OK ? part_of(url, CURLUPART_URL, 0) : NULL;
     curl_url_cleanup(url);
     if (!scheme || !full || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.200s\" is not an http or https URL", location);
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.*s\" is not an http or https URL",
+                         wcow_http_shown_len(location), location);
     *ret = WCOW_TAKE_PTR(full);
     return WCOW_OK;
 }
@@ -55,7 +56,8 @@ int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
         code == CURLUE_OK ? part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
     curl_url_cleanup(url);
     if (!scheme || !host || !port)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.200s\" is not a URL", url_text);
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.*s\" is not a URL",
+                         wcow_http_shown_len(url_text), url_text);
     for (char *s = host; *s; s++)
         if (*s >= 'A' && *s <= 'Z')
             *s = (char)(*s + ('a' - 'A'));
@@ -64,6 +66,24 @@ int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
         return url_nomem(err);
     *ret = origin;
     return WCOW_OK;
+}
+
+int wcow_http_same_origin(const char *a, const char *b, bool *ret, struct wcow_error *err)
+{
+    wcow_autofree char *origin_a = NULL;
+    wcow_autofree char *origin_b = NULL;
+    int r = wcow_http_origin(a, &origin_a, err);
+    if (r == WCOW_OK)
+        r = wcow_http_origin(b, &origin_b, err);
+    if (r == WCOW_OK)
+        *ret = strcmp(origin_a, origin_b) == 0;
+    return r;
+}
+
+int wcow_http_shown_len(const char *url)
+{
+    size_t len = strcspn(url, "?");
+    return len < 200 ? (int)len : 200;
 }
 
 int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err)

@@ -12,7 +12,6 @@ enum {
     STALL_TIMEOUT_MS = 30000,
     MAX_ATTEMPTS = 5,
     RETRY_DELAY_MS = 500,
-    MIRROR_ATTEMPTS = 2, /* the next server is as good as a third attempt */
 };
 
 static const char *const accepted[] = {
@@ -160,7 +159,7 @@ static int request_manifest(struct wcow_registry *registry, const struct wcow_ho
                              .scope = scope,
                              .headers = headers,
                              .body_max_bytes = WCOW_MANIFEST_MAX_BYTES,
-                             .max_attempts = host->is_mirror ? MIRROR_ATTEMPTS : 0,
+                             .max_attempts = host->is_mirror ? WCOW_MIRROR_ATTEMPTS : 0,
                              .follow = true};
     r = wcow_registry_call(registry, &call, ret, err);
     if (r < 0)
@@ -176,12 +175,30 @@ static void cut_media_type(char *type)
         type[strcspn(type, "; \t")] = '\0';
 }
 
-static int check_digest(const struct wcow_reference *ref, const char *got, struct wcow_error *err)
+/* Whether an answer is the manifest: its digest, and its media type, which may have to be guessed.
+ */
+static int check_manifest(const struct wcow_reference *ref, struct wcow_http_response *response,
+                          struct wcow_digest *ret_digest, const char **ret_type,
+                          struct wcow_error *err)
 {
-    if (!ref->digest.text[0] || strcmp(ref->digest.text, got) == 0)
-        return WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_DATA_LOSS, "%s/%s: asked for %s, the registry gave %s", ref->host,
-                     ref->repository, ref->digest.text, got);
+    const char *told = response->content_digest;
+    int r = wcow_digest_of(response->body.data, response->body.len, ret_digest, err);
+    if (r == WCOW_OK && ref->digest.text[0] && strcmp(ref->digest.text, ret_digest->text) != 0)
+        r = WCOW_FAIL(err, WCOW_E_DATA_LOSS, "asked for %s, the registry gave %s", ref->digest.text,
+                      ret_digest->text);
+    if (r == WCOW_OK && told && strncmp(told, "sha256:", 7) == 0 &&
+        strcmp(told, ret_digest->text) != 0)
+        r = WCOW_FAIL(err, WCOW_E_DATA_LOSS, "its digest is %s, the registry says %s",
+                      ret_digest->text, told);
+    if (r < 0)
+        return r;
+    cut_media_type(response->content_type);
+    const char *type = response->content_type ? response->content_type : "";
+    *ret_type = type;
+    bool known = wcow_media_is_manifest(type) || wcow_media_is_index(type) ||
+                 strcmp(type, WCOW_MEDIA_DOCKER_MANIFEST_V1) == 0;
+    return known ? WCOW_OK
+                 : wcow_manifest_detect(response->body.data, response->body.len, ret_type, err);
 }
 
 static int fetch_manifest_from(struct wcow_registry *registry, const struct wcow_host *host,
@@ -190,26 +207,15 @@ static int fetch_manifest_from(struct wcow_registry *registry, const struct wcow
 {
     wcow_auto_response response = {0};
     struct wcow_digest digest;
+    const char *type = NULL;
     int r = request_manifest(registry, host, ref, "GET", &response, err);
-    if (r == WCOW_OK)
-        r = wcow_digest_of(response.body.data, response.body.len, &digest, err);
-    if (r == WCOW_OK)
-        r = check_digest(ref, digest.text, err);
-    if (r != WCOW_OK)
-        return r;
-    const char *told = response.content_digest;
-    if (told && strncmp(told, "sha256:", 7) == 0 && strcmp(told, digest.text) != 0)
-        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                         "%s/%s: the manifest %s has the digest %s, the registry says %s",
-                         ref->host, ref->repository, name_of(ref), digest.text, told);
-    cut_media_type(response.content_type);
-    const char *type = response.content_type ? response.content_type : "";
-    bool known = wcow_media_is_manifest(type) || wcow_media_is_index(type) ||
-                 strcmp(type, WCOW_MEDIA_DOCKER_MANIFEST_V1) == 0;
-    if (!known)
-        r = wcow_manifest_detect(response.body.data, response.body.len, &type, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "%s/%s: %s", ref->host, ref->repository, name_of(ref));
+        return r;
+    r = check_manifest(ref, &response, &digest, &type, err);
+    const char *oddity = wcow_registry_oddity(&response);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s/%s: the manifest %s%s%s", ref->host, ref->repository,
+                               name_of(ref), *oddity ? ": " : "", oddity);
     r = wcow_buf_add(out, response.body.data, response.body.len, err);
     if (r == WCOW_OK && ret)
         r = wcow_descriptor_init(ret, type, digest.text, response.body.len, err);
@@ -255,10 +261,11 @@ static int resolve_by_head(struct wcow_registry *registry, const struct wcow_hos
                   (wcow_media_is_manifest(type) || wcow_media_is_index(type));
     if (!*ret_enough)
         return WCOW_OK;
-    r = check_digest(ref, response.content_digest, err);
-    return r < 0 ? r
-                 : wcow_descriptor_init(ret, type, response.content_digest,
-                                        (uint64_t)response.content_length, err);
+    if (ref->digest.text[0] && strcmp(ref->digest.text, response.content_digest) != 0)
+        return WCOW_FAIL(err, WCOW_E_DATA_LOSS, "%s/%s: asked for %s, the registry has %s",
+                         ref->host, ref->repository, ref->digest.text, response.content_digest);
+    return wcow_descriptor_init(ret, type, response.content_digest,
+                                (uint64_t)response.content_length, err);
 }
 
 static int resolve_from(struct wcow_registry *registry, const struct wcow_host *host,

@@ -31,22 +31,6 @@ struct wcow_token_cache {
     size_t count;
 };
 
-void wcow_secret_free(char **text)
-{
-    if (*text)
-        explicit_bzero(*text, strlen(*text));
-    free(*text);
-    *text = NULL;
-}
-
-static void wipe_buf(struct wcow_buf *buf)
-{
-    if (buf->data)
-        explicit_bzero(buf->data, buf->cap);
-    wcow_buf_done(buf);
-}
-#define wcow_autosecretbuf WCOW_CLEANUP(wipe_buf) struct wcow_buf
-
 static int nomem(struct wcow_error *err)
 {
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a token");
@@ -383,6 +367,7 @@ static int bearer(struct wcow_registry *registry, const struct wcow_call *call,
         .body_max_bytes = TOKEN_ANSWER_MAX,
         .transfer = call->transfer,
         .max_attempts = call->max_attempts,
+        .has_login = wcow_credentials_present(c),
     };
     struct token token = {0};
     r = fetch_token(registry, &token_call, challenge, scopes, c, &token, err);
@@ -396,7 +381,7 @@ static int bearer(struct wcow_registry *registry, const struct wcow_call *call,
     return r;
 }
 
-int wcow_registry_authenticate(struct wcow_registry *registry, const struct wcow_call *call,
+int wcow_registry_authenticate(struct wcow_registry *registry, struct wcow_call *call,
                                const struct wcow_str_list *challenges, char **ret,
                                struct wcow_error *err)
 {
@@ -409,9 +394,10 @@ int wcow_registry_authenticate(struct wcow_registry *registry, const struct wcow
     const char *owner = call->host->authority;
     if (strcmp(owner, wcow_reference_api_host(call->ref->host)) == 0)
         owner = call->ref->host;
-    r = wcow_auth_lookup(registry->auth, owner, &c, err);
+    r = wcow_auth_lookup(registry->auth, owner, registry->options.cancelled, &c, err);
     if (r < 0)
         return r;
+    call->has_login = wcow_credentials_present(&c);
     if (challenge.scheme == WCOW_CHALLENGE_BEARER)
         return bearer(registry, call, &challenge, &c, ret, err);
     if (!c.username || !c.password)

@@ -8,15 +8,14 @@
 
 #include "image/registry_private.h"
 
-enum { MIRROR_ATTEMPTS = 2 };
-
 /* Between the network and the caller's sink, for the whole life of one fetch. */
 struct check {
     const struct wcow_descriptor *desc;
     const struct wcow_sink *sink;
     struct wcow_hash *hash;
     uint64_t received;
-    bool failed; /* the sink has failed, or too much came: no server can mend that */
+    const char *oddity; /* of the last answer */
+    bool failed;        /* the sink has failed, or too much came: no server can mend that */
 };
 
 static int check_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
@@ -48,9 +47,10 @@ static int fetch_from_url(struct wcow_registry *registry, struct wcow_call *call
     call->total_bytes = check->desc->size_bytes;
     call->follow = true;
     int r = wcow_registry_call(registry, call, &response, err);
+    bool success = response.status == 0 || response.status == 200 || response.status == 206;
+    check->oddity = success ? wcow_registry_oddity(&response) : "";
     if (r < 0)
-        return r;
-    bool success = response.status == 200 || response.status == 206;
+        return *check->oddity ? wcow_error_wrap(r, err, "%s", check->oddity) : r;
     return success ? WCOW_OK : wcow_registry_fail(call, &response, err);
 }
 
@@ -75,7 +75,7 @@ static int fetch_from(struct wcow_registry *registry, const struct wcow_host *ho
                              .url = url,
                              .scope = scope,
                              .transfer = transfer,
-                             .max_attempts = host->is_mirror ? MIRROR_ATTEMPTS : 0};
+                             .max_attempts = host->is_mirror ? WCOW_MIRROR_ATTEMPTS : 0};
     return fetch_from_url(registry, &call, check, err);
 }
 
@@ -127,7 +127,7 @@ int wcow_registry_fetch_blob(struct wcow_registry *registry, const struct wcow_r
     int r = wcow_hash_new(&hash, err);
     if (r < 0)
         return r;
-    struct check check = {.desc = desc, .sink = sink, .hash = hash};
+    struct check check = {.desc = desc, .sink = sink, .hash = hash, .oddity = ""};
     r = fetch_from_hosts(registry, ref, transfer, &check, err);
     bool elsewhere = r < 0 && !check.failed && wcow_registry_may_try_next(r) && desc->urls.count;
     if (elsewhere)
@@ -139,9 +139,10 @@ int wcow_registry_fetch_blob(struct wcow_registry *registry, const struct wcow_r
         return r;
     if (strcmp(digest.text, desc->digest.text) != 0)
         return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                         "%s/%s: blob %s: the bytes that came have the digest %s; the registry or "
-                         "something on the way to it is broken",
-                         ref->host, ref->repository, desc->digest.text, digest.text);
+                         "%s/%s: blob %s: %s%sthe bytes that came have the digest %s; the registry "
+                         "or something on the way to it is broken",
+                         ref->host, ref->repository, desc->digest.text, check.oddity,
+                         *check.oddity ? ": " : "", digest.text);
     return WCOW_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "image/json.h"
 #include "image/registry_private.h"
@@ -67,23 +68,53 @@ static int code_of(int status)
     return WCOW_E_CORRUPT;
 }
 
-static const char *advice_for(const struct wcow_call *call, int status, char *to, size_t size)
+/* What a user can do about a 401 or 403. */
+static void login_advice(const struct wcow_call *call, const struct wcow_http_response *response,
+                         const char *host, char *to, size_t size)
 {
-    const char *host = call->ref ? call->ref->host : call->host->authority;
-    if (status == 401)
+    bool refused = response->status == 401;
+    if (refused && call->has_login)
+        (void)snprintf(to, size,
+                       "; the credentials for %s are not accepted: log in anew with `docker login "
+                       "%s`, or mend docker's config.json",
+                       host, host);
+    else if (call->has_login)
+        (void)snprintf(to, size, "; the credentials used do not allow it");
+    else if (refused && call->scope && response->challenges.count == 0)
+        (void)snprintf(to, size,
+                       "; the answer does not say how to log in (no WWW-Authenticate); it may be "
+                       "none of the registry's");
+    else
         (void)snprintf(to, size,
                        "; log in with `docker login %s` or put credentials for it into docker's "
                        "config.json",
                        host);
-    else if (status == 403)
-        (void)snprintf(to, size, "; the credentials used do not allow it");
+}
+
+static const char *advice_for(const struct wcow_call *call,
+                              const struct wcow_http_response *response, char *to, size_t size)
+{
+    const char *host = call->ref ? call->ref->host : call->host->authority;
+    int status = response->status;
+    to[0] = '\0';
+    if (status == 401 || status == 403)
+        login_advice(call, response, host, to, size);
     else if (status == 404 && call->ref)
         (void)snprintf(to, size, "; check the name and the tag");
     else if (status == 429)
         (void)snprintf(to, size, "; wait a while, or log in for a higher limit");
-    else
-        to[0] = '\0';
     return to;
+}
+
+const char *wcow_registry_oddity(const struct wcow_http_response *response)
+{
+    const char *type = response->content_type ? response->content_type : "";
+    const char *encoding = response->content_encoding ? response->content_encoding : "identity";
+    if (strncasecmp(type, "text/html", strlen("text/html")) == 0)
+        return "a web page was sent in its place";
+    if (strcasecmp(encoding, "identity") != 0)
+        return "it was sent with a Content-Encoding that nobody asked for";
+    return "";
 }
 
 int wcow_registry_wrap(const struct wcow_call *call, int code, struct wcow_error *err)
@@ -99,11 +130,12 @@ int wcow_registry_fail(const struct wcow_call *call, const struct wcow_http_resp
                        struct wcow_error *err)
 {
     char said[SAID_MAX];
-    char advice[160 + WCOW_REFERENCE_NAME_MAX];
+    char advice[160 + 2 * WCOW_REFERENCE_NAME_MAX];
     registry_words(response, said);
     int status = response->status;
     const char *text = status_text(status);
-    int code = WCOW_FAIL(err, code_of(status), "HTTP %d%s%s%s%s%s", status, *text ? " " : "", text,
-                         *said ? ": " : "", said, advice_for(call, status, advice, sizeof(advice)));
+    int code =
+        WCOW_FAIL(err, code_of(status), "HTTP %d%s%s%s%s%s", status, *text ? " " : "", text,
+                  *said ? ": " : "", said, advice_for(call, response, advice, sizeof(advice)));
     return wcow_registry_wrap(call, code, err);
 }

@@ -16,6 +16,9 @@
 #include "image/hosts.h"
 #include "image/http.h"
 #include "image/registry.h"
+#include "image/secret.h"
+
+enum { WCOW_MIRROR_ATTEMPTS = 2 }; /* the next server is as good as a third attempt */
 
 struct wcow_token_cache;
 
@@ -50,6 +53,7 @@ struct wcow_call {
     const struct wcow_transfer *transfer;
     unsigned max_attempts; /* 0: the registry's own */
     bool follow;           /* redirects */
+    bool has_login;        /* set: credentials were shown */
 };
 
 /* Perform @p call with all attempts. WCOW_OK for any answer but 429 and 5xx, which after the last
@@ -65,6 +69,9 @@ WCOW_NODISCARD int wcow_registry_pause(const struct wcow_registry *registry,
 /* Turn an answer that is not what was hoped for into an error. */
 int wcow_registry_fail(const struct wcow_call *call, const struct wcow_http_response *response,
                        struct wcow_error *err);
+/* What is odd about an answer whose bytes are not what was asked for, as the beginning of a
+ * message; "" where nothing is. */
+const char *wcow_registry_oddity(const struct wcow_http_response *response);
 /* Put host, repository and what was done before the message in err. */
 int wcow_registry_wrap(const struct wcow_call *call, int code, struct wcow_error *err);
 
@@ -91,11 +98,8 @@ WCOW_NODISCARD int wcow_registry_known_authorization(struct wcow_registry *regis
 /* Answer the challenges of a 401: *ret is the new Authorization value, NULL when there is nothing
  * to log in with. */
 WCOW_NODISCARD int wcow_registry_authenticate(struct wcow_registry *registry,
-                                              const struct wcow_call *call,
+                                              struct wcow_call *call,
                                               const struct wcow_str_list *challenges, char **ret,
                                               struct wcow_error *err);
-/* Free a secret string after wiping it. */
-void wcow_secret_free(char **text);
-#define wcow_autosecret WCOW_CLEANUP(wcow_secret_free) char
 
 #endif

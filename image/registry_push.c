@@ -140,10 +140,8 @@ static void drop_session(struct upload *u)
     call.max_attempts = 1;
     wcow_auto_response response = {0};
     struct wcow_error ignored = {0};
-    wcow_autofree char *origin = NULL;
-    wcow_autofree char *own = NULL;
-    if (wcow_http_origin(u->location, &origin, &ignored) == WCOW_OK &&
-        wcow_http_origin(u->host->url, &own, &ignored) == WCOW_OK && strcmp(origin, own) == 0)
+    bool is_own = false;
+    if (wcow_http_same_origin(u->location, u->host->url, &is_own, &ignored) == WCOW_OK && is_own)
         (void)!wcow_registry_call(u->registry, &call, &response, &ignored);
     free(u->location);
     u->location = NULL;
@@ -196,18 +194,15 @@ static int mount_blob(struct upload *u, bool *ret_mounted, struct wcow_error *er
 static int call_session(struct upload *u, struct wcow_call *call, struct wcow_http_response *ret,
                         struct wcow_error *err)
 {
-    wcow_autofree char *origin = NULL;
-    wcow_autofree char *own = NULL;
+    bool is_own = false;
     struct wcow_host stranger = {.url = u->host->url,
                                  .authority = u->host->authority,
                                  .ca = u->registry->extra_ca,
                                  .skip_verify = u->registry->options.skip_verify};
-    int r = wcow_http_origin(call->url, &origin, err);
-    if (r == WCOW_OK)
-        r = wcow_http_origin(u->host->url, &own, err);
-    if (r != WCOW_OK)
+    int r = wcow_http_same_origin(call->url, u->host->url, &is_own, err);
+    if (r < 0)
         return r;
-    if (strcmp(origin, own) != 0) {
+    if (!is_own) {
         call->host = &stranger;
         call->scope = NULL;
     }

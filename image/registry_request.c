@@ -9,7 +9,14 @@
 
 #include "image/registry_private.h"
 
-enum { REDIRECTS_MAX = 10, PAUSE_MAX_MS = 30000, RETRY_AFTER_MAX_MS = 120000, PAUSE_STEP_MS = 50 };
+enum {
+    REDIRECTS_MAX = 10,
+    PAUSE_MAX_MS = 30000,
+    PAUSE_STEP_MS = 50,
+    RETRY_AFTER_MAX_MS = 120000,
+    MIRROR_RETRY_AFTER_MAX_MS = 3000,
+    PROGRESS_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
+};
 
 /* Progress of one request as that of the whole transfer. */
 struct progress {
@@ -67,6 +74,7 @@ static int send_once(struct wcow_registry *registry, struct wcow_call *call, con
         .sink = call->sink,
         .body_max_bytes = call->body_max_bytes,
         .range_from = call->offset,
+        .total_bytes = call->total_bytes,
         .tls = {.skip_verify = foreign ? registry->options.skip_verify : host->skip_verify,
                 .ca = foreign ? &registry->extra_ca : &host->ca,
                 .client_cert = foreign ? NULL : host->client_cert,
@@ -94,20 +102,17 @@ static int follow(const struct wcow_call *call, const struct wcow_http_response 
                   char **url, bool *foreign, struct wcow_error *err)
 {
     wcow_autofree char *next = NULL;
-    wcow_autofree char *origin = NULL;
-    wcow_autofree char *next_origin = NULL;
+    bool is_own = false;
     if (!response->location)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "HTTP %d without a Location", response->status);
     int r = wcow_http_resolve_url(*url, response->location, &next, err);
     if (r == WCOW_OK)
-        r = wcow_http_origin(call->url, &origin, err);
-    if (r == WCOW_OK)
-        r = wcow_http_origin(next, &next_origin, err);
+        r = wcow_http_same_origin(call->url, next, &is_own, err);
     if (r != WCOW_OK)
         return r;
     if (strncmp(*url, "https:", 6) == 0 && strncmp(next, "https:", 6) != 0)
         return WCOW_FAIL(err, WCOW_E_DENIED, "a redirect from https to plain http is refused");
-    *foreign = strcmp(origin, next_origin) != 0;
+    *foreign = !is_own;
     free(*url);
     *url = WCOW_TAKE_PTR(next);
     return WCOW_OK;
@@ -145,6 +150,7 @@ static int send_authenticated(struct wcow_registry *registry, struct wcow_call *
         r = send_following(registry, call, known, ret, err);
     if (r < 0 || ret->status != 401)
         return r;
+    call->has_login = known != NULL;
     r = wcow_registry_authenticate(registry, call, &ret->challenges, &fresh, err);
     return r < 0 || !fresh ? r : send_following(registry, call, fresh, ret, err);
 }
@@ -224,7 +230,9 @@ static int attempt(struct wcow_registry *registry, struct wcow_call *call,
     if (r < 0)
         return r;
     if (status_is_passing(ret->status)) {
-        *ret_again = true;
+        /* Rather the next server than a mirror that wants much time. */
+        int64_t asked = ret->retry_after ? retry_after_ms(ret->retry_after) : 0;
+        *ret_again = !call->host->is_mirror || asked <= MIRROR_RETRY_AFTER_MAX_MS;
         return wcow_registry_fail(call, ret, err);
     }
     bool success = ret->status == 200 || ret->status == 206;
@@ -248,7 +256,7 @@ int wcow_registry_call(struct wcow_registry *registry, struct wcow_call *call,
         struct wcow_error why = {0};
         int r = attempt(registry, call, ret, &again, &why);
         /* A transfer that moves on is not giving up, however often it breaks. */
-        tried = call->offset > before ? 1 : tried + 1;
+        tried = call->offset - before >= PROGRESS_BYTES ? 1 : tried + 1;
         bool whole = call->sink && call->total_bytes && call->offset == call->total_bytes;
         if (r < 0 && whole && again) {
             ret->status = 200; /* the connection broke behind the last byte */

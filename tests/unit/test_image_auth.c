@@ -35,6 +35,8 @@ static int setup(void **state)
                "'get token.example') echo '{\"Username\":\"<token>\",\"Secret\":\"refresh\"}';;\n"
                "'get https://index.docker.io/v1/') echo '{\"Username\":\"h\",\"Secret\":\"p\"}';;\n"
                "'get garbage.example') echo 'hunter2';;\n"
+               "'get slow.example') exec sleep 60;;\n"
+               "'get leaky.example') echo '{\"Secret\":\"hunter2\"}'; exit 1;;\n"
                "'get locked.example') echo 'the store is locked'; exit 1;;\n"
                "*) echo 'credentials not found in native keychain'; exit 1;;\nesac\n",
                0755);
@@ -97,7 +99,7 @@ static void credentials_are_found_where_they_belong(void **state)
         "\"identity.example\":{\"auth\":\"dXNlcjpwYXNzOndvcmQ=\",\"identitytoken\":\"token\"}}}");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         wcow_auto_credentials c = {0};
-        assert_ok(wcow_auth_lookup(config, cases[i].host, &c, &err));
+        assert_ok(wcow_auth_lookup(config, cases[i].host, NULL, &c, &err));
         assert_text(c.username, cases[i].user);
         assert_text(c.password, cases[i].password);
         assert_text(c.identity_token, cases[i].identity);
@@ -115,34 +117,41 @@ static void helpers_are_asked(void **state)
                   "\"auths\":{\"kept.example\":{\"username\":\"k\",\"password\":\"v\"}}}");
     {
         wcow_auto_credentials c = {0};
-        assert_ok(wcow_auth_lookup(config, "helped.example", &c, &err));
+        assert_ok(wcow_auth_lookup(config, "helped.example", NULL, &c, &err));
         assert_text(c.password, "from helper");
     }
     {
         wcow_auto_credentials c = {0};
-        assert_ok(wcow_auth_lookup(config, "token.example", &c, &err));
+        assert_ok(wcow_auth_lookup(config, "token.example", NULL, &c, &err));
         assert_text(c.identity_token, "refresh");
         assert_null(c.username);
     }
     {
         wcow_auto_credentials c = {0};
-        assert_ok(wcow_auth_lookup(config, "docker.io", &c, &err));
+        assert_ok(wcow_auth_lookup(config, "docker.io", NULL, &c, &err));
         assert_text(c.username, "h");
     }
     {
         wcow_auto_credentials c = {0};
-        assert_ok(wcow_auth_lookup(config, "kept.example", &c, &err));
+        assert_ok(wcow_auth_lookup(config, "kept.example", NULL, &c, &err));
         assert_text(c.username, "k");
     }
     wcow_auto_credentials c = {0};
     struct wcow_error err = {0};
-    assert_int_equal(wcow_auth_lookup(config, "garbage.example", &c, &err), WCOW_E_CORRUPT);
+    assert_int_equal(wcow_auth_lookup(config, "garbage.example", NULL, &c, &err), WCOW_E_CORRUPT);
     assert_null(strstr(err.msg, "hunter2"));
-    assert_int_equal(wcow_auth_lookup(config, "locked.example", &c, &err), WCOW_E_UNAVAILABLE);
+    assert_int_equal(wcow_auth_lookup(config, "locked.example", NULL, &c, &err),
+                     WCOW_E_UNAVAILABLE);
     assert_non_null(strstr(err.msg, "the store is locked"));
-    assert_int_equal(wcow_auth_lookup(config, "missing.example", &c, &err), WCOW_E_UNAVAILABLE);
+    assert_int_equal(wcow_auth_lookup(config, "leaky.example", NULL, &c, &err), WCOW_E_UNAVAILABLE);
+    assert_null(strstr(err.msg, "hunter2"));
+    const atomic_bool cancelled = true;
+    assert_int_equal(wcow_auth_lookup(config, "slow.example", &cancelled, &c, &err),
+                     WCOW_E_CANCELLED);
+    assert_int_equal(wcow_auth_lookup(config, "missing.example", NULL, &c, &err),
+                     WCOW_E_UNAVAILABLE);
     assert_non_null(strstr(err.msg, "docker-credential-missing"));
-    assert_int_equal(wcow_auth_lookup(config, "bad.example", &c, &err), WCOW_E_INVALID);
+    assert_int_equal(wcow_auth_lookup(config, "bad.example", NULL, &c, &err), WCOW_E_INVALID);
 }
 
 static void bad_files_are_refused_without_quoting_them(void **state)
@@ -156,11 +165,11 @@ static void bad_files_are_refused_without_quoting_them(void **state)
     WCOW_CLEANUP(wcow_auth_config_free_p)
     struct wcow_auth_config *bad = config_of("{\"auths\":{\"x\":{\"auth\":\"hunter2\"}}}");
     wcow_auto_credentials c = {0};
-    assert_int_equal(wcow_auth_lookup(bad, "x", &c, &err), WCOW_E_CORRUPT);
+    assert_int_equal(wcow_auth_lookup(bad, "x", NULL, &c, &err), WCOW_E_CORRUPT);
     assert_null(strstr(err.msg, "hunter2"));
     WCOW_CLEANUP(wcow_auth_config_free_p) struct wcow_auth_config *none = NULL;
     assert_int_equal(wcow_auth_config_load("/nonexistent", &none, &err), WCOW_OK);
-    assert_int_equal(wcow_auth_lookup(none, "x", &c, &err), WCOW_OK);
+    assert_int_equal(wcow_auth_lookup(none, "x", NULL, &c, &err), WCOW_OK);
     assert_false(wcow_credentials_present(&c));
 }
 

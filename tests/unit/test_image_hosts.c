@@ -175,9 +175,74 @@ static void a_directory_of_certificates_serves_too(void **state)
     assert_non_null(strstr(hosts.items[0].client_key, "reg.example/b.key"));
 }
 
+/* The server that the hosts of @p host begin with. */
+static void assert_first(const char *host, const char *url)
+{
+    wcow_auto_hosts hosts = {0};
+    struct wcow_hosts_options options = {.directory = dir};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_hosts_load(&options, host, &hosts, &err), WCOW_OK);
+    assert_string_equal(hosts.items[0].url, url);
+}
+
+static void make_folder(const char *name, const char *server)
+{
+    char path[160];
+    char text[160];
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/hosts.toml", name);
+    (void)snprintf(text, sizeof(text), "server = \"%s\"\n", server);
+    write_file(path, text);
+}
+
+static void remove_folder(const char *name)
+{
+    char path[160];
+    (void)snprintf(path, sizeof(path), "%s/hosts.toml", name);
+    remove_path(path);
+    remove_path(name);
+}
+
+static void the_folder_of_a_registry_has_its_port_in_either_form(void **state)
+{
+    (void)state;
+    make_folder("_default", "https://anybody.example");
+    assert_first("a.example:5000", "https://anybody.example/v2");
+    make_folder("a.example:5000", "https://colon.example");
+    assert_first("a.example:5000", "https://colon.example/v2");
+    make_folder("a.example_5000_", "https://underscore.example");
+    assert_first("a.example:5000", "https://underscore.example/v2");
+    assert_first("a.example:5001", "https://anybody.example/v2");
+    assert_first("a.example", "https://anybody.example/v2");
+    make_folder("[__1]_5000_", "https://never.example");
+    make_folder("[::1]_5000_", "https://six.example");
+    assert_first("[::1]:5000", "https://six.example/v2");
+    static const char *const made[] = {"_default", "a.example:5000", "a.example_5000_",
+                                       "[__1]_5000_", "[::1]_5000_"};
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        remove_folder(made[i]);
+}
+
+static void what_containerd_asks_mirrors_for_besides_is_no_error(void **state)
+{
+    (void)state;
+    wcow_auto_hosts hosts = {0};
+    struct wcow_hosts_options options = {.directory = dir};
+    struct wcow_error err = {0};
+    write_file("reg.example/hosts.toml",
+               "[host.\"https://m.example\"]\ncapabilities = [\"pull\", \"referrers\"]\n"
+               "dial_timeout = \"5s\"\n");
+    assert_int_equal(wcow_hosts_load(&options, "reg.example", &hosts, &err), WCOW_OK);
+    assert_int_equal(hosts.items[0].capabilities, WCOW_HOST_PULL);
+    remove_path("reg.example/hosts.toml");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_folder_of_a_registry_has_its_port_in_either_form),
+        cmocka_unit_test(what_containerd_asks_mirrors_for_besides_is_no_error),
         cmocka_unit_test(without_files_a_registry_serves_itself),
         cmocka_unit_test(mirrors_come_first_with_their_settings),
         cmocka_unit_test(bad_files_name_their_line),
