@@ -50,29 +50,46 @@ bool wcow_backend_is_cancelled(const struct wcow_backend *b)
     return b->cancel && atomic_load(b->cancel);
 }
 
-/* That containerd answers, and has the snapshotter. */
+bool wcow_backend_keeps(struct wcow_backend *b, const char *digest)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; !found && i < b->kept.count; i++)
+        found = strcmp(b->kept.items[i], digest) == 0;
+    (void)pthread_mutex_unlock(&b->lock);
+    return found;
+}
+
+void wcow_backend_note_kept(struct wcow_backend *b, const char *digest)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    (void)!wcow_str_list_add(&b->kept, digest, NULL); /* else containerd is asked again */
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+static int no_snapshotter(const struct wcow_backend *b, const struct wcow_containerd_ctx *ctx,
+                          const char *address, struct wcow_error *err)
+{
+    wcow_autofree char *version = NULL;
+    bool knows = wcow_containerd_version(ctx, &version, NULL) == WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                     "containerd%s%s at %s has no snapshotter \"%s\": start wcowd and register it "
+                     "in containerd's config.toml ([proxy_plugins.%s])",
+                     knows ? " " : "", knows ? version : "", address, b->snapshotter,
+                     b->snapshotter);
+}
+
+/* That containerd answers, and has the snapshotter. Blobs are read faster from the content store's
+ * folder; without it they come over gRPC. */
 static int check_containerd(struct wcow_backend *b, const char *address, struct wcow_error *err)
 {
     struct wcow_containerd_ctx ctx = b->ctx;
+    bool has = false;
     ctx.timeout_ms = CONNECT_TIMEOUT_MS;
-    wcow_autofree char *version = NULL;
-    int r = wcow_containerd_version(&ctx, &version, err);
+    int r = wcow_containerd_look(&ctx, b->snapshotter, &has, &b->content_root, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "containerd at %s", address);
-    r = wcow_containerd_has_plugin(&ctx, "io.containerd.snapshotter.v1", b->snapshotter, err);
-    if (r < 0)
-        return r;
-    if (r == 0)
-        return WCOW_FAIL(
-            err, WCOW_E_PRECONDITION,
-            "containerd %s at %s has no snapshotter \"%s\": start wcowd and register it "
-            "in containerd's config.toml ([proxy_plugins.%s])",
-            version, address, b->snapshotter, b->snapshotter);
-    /* Blobs are read faster from the folder; without it they come over gRPC. */
-    if (wcow_containerd_plugin_root(&ctx, "io.containerd.content.v1", "content", &b->content_root,
-                                    NULL) < 0)
-        b->content_root = NULL;
-    return WCOW_OK;
+    return has ? WCOW_OK : no_snapshotter(b, &ctx, address, err);
 }
 
 static int take_lease(struct wcow_backend *b, struct wcow_error *err)
@@ -134,6 +151,7 @@ void wcow_backend_free(struct wcow_backend *b)
     for (size_t i = 0; i < b->views.count; i++)
         (void)!wcow_snapshot_remove(&b->ctx, b->snapshotter, b->views.items[i], NULL);
     wcow_str_list_done(&b->views);
+    wcow_str_list_done(&b->kept);
     b->ctx.lease = NULL;
     if (b->lease)
         (void)!wcow_lease_delete(&b->ctx, b->lease, false, NULL);

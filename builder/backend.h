@@ -37,8 +37,9 @@ struct wcow_backend {
     const atomic_bool *cancel;
     atomic_uint serial;
     struct wcow_key_locks busy; /**< what one thread does and others may want done, by name */
-    pthread_mutex_t lock;       /**< of the next */
+    pthread_mutex_t lock;       /**< of the next two */
     struct wcow_str_list views; /**< snapshots to be removed at the end */
+    struct wcow_str_list kept;  /**< blobs that are in the content store, under the lease */
 };
 
 /** Connect, and take a lease that keeps all that the build makes until it is done.
@@ -48,6 +49,9 @@ WCOW_NODISCARD int wcow_backend_new(const struct wcow_backend_options *options,
                                     struct wcow_backend **ret, struct wcow_error *err);
 /** Give back the views and the lease; what nothing else refers to is containerd's to collect. */
 void wcow_backend_free(struct wcow_backend *b);
+/** Whether the blob is known to be in the content store and to stay while the build lasts. */
+bool wcow_backend_keeps(struct wcow_backend *b, const char *digest);
+void wcow_backend_note_kept(struct wcow_backend *b, const char *digest);
 /** Have the snapshot @p key removed when the backend goes. */
 WCOW_NODISCARD int wcow_backend_keep_view(struct wcow_backend *b, const char *key,
                                           struct wcow_error *err);

@@ -242,11 +242,15 @@ static int is_there(const struct fetch *f, struct wcow_error *err)
 {
     struct wcow_backend *b = f->backend;
     struct wcow_content_info info = {0};
+    if (wcow_backend_keeps(b, f->desc->digest.text))
+        return 1;
     int r = wcow_lease_add_resource(&b->ctx, b->lease, "content", f->desc->digest.text, err);
     if (r == WCOW_OK)
         r = wcow_content_info(&b->ctx, f->desc->digest.text, &info, err);
     bool is = r == WCOW_OK && info.size_bytes == f->desc->size_bytes;
     wcow_content_info_done(&info);
+    if (is)
+        wcow_backend_note_kept(b, f->desc->digest.text);
     return r < 0 && r != WCOW_E_NOT_FOUND ? r : is;
 }
 
@@ -268,9 +272,11 @@ static int fetch_it(struct fetch *f, struct wcow_error *err)
     }
     if (r == WCOW_E_EXISTS)
         r = WCOW_OK;
-    if (r == WCOW_OK)
+    if (r == WCOW_OK) {
+        wcow_backend_note_kept(f->backend, digest);
         wcow_progress_status(f->backend->progress, f->step, digest, f->desc->size_bytes,
                              f->desc->size_bytes, true);
+    }
     return r < 0 ? wcow_error_wrap(r, err, "fetch %s", digest) : WCOW_OK;
 }
 

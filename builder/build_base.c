@@ -313,7 +313,6 @@ static int begin_from_stage(struct wcow_build *b, struct wcow_stage_state *s, si
     r = wcow_image_config_copy(from->config, &s->config, err);
     if (r == WCOW_OK)
         r = wcow_build_share_layers(s, from, &s->layers, err);
-    s->is_listed = from->is_listed;
     if (r == WCOW_OK)
         r = copy_descs(s, from->descs, from->n_descs, err);
     if (r == WCOW_OK)

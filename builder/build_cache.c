@@ -78,6 +78,8 @@ static int find_here(struct wcow_build *b, const struct wcow_digest *key,
     int r = wcow_build_cache_layer(b->cache, key, ret, err);
     if (r != 1 || is_nothing(ret))
         return r;
+    if (wcow_backend_keeps(b->backend, ret->digest.text))
+        return 1;
     /* The build's lease first: from then on the blob cannot go. */
     r = wcow_lease_add_resource(&b->backend->ctx, b->backend->lease, "content", ret->digest.text,
                                 err);
@@ -85,7 +87,10 @@ static int find_here(struct wcow_build *b, const struct wcow_digest *key,
         r = wcow_build_cache_forget_layer(b->cache, key, err);
         return r < 0 ? r : 0;
     }
-    return r < 0 ? r : 1;
+    if (r < 0)
+        return r;
+    wcow_backend_note_kept(b->backend, ret->digest.text);
+    return 1;
 }
 
 int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_stage_state *s,

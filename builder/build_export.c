@@ -87,24 +87,24 @@ static int complete(struct export *e, struct wcow_error *err)
 
 /* ---- the documents ---- */
 
-static int store_one(struct export *e, size_t i, unsigned step, struct wcow_error *err)
+static int add_one(struct export *e, size_t i, unsigned step, struct wcow_error *err)
 {
     struct wcow_backend *backend = e->build->backend;
     struct wcow_built_image *image = &e->built.images[i];
-    int r = wcow_output_store_image(backend, &e->built, image, step, err);
+    int r = wcow_output_add_image(backend, &e->built, image, step, err);
     if (r < 0 || !e->asked->attest.provenance)
         return r;
     r = wcow_build_provenance_of(&e->provenance, i, image, &image->statement, err);
     image->predicate_type = WCOW_PROVENANCE_PREDICATE_TYPE;
-    return r < 0 ? r : wcow_output_store_statement(backend, &e->built, image, step, err);
+    return r < 0 ? r : wcow_output_add_statement(backend, &e->built, image, step, err);
 }
 
-static int store(struct export *e, unsigned step, struct wcow_error *err)
+static int add_documents(struct export *e, unsigned step, struct wcow_error *err)
 {
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < e->built.n_images; i++)
-        r = store_one(e, i, step, err);
-    return r < 0 ? r : wcow_output_store_target(e->build->backend, &e->built, step, err);
+        r = add_one(e, i, step, err);
+    return r < 0 ? r : wcow_output_add_target(e->build->backend, &e->built, step, err);
 }
 
 /* ---- containerd, registries ---- */
@@ -129,6 +129,16 @@ static int need_layers(struct export *e, unsigned step, struct wcow_error *err)
     for (size_t i = 0; r == WCOW_OK && i < e->build->n_variants; i++)
         r = wcow_build_need_layers(e->build, wcow_build_target_of(e->build, i), step, err);
     return r;
+}
+
+/* A build that found all its layers comes to the image that is there: nothing is written then. */
+static bool is_current(const struct export *e, const struct wcow_output *o)
+{
+    const struct wcow_str_list *names = &e->asked->names;
+    bool is = o->store && !o->push && !o->unpack && !e->build->options->push && names->count > 0;
+    for (size_t i = 0; is && i < names->count; i++)
+        is = wcow_output_is_current(e->build->backend, &e->built, names->items[i]);
+    return is;
 }
 
 static int export_image(struct export *e, const struct wcow_output *o, unsigned step,
@@ -304,7 +314,11 @@ static const char *title_of(const struct wcow_output *o)
 static int export_to(struct export *e, const struct wcow_output *o, unsigned step,
                      struct wcow_error *err)
 {
-    int r = e->built.target.size_bytes ? WCOW_OK : store(e, step, err);
+    int r = e->built.target.size_bytes ? WCOW_OK : add_documents(e, step, err);
+    if (r == WCOW_OK && o->type == WCOW_OUTPUT_IMAGE && is_current(e, o))
+        return WCOW_OK;
+    if (r == WCOW_OK)
+        r = wcow_output_store(e->build->backend, &e->built, err);
     if (r < 0)
         return r;
     switch (o->type) {

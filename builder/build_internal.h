@@ -39,6 +39,12 @@ struct wcow_step_note {
     struct wcow_cached_layer layer;
 };
 
+/** A step of a stage whose layers nobody needs: others only copy its files. */
+struct wcow_unwritten {
+    const struct wcow_layer_step *of;
+    struct wcow_digest stamp; /**< build_stamp.c; "": none */
+};
+
 /** How far a stage is; under the solver's lock. */
 enum wcow_stage_progress {
     WCOW_STAGE_IDLE, /**< nobody has asked for it */
@@ -68,13 +74,15 @@ struct wcow_stage_state {
     struct wcow_platform platform;
     struct wcow_image_config *config;
     struct wcow_layers layers;     /**< as far as somebody looked: wcow_build_sync_layers() */
-    bool is_listed;                /**< of the base's layers there are the names alone */
     struct wcow_descriptor *descs; /**< of the layers, bottom first */
     size_t n_descs;
     /** Of those above the base's: the step whose tree it is; NULL: what RUN left. */
     const struct wcow_layer_step **own;
     size_t n_own;
-    size_t n_unwritten; /**< uppermost of the layers: nobody needs more of them than their trees */
+    /** Uppermost of the layers: nobody needs more of them than their trees, which are made when
+     *  somebody looks. */
+    struct wcow_unwritten *unwritten;
+    size_t n_unwritten;
     struct wcow_step_note *notes;
     size_t n_notes;
     struct wcow_cache_text *facts; /**< what was asked of the layers; texts in the arena */
@@ -274,10 +282,16 @@ WCOW_NODISCARD int wcow_build_note_step(struct wcow_stage_state *s,
 /* build_key.c: a step's key by its inputs, without a look at what lies below */
 struct wcow_input_key {
     struct wcow_step_key key;  /**< "" where there is none, or (the key alone) not yet */
+    struct wcow_digest stamp;  /**< build_stamp.c; "": none */
     struct wcow_digest prefix; /**< of all but the files */
     struct wcow_tree *tree;    /**< the files, lying on nothing; NULL: none */
 };
 void wcow_input_key_done(struct wcow_input_key *key);
+/** The key that an earlier build has made of the same inputs, by what stat says of them: 1, or 0. A
+ *  layer is looked for by it, but none is remembered: the files may have changed since. */
+WCOW_NODISCARD int wcow_build_stamped_key(struct wcow_build *b, struct wcow_stage_state *s,
+                                          const struct wcow_layer_step *of,
+                                          struct wcow_input_key *ret, struct wcow_error *err);
 /** The shape. A step may have none: what ADD fetches is not known before. */
 WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
                                           const struct wcow_layer_step *of, unsigned step,
@@ -285,6 +299,30 @@ WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stag
 /** The key, where there is a shape: reads the files whose digest is not known. */
 WCOW_NODISCARD int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
                                         struct wcow_error *err);
+
+/** Whether a source comes from elsewhere: what it is is not known before it is fetched. */
+bool wcow_build_is_fetched(const struct wcow_copy *copy);
+/** What the instruction says, into @p hash. */
+void wcow_build_add_step(const struct wcow_build *b, const struct wcow_layer_step *of,
+                         struct wcow_hash *hash);
+/** What the layers of a stage or an image, which @p from names, are called by: into @p hash.
+ *  @return 1, 0 where they have no such name, or an error */
+WCOW_NODISCARD int wcow_build_add_from(struct wcow_build *b, struct wcow_stage_state *s,
+                                       const char *from, struct wcow_hash *hash,
+                                       struct wcow_error *err);
+
+/* build_stamp.c: a step's inputs by what stat says of them, so that none has to be read, nor a tree
+ * be made, where they are as they were */
+/** 1, or 0 where they have no stamp, or none that can be trusted yet. */
+WCOW_NODISCARD int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
+                                    const struct wcow_layer_step *of, struct wcow_digest *ret,
+                                    struct wcow_error *err);
+/** The key of the layer that a step of this stamp came to: 1, or 0. */
+WCOW_NODISCARD int wcow_build_stamped(struct wcow_build *b, const struct wcow_digest *stamp,
+                                      struct wcow_step_key *ret, struct wcow_error *err);
+/** Remember that. An empty key stands for a step that was made, but not written. */
+void wcow_build_remember_stamp(struct wcow_build *b, const struct wcow_digest *stamp,
+                               const struct wcow_step_key *key);
 
 /* build_link.c: COPY --link */
 /** Whether the step's layer depends on nothing below: 1, 0 or an error. @p files: its tree, lying
@@ -301,6 +339,9 @@ WCOW_NODISCARD int wcow_build_free_tree(struct wcow_build *b, struct wcow_stage_
 WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_layer_step *of,
                                        const struct wcow_cached_layer *layer,
                                        struct wcow_error *err);
+/** A tree becomes the uppermost of the layers that are open. Takes it. */
+WCOW_NODISCARD int wcow_build_push_tree(struct wcow_stage_state *s, struct wcow_tree *tree,
+                                        struct wcow_error *err);
 /** Those that lie above a base's are its own, too. */
 WCOW_NODISCARD int wcow_build_copy_own(struct wcow_stage_state *s,
                                        const struct wcow_stage_state *from, struct wcow_error *err);
@@ -310,7 +351,8 @@ struct wcow_local_image wcow_build_image_of(const struct wcow_stage_state *s);
  *  first. COPY's trees are made again; what RUN left is unpacked. */
 WCOW_NODISCARD int wcow_build_sync_names(struct wcow_build *b, struct wcow_stage_state *s,
                                          unsigned step, struct wcow_error *err);
-/** The same for who reads files, too. */
+/** The same for who reads many files: those of the base are unpacked at once, not when the first
+ *  is read. */
 WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
                                           unsigned step, struct wcow_error *err);
 

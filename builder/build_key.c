@@ -58,8 +58,8 @@ static int chain_of(const struct wcow_image_config *config, struct wcow_digest *
     return n ? wcow_image_config_chain_id(config, n, ret, err) : WCOW_OK;
 }
 
-static void add_step(const struct wcow_build *b, const struct wcow_layer_step *of,
-                     struct wcow_hash *hash)
+void wcow_build_add_step(const struct wcow_build *b, const struct wcow_layer_step *of,
+                         struct wcow_hash *hash)
 {
     char number[64];
     (void)snprintf(number, sizeof(number), "%s 1 %lld", wcow_instruction_name(of->ins.kind),
@@ -129,10 +129,9 @@ static int take_files(const struct keying *k, struct wcow_context *context, stru
     return r < 0 ? r : wcow_build_step_tree(k->b, k->s, &plain, &nothing, k->step, ret, err);
 }
 
-/* The layers of a stage or an image are what they are called by: 1, or 0 where they are not written
- * and have no such name. */
-static int add_from(struct wcow_build *b, struct wcow_stage_state *s, const char *from,
-                    struct wcow_hash *hash, struct wcow_error *err)
+/* Layers that are not written have no name. */
+int wcow_build_add_from(struct wcow_build *b, struct wcow_stage_state *s, const char *from,
+                        struct wcow_hash *hash, struct wcow_error *err)
 {
     const char *named = wcow_build_named_image(b, from);
     const struct wcow_image_config *config = NULL;
@@ -161,7 +160,7 @@ static int add_from(struct wcow_build *b, struct wcow_stage_state *s, const char
     return 1;
 }
 
-static bool is_fetched(const struct wcow_copy *copy)
+bool wcow_build_is_fetched(const struct wcow_copy *copy)
 {
     for (size_t i = 0; i < copy->sources.count; i++) {
         if (wcow_git_is_url(copy->sources.items[i]) || wcow_remote_is_http(copy->sources.items[i]))
@@ -177,12 +176,12 @@ static int add_sources(const struct keying *k, struct wcow_tree **ret, struct wc
     struct wcow_context *context = k->b->context;
     if (k->of->ins.kind == WCOW_INS_WORKDIR)
         return 1;
-    if (k->of->ins.kind == WCOW_INS_ADD && is_fetched(copy))
+    if (k->of->ins.kind == WCOW_INS_ADD && wcow_build_is_fetched(copy))
         return 0;
     if (copy->from) {
         int r = wcow_build_named_folder(k->b, copy->from, &context, err);
         if (r == 0)
-            return add_from(k->b, k->s, copy->from, k->hash, err);
+            return wcow_build_add_from(k->b, k->s, copy->from, k->hash, err);
         if (r < 0)
             return r;
     }
@@ -213,6 +212,30 @@ static int make_shape(const struct wcow_build *b, struct wcow_input_key *key,
     return r < 0 ? r : combine(&key->prefix, &files, &key->key.shape, err);
 }
 
+/* What is wrong with the sources is said when they are copied to where they go; what seems wrong
+ * without the layers below may be right on them. */
+static int or_unknown(int r, const struct wcow_error *why, struct wcow_error *err)
+{
+    if (r != WCOW_E_CANCELLED && r != WCOW_E_NOMEM)
+        return 0;
+    if (err)
+        *err = *why;
+    return r;
+}
+
+int wcow_build_stamped_key(struct wcow_build *b, struct wcow_stage_state *s,
+                           const struct wcow_layer_step *of, struct wcow_input_key *ret,
+                           struct wcow_error *err)
+{
+    struct wcow_error why = {0};
+    if (of->ins.kind == WCOW_INS_WORKDIR) /* needs no stamp */
+        return 0;
+    int r = wcow_build_stamp(b, s, of, &ret->stamp, &why);
+    if (r == 1)
+        r = s->skips_cache ? 0 : wcow_build_stamped(b, &ret->stamp, &ret->key, &why);
+    return r < 0 ? or_unknown(r, &why, err) : r == 1 && ret->key.key.text[0];
+}
+
 int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
                            const struct wcow_layer_step *of, unsigned step,
                            struct wcow_input_key *ret, struct wcow_error *err)
@@ -222,7 +245,7 @@ int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
     int r = wcow_hash_new(&hash, err);
     if (r < 0)
         return r;
-    add_step(b, of, hash);
+    wcow_build_add_step(b, of, hash);
     const struct keying k = {.b = b, .s = s, .of = of, .step = step, .hash = hash};
     r = add_sources(&k, &ret->tree, &why);
     if (r == 1)
@@ -231,13 +254,7 @@ int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
         r = wcow_hash_digest(hash, &ret->prefix, err);
         return r < 0 ? r : make_shape(b, ret, err);
     }
-    /* What is wrong with the sources is said when they are copied to where they go; what seems
-     * wrong without the layers below may be right on them. */
-    if (r != WCOW_E_CANCELLED && r != WCOW_E_NOMEM)
-        return WCOW_OK;
-    if (err)
-        *err = why;
-    return r;
+    return or_unknown(r, &why, err);
 }
 
 int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,

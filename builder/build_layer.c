@@ -92,16 +92,8 @@ static int find_or_write(struct wcow_build *b, const struct wcow_stage_state *s,
 static int keep_tree(struct wcow_stage_state *s, struct wcow_tree *tree, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *owned = tree;
-    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
-    if (s->layers.n + 1 != s->n_descs)
-        return WCOW_OK;
-    wcow_tree_seal(tree);
-    int r = wcow_layer_source_of_tree(owned, &source, err);
-    if (r < 0)
-        return r;
-    owned = NULL;
-    r = wcow_layer_sources_add(&s->sources, source, err);
-    return r < 0 ? r : wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+    return s->layers.n + 1 != s->n_descs ? WCOW_OK
+                                         : wcow_build_push_tree(s, WCOW_TAKE_PTR(owned), err);
 }
 
 int wcow_build_add_layer(struct wcow_build *b, struct wcow_stage_state *s,

@@ -10,7 +10,8 @@
 #include "builder/winpath.h"
 #include "layer/filetime.h"
 
-/* Those of a finished stage, RUN's opened first. */
+/* Those of a finished stage, RUN's opened first. Of its base, which may not be unpacked, only the
+ * files that are copied and not found in the cache will be read. */
 static int layers_of_stage(struct wcow_build *b, struct wcow_stage_state *s, size_t index,
                            unsigned step, struct wcow_layers *ret, struct wcow_error *err)
 {
@@ -19,9 +20,15 @@ static int layers_of_stage(struct wcow_build *b, struct wcow_stage_state *s, siz
     if (r < 0)
         return r;
     (void)pthread_mutex_lock(&other->syncing);
-    r = wcow_build_sync_layers(b, other, step, err);
+    r = wcow_build_sync_names(b, other, step, err);
     (void)pthread_mutex_unlock(&other->syncing);
-    return r < 0 ? r : wcow_build_share_layers(s, other, ret, err);
+    if (r == WCOW_OK)
+        r = wcow_build_share_layers(s, other, ret, err);
+    for (size_t i = 0; r == WCOW_OK && i < ret->n; i++) {
+        if (!ret->sources[i]->tree) /* a tree is the other's */
+            ret->sources[i]->unpacker.step = step;
+    }
+    return r;
 }
 
 /* The layers that COPY --from names: of a stage before, or of an image. */
@@ -243,13 +250,24 @@ static bool was_seen(struct wcow_build *b, struct wcow_stage_state *s, struct wc
     return false;
 }
 
+static int add_unwritten(struct wcow_stage_state *s, const struct wcow_layer_step *of,
+                         const struct wcow_digest *stamp, struct wcow_error *err)
+{
+    struct wcow_unwritten *grown = reallocarray(s->unwritten, s->n_unwritten + 1, sizeof(*grown));
+    if (!grown)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage's layers");
+    s->unwritten = grown;
+    grown[s->n_unwritten++] = (struct wcow_unwritten){.of = of, .stamp = *stamp};
+    return WCOW_OK;
+}
+
 /* The step's tree is all there is of its layer. */
-static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
-                          const struct wcow_layer_step *of, unsigned step,
-                          struct wcow_layer_made *ret, struct wcow_error *err)
+static int make_unwritten_tree(struct wcow_build *b, struct wcow_stage_state *s,
+                               const struct wcow_layer_step *of, unsigned step,
+                               const struct wcow_digest *stamp, struct wcow_layer_made *ret,
+                               struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
-    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
     int r = wcow_build_sync_names(b, s, step, err);
     if (r < 0)
         return r;
@@ -261,16 +279,28 @@ static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
     if (ret->is_empty)
         return WCOW_OK;
     ret->is_cached = was_seen(b, s, tree);
-    wcow_tree_seal(tree);
-    r = wcow_layer_source_of_tree(tree, &source, err);
-    if (r < 0)
-        return r;
-    tree = NULL;
-    r = wcow_layer_sources_add(&s->sources, source, err);
-    if (r < 0)
-        return r;
-    s->n_unwritten++;
-    return wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+    r = add_unwritten(s, of, stamp, err);
+    return r < 0 ? r : wcow_build_push_tree(s, WCOW_TAKE_PTR(tree), err);
+}
+
+/* Where the step took the same files before, its tree can wait until somebody looks into it. */
+static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_layer_step *of, unsigned step,
+                          struct wcow_layer_made *ret, struct wcow_error *err)
+{
+    static const struct wcow_step_key none;
+    struct wcow_step_key was;
+    struct wcow_digest stamp = {0};
+    struct wcow_error why = {0};
+    int r = wcow_build_stamp(b, s, of, &stamp, &why);
+    if (r == 1 && !s->skips_cache && wcow_build_stamped(b, &stamp, &was, NULL) == 1) {
+        *ret = (struct wcow_layer_made){.is_cached = true};
+        return add_unwritten(s, of, &stamp, err);
+    }
+    r = make_unwritten_tree(b, s, of, step, &stamp, ret, err);
+    if (r == WCOW_OK && !ret->is_empty)
+        wcow_build_remember_stamp(b, &stamp, &none);
+    return r;
 }
 
 static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
@@ -297,12 +327,36 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
 static void remember_step(struct wcow_build *b, struct wcow_input_key *key,
                           struct wcow_step_note *note, bool is_empty)
 {
-    if (!key->key.shape.text[0] || wcow_build_input_key(b, key, NULL) < 0)
+    bool has_key = key->key.shape.text[0] && wcow_build_input_key(b, key, NULL) == WCOW_OK;
+    const struct wcow_step_key *known = has_key ? &key->key : &note->content;
+    if (known->key.text[0])
+        wcow_build_remember_stamp(b, &key->stamp, known);
+    if (!has_key)
         return;
     if (is_empty && (wcow_digest_of("", 0, &note->layer.digest, NULL) < 0 ||
                      wcow_digest_of("", 0, &note->layer.diff_id, NULL) < 0))
         return;
     wcow_build_remember_layer(b, &key->key.shape, &key->key.key, &note->layer);
+}
+
+/* By what stat says of its inputs, then by what they are: 1 found, 0 not. */
+static int find_by_inputs(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_layer_step *of, unsigned step,
+                          struct wcow_input_key *key, struct wcow_step_note *note,
+                          struct wcow_error *err)
+{
+    int r = wcow_build_stamped_key(b, s, of, key, err);
+    if (r == 1)
+        r = find_step(b, s, of, key, note, err);
+    if (r != 0)
+        return r;
+    key->key = (struct wcow_step_key){0};
+    r = wcow_build_input_shape(b, s, of, step, key, err);
+    if (r == WCOW_OK)
+        r = find_step(b, s, of, key, note, err);
+    if (r == 1)
+        wcow_build_remember_stamp(b, &key->stamp, &key->key);
+    return r;
 }
 
 static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
@@ -314,9 +368,7 @@ static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
     bool is_unwritten = s->n_unwritten > 0 || (!b->imports && is_source_only(b, s));
     if (is_unwritten)
         return make_unwritten(b, s, of, step, ret, err);
-    int r = wcow_build_input_shape(b, s, of, step, &key, err);
-    if (r == WCOW_OK)
-        r = find_step(b, s, of, &key, &note, err);
+    int r = find_by_inputs(b, s, of, step, &key, &note, err);
     if (r < 0)
         return r;
     if (r == 0 && is_source_only(b, s))

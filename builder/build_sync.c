@@ -58,27 +58,32 @@ struct wcow_local_image wcow_build_image_of(const struct wcow_stage_state *s)
 
 /* ---- one layer ---- */
 
+int wcow_build_push_tree(struct wcow_stage_state *s, struct wcow_tree *tree, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *owned = tree;
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
+    wcow_tree_seal(tree);
+    int r = wcow_layer_source_of_tree(owned, &source, err);
+    if (r < 0)
+        return r;
+    owned = NULL;
+    r = wcow_layer_sources_add(&s->sources, source, err);
+    return r < 0 ? r : wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+}
+
 /* A step that was found in a cache has no tree: it is made again, without writing it. */
 static int replay(struct wcow_build *b, struct wcow_stage_state *s,
-                  const struct wcow_layer_step *of, unsigned step, struct wcow_error *err)
+                  const struct wcow_layer_step *of, bool is_written, unsigned step,
+                  struct wcow_error *err)
 {
     const struct wcow_chain below = wcow_layers_chain(&s->layers);
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
-    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = NULL;
-    int r = wcow_build_free_tree(b, s, of, step, &tree, err);
+    int r = is_written ? wcow_build_free_tree(b, s, of, step, &tree, err) : 0;
     if (r == 0)
         r = wcow_build_step_tree(b, s, of, &below, step, &tree, err);
-    if (r >= 0 && s->layers.n > 0)
+    if (r >= 0 && is_written && s->layers.n > 0)
         r = wcow_layer_add_hives(tree, wcow_filetime_of_unix(b->now_s, 0), err);
-    if (r < 0)
-        return r;
-    wcow_tree_seal(tree);
-    r = wcow_layer_source_of_tree(tree, &source, err);
-    if (r < 0)
-        return r;
-    tree = NULL;
-    r = wcow_layer_sources_add(&s->sources, source, err);
-    return r < 0 ? r : wcow_layers_push(&s->layers, WCOW_TAKE_PTR(source), err);
+    return r < 0 ? r : wcow_build_push_tree(s, WCOW_TAKE_PTR(tree), err);
 }
 
 /* What RUN left, at the top of the layers so far. */
@@ -121,6 +126,36 @@ static int list_layer(struct wcow_build *b, struct wcow_local_image *image, size
                : wcow_listing_make(b->backend, root, &image->manifest.layers[i], diff_id, ret, err);
 }
 
+/* A base of which there are the names alone. */
+struct listed {
+    struct wcow_build *build;
+    struct wcow_local_image *image;
+};
+
+static int unpacked_folder(void *ctx, size_t number, unsigned step, const char **ret,
+                           struct wcow_error *err)
+{
+    const struct listed *l = ctx;
+    int r = wcow_build_unpack_image(l->build, l->image, step, err);
+    if (r == WCOW_OK)
+        *ret = l->image->folders.items[number];
+    return r < 0 ? wcow_error_wrap(r, err, "image %s", l->image->name) : WCOW_OK;
+}
+
+/* Its files are there when somebody reads one. */
+static int set_unpacker(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                        struct wcow_error *err)
+{
+    struct listed *l = wcow_arena_alloc(&s->arena, sizeof(*l));
+    if (!l)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage's layers");
+    *l = (struct listed){.build = b, .image = s->base};
+    for (size_t i = 0; i < s->layers.n; i++)
+        s->layers.sources[i]->unpacker = (struct wcow_layer_unpacker){
+            .folder = unpacked_folder, .ctx = l, .number = i, .step = step};
+    return WCOW_OK;
+}
+
 /* What the base's layers hold, where they are not unpacked anyway: 1, or 0 where this cannot be had
  * and they must be. */
 static int list_base(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
@@ -144,33 +179,15 @@ static int list_base(struct wcow_build *b, struct wcow_stage_state *s, unsigned 
     }
     if (r == WCOW_OK)
         r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, &why);
-    if (r == WCOW_OK) {
-        s->is_listed = true;
+    if (r == WCOW_OK)
+        r = set_unpacker(b, s, step, &why);
+    if (r == WCOW_OK)
         return 1;
-    }
     if (r == WCOW_E_UNSUPPORTED)
         return 0;
     if (err)
         *err = why;
     return r;
-}
-
-/* Its files are needed after all: the lowest layers are opened where they are unpacked. */
-static int unlist(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
-                  struct wcow_error *err)
-{
-    struct wcow_layers whole = {0};
-    int r = wcow_build_open_image(b, s, s->base, step, &whole, err);
-    for (size_t i = whole.n; r == WCOW_OK && i < s->layers.n; i++)
-        r = wcow_layers_push(&whole, s->layers.sources[i], err);
-    if (r < 0) {
-        wcow_layers_done(&whole);
-        return r;
-    }
-    wcow_layers_done(&s->layers);
-    s->layers = whole;
-    s->is_listed = false;
-    return WCOW_OK;
 }
 
 /* ---- all of them ---- */
@@ -182,8 +199,10 @@ static int sync_own(struct wcow_build *b, struct wcow_stage_state *s, unsigned s
     int r = WCOW_OK;
     while (r == WCOW_OK && s->layers.n < s->n_descs) {
         const struct wcow_layer_step *of = s->own[s->layers.n - n_base];
-        r = of ? replay(b, s, of, step, err) : open_run(b, s, step, err);
+        r = of ? replay(b, s, of, true, step, err) : open_run(b, s, step, err);
     }
+    while (r == WCOW_OK && s->layers.n < s->n_descs + s->n_unwritten)
+        r = replay(b, s, s->unwritten[s->layers.n - s->n_descs].of, false, step, err);
     return r;
 }
 
@@ -202,9 +221,7 @@ int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s, uns
                            struct wcow_error *err)
 {
     int r = WCOW_OK;
-    if (s->is_listed)
-        r = unlist(b, s, step, err);
-    else if (s->layers.n < s->n_descs - s->n_own)
+    if (s->layers.n < s->n_descs - s->n_own)
         r = wcow_build_open_image(b, s, s->base, step, &s->layers, err);
     return r < 0 ? r : sync_own(b, s, step, err);
 }

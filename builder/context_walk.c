@@ -12,7 +12,8 @@
 #include "layer/names.h"
 
 struct name {
-    char *text;
+    char *path;       /* from the context's root */
+    const char *text; /* its last component */
     char *key;
     struct stat st;
     struct wcow_ignore_dir *ignore;  /* directories: what their own entries need */
@@ -28,20 +29,20 @@ struct names {
 
 /* One directory of a walk. */
 struct level {
-    const char *path;  /* from the context's root */
-    const char *below; /* from the walk's top */
+    const char *path; /* from the context's root */
     const struct wcow_ignore_dir *ignore;
     const struct wcow_ignore_dir *exclude;
 };
 
 struct walk {
     struct wcow_context *context;
+    size_t top_len; /* of the walk's top with its '/': the rest of a path is below it */
     const struct wcow_context_walking *how;
 };
 
 static void name_done(struct name *name)
 {
-    free(name->text);
+    free(name->path);
     free(name->key);
     wcow_ignore_dir_free(name->ignore);
     wcow_ignore_dir_free(name->exclude);
@@ -54,15 +55,20 @@ static void names_done(struct names *names)
     free(names->items);
 }
 
-static int join(const char *dir, const char *name, char **ret, struct wcow_error *err)
+/* Once for each file: printf would be felt. */
+static int set_path(const char *dir, const char *text, struct name *name, struct wcow_error *err)
 {
-    wcow_autobuf path = {0};
-    int r =
-        *dir ? wcow_buf_addf(&path, err, "%s/%s", dir, name) : wcow_buf_add_str(&path, name, err);
-    if (r < 0)
-        return r;
-    *ret = wcow_buf_take_str(&path);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    name->path = malloc(strlen(dir) + 1 + strlen(text) + 1);
+    if (!name->path)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    char *at = name->path;
+    if (*dir) {
+        at = stpcpy(at, dir);
+        *at++ = '/';
+    }
+    (void)stpcpy(at, text);
+    name->text = at;
+    return WCOW_OK;
 }
 
 /* Ask one set of patterns about one entry. */
@@ -91,16 +97,11 @@ static int ask(const struct wcow_ignore *patterns, const struct wcow_ignore_dir 
 static int is_left_out(const struct walk *w, const struct level *level, struct name *name,
                        bool *ret, struct wcow_error *err)
 {
-    wcow_autofree char *path = NULL;
-    wcow_autofree char *below = NULL;
-    int r = join(level->path, name->text, &path, err);
-    if (r == WCOW_OK)
-        r = join(level->below, name->text, &below, err);
-    if (r == WCOW_OK)
-        r = ask(w->context->ignore, level->ignore, path, name, &name->ignore, ret, err);
+    int r = ask(w->context->ignore, level->ignore, name->path, name, &name->ignore, ret, err);
     if (r < 0 || *ret)
         return r;
-    return ask(w->how->exclude, level->exclude, below, name, &name->exclude, ret, err);
+    return ask(w->how->exclude, level->exclude, name->path + w->top_len, name, &name->exclude, ret,
+               err);
 }
 
 static int check_kind(const struct level *level, const struct name *name, struct wcow_error *err)
@@ -133,10 +134,10 @@ static int take_name(const struct walk *w, const struct level *level, int dir_fd
                                                  "stat \"%s\" in \"%s\"", text, level->path);
     if (S_ISSOCK(name->st.st_mode))
         return WCOW_OK;
-    name->text = strdup(text);
     bool out = false;
-    int r = name->text ? is_left_out(w, level, name, &out, err)
-                       : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+    int r = set_path(level->path, text, name, err);
+    if (r == WCOW_OK)
+        r = is_left_out(w, level, name, &out, err);
     if (r == WCOW_OK && !out)
         r = check_kind(level, name, err);
     if (r == WCOW_OK && !out && !wcow_utf8_is_valid(text, strlen(text)))
@@ -241,25 +242,21 @@ static int may_match_below(const char *pattern, const char *path, bool *ret, str
 
 static int walk_level(const struct walk *w, const struct level *level, struct wcow_error *err);
 
-static int visit(const struct walk *w, const struct level *level, const struct name *name,
-                 struct wcow_error *err)
+static int visit(const struct walk *w, const struct name *name, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_context_item_done) struct wcow_context_item item = {.st = name->st};
-    wcow_autofree char *below = NULL;
-    int r = join(level->path, name->text, &item.path, err);
-    if (r == WCOW_OK)
-        r = join(level->below, name->text, &below, err);
-    if (r == WCOW_OK && !name->silent)
-        r = w->how->fn(w->how->arg, &item, below, err);
+    const struct wcow_context_item item = {.path = name->path, .st = name->st};
+    int r = WCOW_OK;
+    if (!name->silent)
+        r = w->how->fn(w->how->arg, &item, name->path + w->top_len, err);
     if (r < 0 || !S_ISDIR(name->st.st_mode))
         return r;
     bool enters = true;
     if (w->how->pattern)
-        r = may_match_below(w->how->pattern, item.path, &enters, err);
+        r = may_match_below(w->how->pattern, name->path, &enters, err);
     if (r < 0 || !enters)
         return r;
     const struct level next = {
-        .path = item.path, .below = below, .ignore = name->ignore, .exclude = name->exclude};
+        .path = name->path, .ignore = name->ignore, .exclude = name->exclude};
     return walk_level(w, &next, err);
 }
 
@@ -276,7 +273,7 @@ static int walk_level(const struct walk *w, const struct level *level, struct wc
     if (r == WCOW_OK && names.n > 1)
         qsort(names.items, names.n, sizeof(*names.items), by_text);
     for (size_t i = 0; r == WCOW_OK && i < names.n; i++)
-        r = visit(w, level, &names.items[i], err);
+        r = visit(w, &names.items[i], err);
     names_done(&names);
     return r;
 }
@@ -314,8 +311,8 @@ int wcow_context_walk_with(struct wcow_context *c, const char *dir,
     int r = enter_top(c, dir, &top, err);
     if (r < 0)
         return r;
-    const struct walk w = {.context = c, .how = walking};
-    const struct level level = {.path = dir, .below = "", .ignore = top};
+    const struct walk w = {.context = c, .top_len = *dir ? strlen(dir) + 1 : 0, .how = walking};
+    const struct level level = {.path = dir, .ignore = top};
     return walk_level(&w, &level, err);
 }
 

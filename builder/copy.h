@@ -5,6 +5,7 @@
 #ifndef WCOW_BUILDER_COPY_H
 #define WCOW_BUILDER_COPY_H
 
+#include "base/digest.h"
 #include "builder/context.h"
 #include "builder/instructions.h"
 #include "builder/layers.h"
@@ -24,6 +25,15 @@ struct wcow_copying {
  * cannot hold; WCOW_E_PRECONDITION where a file and a directory are in each other's way. */
 WCOW_NODISCARD int wcow_copy_from_context(const struct wcow_copying *copying,
                                           struct wcow_context *context, struct wcow_error *err);
+
+/** The sources with patterns replaced by what they match. WCOW_E_NOT_FOUND where nothing does. */
+WCOW_NODISCARD int wcow_copy_sources(const struct wcow_copy *copy, struct wcow_context *context,
+                                     struct wcow_str_list *ret, struct wcow_error *err);
+/** What wcow_copy_from_context() would take, by what stat says of it: into @p hash.
+ *  @param ret_latest_ns  when a file of it changed last (its ctime); 0: there is none */
+WCOW_NODISCARD int wcow_copy_stamp(const struct wcow_copy *copy, struct wcow_context *context,
+                                   struct wcow_hash *hash, int64_t *ret_latest_ns,
+                                   struct wcow_error *err);
 
 /** Sources from the layers of a stage or an image; what they hold keeps its descriptors,
  * attributes, EAs and streams. @p layers must outlive the tree. */

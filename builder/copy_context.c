@@ -219,11 +219,11 @@ static int copy_one(struct copier *c, const char *source, struct wcow_error *err
 
 /* ---- all sources ---- */
 
-static int no_match(const struct copier *c, const char *pattern, struct wcow_error *err)
+static int no_match(const struct wcow_context *c, const char *pattern, struct wcow_error *err)
 {
     return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "no file of the build context matches \"%s\"%s%s",
-                     pattern, wcow_context_ignore(c->context) ? "; see also " : "",
-                     wcow_context_ignore(c->context) ? wcow_context_ignore_name(c->context) : "");
+                     pattern, wcow_context_ignore(c) ? "; see also " : "",
+                     wcow_context_ignore(c) ? wcow_context_ignore_name(c) : "");
 }
 
 /* The pivot of --parents, "/./", behind the directory that stood before it in the pattern. */
@@ -250,23 +250,23 @@ static int keep_pivot(const char *source, const char *match, struct wcow_str_lis
     return r < 0 ? r : wcow_str_list_add(ret, (const char *)path.data, err);
 }
 
-static int expand_pattern(const struct copier *c, const char *source, struct wcow_str_list *ret,
-                          struct wcow_error *err)
+static int expand_pattern(const struct wcow_copy *copy, struct wcow_context *context,
+                          const char *source, struct wcow_str_list *ret, struct wcow_error *err)
 {
-    if (!c->copying->copy->parents)
-        return wcow_context_glob(c->context, source, ret, err);
+    if (!copy->parents)
+        return wcow_context_glob(context, source, ret, err);
     wcow_auto_str_list found = {0};
-    int r = wcow_context_glob_deep(c->context, source, &found, err);
+    int r = wcow_context_glob_deep(context, source, &found, err);
     for (size_t i = 0; r == WCOW_OK && i < found.count; i++)
         r = keep_pivot(source, found.items[i], ret, err);
     return r;
 }
 
-/* The sources with patterns replaced by what they match. One without a match is an error unless
- * another source gives something. */
-static int expand_sources(const struct copier *c, struct wcow_str_list *ret, struct wcow_error *err)
+/* One without a match is an error unless another source gives something. */
+int wcow_copy_sources(const struct wcow_copy *copy, struct wcow_context *context,
+                      struct wcow_str_list *ret, struct wcow_error *err)
 {
-    const struct wcow_strings *sources = &c->copying->copy->sources;
+    const struct wcow_strings *sources = &copy->sources;
     const char *without_match = NULL;
     for (size_t i = 0; i < sources->count; i++) {
         wcow_autofree char *clean = NULL;
@@ -277,15 +277,15 @@ static int expand_sources(const struct copier *c, struct wcow_str_list *ret, str
             r = wcow_str_list_add(ret, sources->items[i], err);
         } else {
             size_t before = ret->count;
-            r = expand_pattern(c, sources->items[i], ret, err);
+            r = expand_pattern(copy, context, sources->items[i], ret, err);
             if (r == WCOW_OK && ret->count == before)
                 without_match = sources->items[i];
         }
         if (r < 0)
             return r;
     }
-    if (ret->count == 0 && without_match && c->copying->copy->content_count == 0)
-        return no_match(c, without_match, err);
+    if (ret->count == 0 && without_match && copy->content_count == 0)
+        return no_match(context, without_match, err);
     return WCOW_OK;
 }
 
@@ -318,7 +318,7 @@ static int copy_all(struct copier *c, struct wcow_error *err)
     if (r == WCOW_OK && copy->excludes.count > 0)
         r = wcow_ignore_new(copy->excludes.items, copy->excludes.count, &c->exclude, err);
     if (r == WCOW_OK)
-        r = expand_sources(c, &sources, err);
+        r = wcow_copy_sources(copy, c->context, &sources, err);
     if (r == WCOW_OK)
         r = wcow_copy_dest_check(&c->dest, sources.count + copy->content_count, err);
     for (size_t i = 0; r == WCOW_OK && i < sources.count; i++)

@@ -33,8 +33,8 @@ static int select_manifest(struct wcow_backend *b, const struct wcow_image_recor
                            struct wcow_error *err)
 {
     wcow_autobuf data = {0};
-    int r =
-        wcow_content_read_all(&b->ctx, record->digest.text, WCOW_MANIFEST_MAX_BYTES, &data, err);
+    int r = wcow_content_read_local(&b->ctx, b->content_root, record->digest.text,
+                                    WCOW_MANIFEST_MAX_BYTES, &data, err);
     if (r < 0)
         return r;
     image->manifest_digest = record->digest;
@@ -49,8 +49,8 @@ static int select_manifest(struct wcow_backend *b, const struct wcow_image_recor
         return r;
     image->manifest_digest = chosen->digest;
     wcow_autobuf manifest = {0};
-    r = wcow_content_read_all(&b->ctx, chosen->digest.text, WCOW_MANIFEST_MAX_BYTES, &manifest,
-                              err);
+    r = wcow_content_read_local(&b->ctx, b->content_root, chosen->digest.text,
+                                WCOW_MANIFEST_MAX_BYTES, &manifest, err);
     if (r == WCOW_OK)
         r = wcow_manifest_parse(manifest.data, manifest.len, chosen->media_type, &image->manifest,
                                 err);
@@ -61,8 +61,8 @@ static int load_config(struct wcow_backend *b, struct wcow_local_image *image,
                        struct wcow_error *err)
 {
     wcow_autobuf data = {0};
-    int r = wcow_content_read_all(&b->ctx, image->manifest.config.digest.text,
-                                  WCOW_CONFIG_MAX_BYTES, &data, err);
+    int r = wcow_content_read_local(&b->ctx, b->content_root, image->manifest.config.digest.text,
+                                    WCOW_CONFIG_MAX_BYTES, &data, err);
     if (r == WCOW_OK)
         r = wcow_image_config_parse(data.data, data.len, &image->config, err);
     if (r < 0)

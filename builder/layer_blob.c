@@ -90,7 +90,9 @@ int wcow_layer_blob_of(struct wcow_backend *backend, wcow_layer_tar_fn fn, void 
     if (r == WCOW_OK)
         r = wcow_content_writer_commit(writer, layer.digest.text, &labels, err);
     wcow_labels_done(&labels);
-    if (r == WCOW_OK)
-        *ret = layer;
-    return r;
+    if (r < 0)
+        return r;
+    wcow_backend_note_kept(backend, layer.digest.text);
+    *ret = layer;
+    return WCOW_OK;
 }

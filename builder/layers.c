@@ -12,10 +12,13 @@ enum { READ_BYTES = 256 << 10 };
 
 /* ---- one layer ---- */
 
+/* As deep as one: what is unpacked has its files. */
+// NOLINTNEXTLINE(misc-no-recursion)
 void wcow_layer_source_free(struct wcow_layer_source *source)
 {
     if (!source)
         return;
+    wcow_layer_source_free(source->unpacked);
     wcow_tree_free(source->tree);
     wcow_layer_index_close(source->index);
     wcow_closep_(&source->layer_fd);
@@ -60,6 +63,7 @@ int wcow_layer_source_reopen(const struct wcow_layer_source *source, struct wcow
     again->layer_fd = fcntl(source->layer_fd, F_DUPFD_CLOEXEC, 3);
     if (again->layer_fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open a layer folder again");
+    again->unpacker = source->unpacker;
     int r = wcow_layer_index_open(again->layer_fd, &again->index, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(again);
@@ -192,6 +196,7 @@ struct layer_file {
 /* What its row in the index says of the bytes. */
 struct located {
     const struct layer_file *file;
+    const struct wcow_layer_source *source; /* that has them */
     bool is_found;
     bool is_inlined;
     struct wcow_buf inlined;
@@ -235,17 +240,43 @@ static int locate_row(void *arg, const struct wcow_index_row *row, struct wcow_e
     if (row->entry->size_bytes == 0)
         return WCOW_OK;
     const char *path = row->host_path ? row->host_path : row->entry->name;
-    int r =
-        wcow_open_beneath(l->file->source->layer_fd, path, O_RDONLY | O_NONBLOCK, 0, &l->fd, err);
+    int r = wcow_open_beneath(l->source->layer_fd, path, O_RDONLY | O_NONBLOCK, 0, &l->fd, err);
     return r < 0 ? wcow_error_wrap(r, err, "%s of a layer", path) : WCOW_OK;
+}
+
+/* The layer with its files: unpacked, where there were only names so far. */
+static int with_files(struct wcow_layer_source *source, struct wcow_layer_source **ret,
+                      struct wcow_error *err)
+{
+    const struct wcow_layer_unpacker *unpacker = &source->unpacker;
+    const char *folder = NULL;
+    int r = WCOW_OK;
+    if (unpacker->folder && !source->unpacked) {
+        r = unpacker->folder(unpacker->ctx, unpacker->number, unpacker->step, &folder, err);
+        if (r == WCOW_OK)
+            r = wcow_layer_source_open(folder, &source->unpacked, err);
+    }
+    *ret = source->unpacked ? source->unpacked : source;
+    return r;
+}
+
+/* With the lock of the file's source held. */
+static int ask_index(const struct layer_file *file, struct located *l, struct wcow_error *err)
+{
+    struct wcow_layer_source *source = NULL;
+    int r = with_files(file->source, &source, err);
+    if (r < 0)
+        return r;
+    l->source = source;
+    return file->stream_name
+               ? wcow_layer_index_streams(source->index, file->key, locate_row, l, err)
+               : wcow_layer_index_row(source->index, file->key, locate_row, l, err);
 }
 
 static int locate(const struct layer_file *file, struct located *l, struct wcow_error *err)
 {
-    struct wcow_layer_index *index = file->source->index;
     (void)pthread_mutex_lock(&file->source->lock);
-    int r = file->stream_name ? wcow_layer_index_streams(index, file->key, locate_row, l, err)
-                              : wcow_layer_index_row(index, file->key, locate_row, l, err);
+    int r = ask_index(file, l, err);
     (void)pthread_mutex_unlock(&file->source->lock);
     if (r >= 0 && !l->is_found)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s is not in its layer's index", file->key);

@@ -12,11 +12,25 @@
 #include "layer/view.h"
 #include "store/layer_index.h"
 
+/** Who has the files of a layer that is known by its names alone. */
+struct wcow_layer_unpacker {
+    /** The folder of layer @p number, which stays. */
+    int (*folder)(void *ctx, size_t number, unsigned step, const char **ret,
+                  struct wcow_error *err);
+    void *ctx;
+    size_t number;
+    unsigned step; /**< that shows what it does */
+};
+
 /** One layer: a tree, or an index with its folder. */
 struct wcow_layer_source {
     struct wcow_tree *tree;
     struct wcow_layer_index *index;
     int layer_fd; /**< folder of the index; -1 without one */
+    /** Asked when the bytes of the first file are read; `folder` is NULL where layer_fd has them.
+     */
+    struct wcow_layer_unpacker unpacker;
+    struct wcow_layer_source *unpacked; /**< what it gave */
     /** Held while a payload looks up its bytes in the index: it may have gone into the tree of a
      *  stage that several others copy from. Names are looked up by the source's own thread. */
     pthread_mutex_t lock;

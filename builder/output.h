@@ -60,6 +60,7 @@ struct wcow_built_image {
 struct wcow_document {
     struct wcow_descriptor desc;
     struct wcow_buf data;
+    struct wcow_labels labels; /**< in the content store: they keep what it refers to */
 };
 
 /** What a build came to: an image, or an index of several. Zero-initialise. */
@@ -72,22 +73,30 @@ struct wcow_built {
     int64_t created_s;               /**< of the records and archives */
     struct wcow_document *documents; /**< each behind those that it refers to */
     size_t n_documents;
+    size_t n_written;              /**< of them: in the content store */
     struct wcow_descriptor target; /**< what the names stand for: the index, or the manifest */
 };
 void wcow_built_done(struct wcow_built *built);
 
-/* output_store.c: into the content store, with the labels that keep what each needs */
-/** Config and manifest of one image. */
-WCOW_NODISCARD int wcow_output_store_image(struct wcow_backend *b, struct wcow_built *built,
-                                           struct wcow_built_image *image, unsigned step,
-                                           struct wcow_error *err);
+/* output_store.c: documents, and the content store */
+/** Config and manifest of one image: among the documents. */
+WCOW_NODISCARD int wcow_output_add_image(struct wcow_backend *b, struct wcow_built *built,
+                                         struct wcow_built_image *image, unsigned step,
+                                         struct wcow_error *err);
 /** The manifest that carries the image's statement, as BuildKit attaches it. */
-WCOW_NODISCARD int wcow_output_store_statement(struct wcow_backend *b, struct wcow_built *built,
-                                               struct wcow_built_image *image, unsigned step,
-                                               struct wcow_error *err);
+WCOW_NODISCARD int wcow_output_add_statement(struct wcow_backend *b, struct wcow_built *built,
+                                             struct wcow_built_image *image, unsigned step,
+                                             struct wcow_error *err);
 /** The index where there is one, and the target. After all images. */
-WCOW_NODISCARD int wcow_output_store_target(struct wcow_backend *b, struct wcow_built *built,
-                                            unsigned step, struct wcow_error *err);
+WCOW_NODISCARD int wcow_output_add_target(struct wcow_backend *b, struct wcow_built *built,
+                                          unsigned step, struct wcow_error *err);
+/** Whether @p name stands for the target already, and all of it is in the content store: then
+ *  there is nothing to write. */
+bool wcow_output_is_current(struct wcow_backend *b, const struct wcow_built *built,
+                            const char *name);
+/** The documents into the content store, those that are not there yet. */
+WCOW_NODISCARD int wcow_output_store(struct wcow_backend *b, struct wcow_built *built,
+                                     struct wcow_error *err);
 /** Make @p name (a reference, normalised) stand for the target. */
 WCOW_NODISCARD int wcow_output_name(struct wcow_backend *b, const struct wcow_built *built,
                                     const char *name, unsigned step, struct wcow_error *err);

@@ -27,6 +27,7 @@ void wcow_built_done(struct wcow_built *built)
     for (size_t i = 0; i < built->n_documents; i++) {
         wcow_descriptor_done(&built->documents[i].desc);
         wcow_buf_done(&built->documents[i].data);
+        wcow_labels_done(&built->documents[i].labels);
     }
     free(built->documents);
     wcow_str_map_done(&built->index_annotations);
@@ -37,18 +38,8 @@ void wcow_built_done(struct wcow_built *built)
 
 /* ---- one document ---- */
 
-static int write_blob(struct wcow_backend *b, const struct wcow_buf *data,
-                      const struct wcow_labels *labels, struct wcow_error *err)
-{
-    struct wcow_digest digest;
-    wcow_autofree char *name = wcow_backend_name(b, "-document");
-    if (!name)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a document");
-    return wcow_content_write_all(&b->ctx, name, data->data, data->len, labels, &digest, err);
-}
-
 static int keep_document(struct wcow_built *built, const struct wcow_descriptor *desc,
-                         struct wcow_buf *data, struct wcow_error *err)
+                         struct wcow_labels *labels, struct wcow_buf *data, struct wcow_error *err)
 {
     struct wcow_document *grown =
         reallocarray(built->documents, built->n_documents + 1, sizeof(*grown));
@@ -59,23 +50,25 @@ static int keep_document(struct wcow_built *built, const struct wcow_descriptor 
     int r = wcow_descriptor_copy(desc, &grown[built->n_documents].desc, err);
     if (r < 0)
         return r;
-    grown[built->n_documents++].data = *data;
+    struct wcow_document *kept = &grown[built->n_documents++];
+    kept->data = *data;
     *data = (struct wcow_buf){0};
+    if (labels) {
+        kept->labels = *labels;
+        *labels = (struct wcow_labels){0};
+    }
     return WCOW_OK;
 }
 
-/* Describe it, write it, keep it. @p data is taken. */
-static int store(struct wcow_backend *b, struct wcow_built *built, const char *media_type,
-                 const struct wcow_labels *labels, struct wcow_buf *data,
-                 struct wcow_descriptor *ret, struct wcow_error *err)
+/* Describe it, and keep it. @p data and @p labels are taken. */
+static int add(struct wcow_built *built, const char *media_type, struct wcow_labels *labels,
+               struct wcow_buf *data, struct wcow_descriptor *ret, struct wcow_error *err)
 {
     struct wcow_digest digest;
     int r = wcow_digest_of(data->data, data->len, &digest, err);
     if (r == WCOW_OK)
         r = wcow_descriptor_init(ret, media_type, digest.text, data->len, err);
-    if (r == WCOW_OK)
-        r = write_blob(b, data, labels, err);
-    return r < 0 ? r : keep_document(built, ret, data, err);
+    return r < 0 ? r : keep_document(built, ret, labels, data, err);
 }
 
 static void show(struct wcow_backend *b, unsigned step, const char *what, const char *digest)
@@ -114,9 +107,8 @@ static int add_layer(struct wcow_manifest *manifest, const struct wcow_descripto
     return r < 0 ? r : wcow_manifest_add_layer(manifest, &copy, err);
 }
 
-static int store_manifest(struct wcow_backend *b, struct wcow_built *built,
-                          const struct wcow_manifest *manifest, struct wcow_descriptor *ret,
-                          struct wcow_error *err)
+static int add_manifest(struct wcow_built *built, const struct wcow_manifest *manifest,
+                        struct wcow_descriptor *ret, struct wcow_error *err)
 {
     struct wcow_labels labels = {0};
     wcow_autobuf data = {0};
@@ -127,7 +119,7 @@ static int store_manifest(struct wcow_backend *b, struct wcow_built *built,
     if (r == WCOW_OK)
         r = wcow_manifest_write(manifest, &data, err);
     if (r == WCOW_OK)
-        r = store(b, built, manifest->media_type, &labels, &data, ret, err);
+        r = add(built, manifest->media_type, &labels, &data, ret, err);
     wcow_labels_done(&labels);
     return r;
 }
@@ -143,22 +135,22 @@ static int make_manifest(const struct wcow_built_image *image, bool docker,
     return r < 0 ? r : wcow_str_map_copy(&ret->annotations, &image->annotations, err);
 }
 
-int wcow_output_store_image(struct wcow_backend *b, struct wcow_built *built,
-                            struct wcow_built_image *image, unsigned step, struct wcow_error *err)
+int wcow_output_add_image(struct wcow_backend *b, struct wcow_built *built,
+                          struct wcow_built_image *image, unsigned step, struct wcow_error *err)
 {
     wcow_autobuf data = {0};
     wcow_auto_manifest manifest = {0};
     bool docker = is_docker(built, image);
     int r = wcow_image_config_write(image->config, &data, err);
     if (r == WCOW_OK)
-        r = store(b, built, docker ? WCOW_MEDIA_DOCKER_CONFIG : WCOW_MEDIA_OCI_CONFIG, NULL, &data,
-                  &image->config_desc, err);
+        r = add(built, docker ? WCOW_MEDIA_DOCKER_CONFIG : WCOW_MEDIA_OCI_CONFIG, NULL, &data,
+                &image->config_desc, err);
     if (r == WCOW_OK)
         r = make_manifest(image, docker, &manifest, err);
     if (r == WCOW_OK)
-        r = store_manifest(b, built, &manifest, &image->manifest_desc, err);
+        r = add_manifest(built, &manifest, &image->manifest_desc, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "store the image");
+        return wcow_error_wrap(r, err, "the image");
     image->manifest_desc.has_platform = true;
     image->manifest_desc.platform = wcow_image_config_platform(image->config);
     show(b, step, "exporting manifest", image->manifest_desc.digest.text);
@@ -175,9 +167,8 @@ static struct wcow_platform unknown_platform(void)
 }
 
 /* An image's config, for those that want one: its only layer is the statement. */
-static int store_statement_config(struct wcow_backend *b, struct wcow_built *built,
-                                  const struct wcow_descriptor *layer, struct wcow_descriptor *ret,
-                                  struct wcow_error *err)
+static int add_statement_config(struct wcow_built *built, const struct wcow_descriptor *layer,
+                                struct wcow_descriptor *ret, struct wcow_error *err)
 {
     const struct wcow_platform platform = unknown_platform();
     WCOW_CLEANUP(wcow_image_config_free_p) struct wcow_image_config *config = NULL;
@@ -187,32 +178,31 @@ static int store_statement_config(struct wcow_backend *b, struct wcow_built *bui
         r = wcow_image_config_add_diff_id(config, layer->digest.text, err);
     if (r == WCOW_OK)
         r = wcow_image_config_write(config, &data, err);
-    return r < 0 ? r : store(b, built, WCOW_MEDIA_OCI_CONFIG, NULL, &data, ret, err);
+    return r < 0 ? r : add(built, WCOW_MEDIA_OCI_CONFIG, NULL, &data, ret, err);
 }
 
-static int store_statement_manifest(struct wcow_backend *b, struct wcow_built *built,
-                                    struct wcow_built_image *image, struct wcow_error *err)
+static int add_statement_manifest(struct wcow_built *built, struct wcow_built_image *image,
+                                  struct wcow_error *err)
 {
     wcow_auto_descriptor layer = {0};
     wcow_auto_manifest manifest = {.media_type = WCOW_MEDIA_OCI_MANIFEST};
     image->stored_statement = (struct wcow_bytes){image->statement.data, image->statement.len};
-    int r = store(b, built, WCOW_MEDIA_IN_TOTO, NULL, &image->statement, &layer, err);
+    int r = add(built, WCOW_MEDIA_IN_TOTO, NULL, &image->statement, &layer, err);
     if (r == WCOW_OK)
         r = wcow_str_map_set(&layer.annotations, "in-toto.io/predicate-type", image->predicate_type,
                              err);
     if (r == WCOW_OK)
         r = wcow_manifest_add_layer(&manifest, &layer, err);
     if (r == WCOW_OK)
-        r = store_statement_config(b, built, &layer, &manifest.config, err);
-    return r < 0 ? r : store_manifest(b, built, &manifest, &image->attestation_desc, err);
+        r = add_statement_config(built, &layer, &manifest.config, err);
+    return r < 0 ? r : add_manifest(built, &manifest, &image->attestation_desc, err);
 }
 
-int wcow_output_store_statement(struct wcow_backend *b, struct wcow_built *built,
-                                struct wcow_built_image *image, unsigned step,
-                                struct wcow_error *err)
+int wcow_output_add_statement(struct wcow_backend *b, struct wcow_built *built,
+                              struct wcow_built_image *image, unsigned step, struct wcow_error *err)
 {
     struct wcow_descriptor *desc = &image->attestation_desc;
-    int r = store_statement_manifest(b, built, image, err);
+    int r = add_statement_manifest(built, image, err);
     if (r == WCOW_OK)
         r = wcow_str_map_set(&desc->annotations, "vnd.docker.reference.type",
                              "attestation-manifest", err);
@@ -220,7 +210,7 @@ int wcow_output_store_statement(struct wcow_backend *b, struct wcow_built *built
         r = wcow_str_map_set(&desc->annotations, "vnd.docker.reference.digest",
                              image->manifest_desc.digest.text, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "store the attestation");
+        return wcow_error_wrap(r, err, "the attestation");
     desc->has_platform = true;
     desc->platform = unknown_platform();
     show(b, step, "exporting attestation manifest", desc->digest.text);
@@ -244,7 +234,7 @@ static int fill_index(const struct wcow_built *built, struct wcow_index *ret,
     return r;
 }
 
-static int store_index(struct wcow_backend *b, struct wcow_built *built, struct wcow_error *err)
+static int add_index(struct wcow_built *built, struct wcow_error *err)
 {
     wcow_auto_index index = {0};
     wcow_autobuf data = {0};
@@ -255,7 +245,7 @@ static int store_index(struct wcow_backend *b, struct wcow_built *built, struct 
     if (r == WCOW_OK)
         r = wcow_index_write(&index, &data, err);
     if (r == WCOW_OK)
-        r = store(b, built, index.media_type, &labels, &data, &built->target, err);
+        r = add(built, index.media_type, &labels, &data, &built->target, err);
     if (r == WCOW_OK)
         r = wcow_str_map_copy(&built->target.annotations, &built->index_descriptor_annotations,
                               err);
@@ -263,16 +253,72 @@ static int store_index(struct wcow_backend *b, struct wcow_built *built, struct 
     return r;
 }
 
-int wcow_output_store_target(struct wcow_backend *b, struct wcow_built *built, unsigned step,
-                             struct wcow_error *err)
+int wcow_output_add_target(struct wcow_backend *b, struct wcow_built *built, unsigned step,
+                           struct wcow_error *err)
 {
     if (!built->is_index)
         return wcow_descriptor_copy(&built->images[0].manifest_desc, &built->target, err);
-    int r = store_index(b, built, err);
+    int r = add_index(built, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "store the index");
+        return wcow_error_wrap(r, err, "the index");
     show(b, step, "exporting manifest list", built->target.digest.text);
     return WCOW_OK;
+}
+
+/* ---- containerd ---- */
+
+static int write_document(struct wcow_backend *b, const struct wcow_document *d,
+                          struct wcow_error *err)
+{
+    struct wcow_digest digest;
+    wcow_autofree char *name = wcow_backend_name(b, "-document");
+    if (!name)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a document");
+    int r =
+        wcow_content_write_all(&b->ctx, name, d->data.data, d->data.len, &d->labels, &digest, err);
+    return r < 0 ? wcow_error_wrap(r, err, "store the image") : WCOW_OK;
+}
+
+int wcow_output_store(struct wcow_backend *b, struct wcow_built *built, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    while (r == WCOW_OK && built->n_written < built->n_documents) {
+        r = write_document(b, &built->documents[built->n_written], err);
+        built->n_written += r == WCOW_OK;
+    }
+    return r;
+}
+
+static bool has_blob(struct wcow_backend *b, const struct wcow_descriptor *desc)
+{
+    struct wcow_content_info info = {0};
+    int r = wcow_content_info(&b->ctx, desc->digest.text, &info, NULL);
+    bool has = r == WCOW_OK && info.size_bytes == desc->size_bytes;
+    wcow_content_info_done(&info);
+    return has;
+}
+
+static bool has_all(struct wcow_backend *b, const struct wcow_built *built)
+{
+    bool has = true;
+    for (size_t i = 0; has && i < built->n_documents; i++)
+        has = has_blob(b, &built->documents[i].desc);
+    for (size_t i = 0; has && i < built->n_images; i++) {
+        for (size_t k = 0; has && k < built->images[i].n_layers; k++)
+            has = has_blob(b, &built->images[i].layers[k]);
+    }
+    return has;
+}
+
+bool wcow_output_is_current(struct wcow_backend *b, const struct wcow_built *built,
+                            const char *name)
+{
+    struct wcow_image_record record = {0};
+    int r = wcow_image_get(&b->ctx, name, &record, NULL);
+    bool is = r == WCOW_OK && strcmp(record.digest.text, built->target.digest.text) == 0 &&
+              has_all(b, built);
+    wcow_image_record_done(&record);
+    return is;
 }
 
 int wcow_output_name(struct wcow_backend *b, const struct wcow_built *built, const char *name,

@@ -69,6 +69,20 @@ static const plugin_message *find_plugin(const ProtobufCMessage *message, const 
     return NULL;
 }
 
+static const char *root_of(const plugin_message *plugin)
+{
+    for (size_t i = 0; plugin && i < plugin->n_exports; i++) {
+        if (strcmp(plugin->exports[i]->key, "root") == 0)
+            return plugin->exports[i]->value;
+    }
+    return NULL;
+}
+
+static bool is_loaded(const plugin_message *plugin)
+{
+    return plugin && (!plugin->init_err || plugin->init_err->code == 0);
+}
+
 int wcow_containerd_plugin_root(const struct wcow_containerd_ctx *ctx, const char *type,
                                 const char *id, char **ret, struct wcow_error *err)
 {
@@ -77,13 +91,32 @@ int wcow_containerd_plugin_root(const struct wcow_containerd_ctx *ctx, const cha
     if (r < 0)
         return r;
     const plugin_message *plugin = find_plugin(message, type, id);
-    for (size_t i = 0; plugin && i < plugin->n_exports; i++)
-        if (strcmp(plugin->exports[i]->key, "root") == 0)
-            return wcow_copy(plugin->exports[i]->value, ret, err);
+    const char *root = root_of(plugin);
+    if (root)
+        return wcow_copy(root, ret, err);
     return WCOW_FAIL(err, WCOW_E_NOT_FOUND,
                      plugin ? "containerd's plugin %s.%s tells no folder"
                             : "containerd has no plugin %s.%s",
                      type, id);
+}
+
+int wcow_containerd_look(const struct wcow_containerd_ctx *ctx, const char *snapshotter,
+                         bool *ret_has_snapshotter, char **ret_content_root, struct wcow_error *err)
+{
+    wcow_automessage *message = NULL;
+    int r = list_plugins(ctx, &message, err);
+    if (r < 0)
+        return r;
+    const char *root = root_of(find_plugin(message, "io.containerd.content.v1", "content"));
+    char *copy = NULL;
+    if (root)
+        r = wcow_copy(root, &copy, err);
+    if (r < 0)
+        return r;
+    *ret_has_snapshotter =
+        is_loaded(find_plugin(message, "io.containerd.snapshotter.v1", snapshotter));
+    *ret_content_root = copy;
+    return WCOW_OK;
 }
 
 int wcow_containerd_has_plugin(const struct wcow_containerd_ctx *ctx, const char *type,
@@ -91,8 +124,5 @@ int wcow_containerd_has_plugin(const struct wcow_containerd_ctx *ctx, const char
 {
     wcow_automessage *message = NULL;
     int r = list_plugins(ctx, &message, err);
-    if (r < 0)
-        return r;
-    const plugin_message *plugin = find_plugin(message, type, id);
-    return plugin && (!plugin->init_err || plugin->init_err->code == 0) ? 1 : 0;
+    return r < 0 ? r : is_loaded(find_plugin(message, type, id));
 }

@@ -52,6 +52,11 @@ WCOW_NODISCARD int wcow_containerd_version(const struct wcow_containerd_ctx *ctx
 WCOW_NODISCARD int wcow_containerd_plugin_root(const struct wcow_containerd_ctx *ctx,
                                                const char *type, const char *id, char **ret,
                                                struct wcow_error *err);
+/** Both in one call, for who begins with them: whether the snapshotter is loaded without an error,
+ *  and the folder of the content store (caller frees; NULL where containerd tells none). */
+WCOW_NODISCARD int wcow_containerd_look(const struct wcow_containerd_ctx *ctx,
+                                        const char *snapshotter, bool *ret_has_snapshotter,
+                                        char **ret_content_root, struct wcow_error *err);
 /** Whether a plugin of that type and id is loaded without an error: 1 or 0. */
 WCOW_NODISCARD int wcow_containerd_has_plugin(const struct wcow_containerd_ctx *ctx,
                                               const char *type, const char *id,

@@ -98,6 +98,36 @@ int wcow_content_label(const struct wcow_containerd_ctx *ctx, const char *digest
     return r < 0 ? wcow_error_wrap(r, err, "cannot label blob %s", digest) : r;
 }
 
+static int too_large(const char *digest, uint64_t bytes, size_t max_bytes, struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_LIMIT, "blob %s has %" PRIu64 " bytes; at most %zu are read",
+                     digest, bytes, max_bytes);
+}
+
+int wcow_content_read_local(const struct wcow_containerd_ctx *ctx, const char *content_root,
+                            const char *digest, size_t max_bytes, struct wcow_buf *out,
+                            struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
+    int r = wcow_content_reader_open(ctx, content_root, digest, UINT64_MAX, &reader, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "blob %s", digest);
+    struct wcow_source source = wcow_content_reader_source(reader);
+    const uint8_t *data = NULL;
+    size_t len = 1;
+    size_t len_before = out->len;
+    while (r == WCOW_OK && len > 0) {
+        r = wcow_source_next(&source, &data, &len, err);
+        if (r == WCOW_OK && len > max_bytes - (out->len - len_before))
+            r = too_large(digest, out->len - len_before + len, max_bytes, err);
+        if (r == WCOW_OK)
+            r = wcow_buf_add(out, data, len, err);
+    }
+    if (r < 0)
+        out->len = len_before;
+    return r;
+}
+
 int wcow_content_read_all(const struct wcow_containerd_ctx *ctx, const char *digest,
                           size_t max_bytes, struct wcow_buf *out, struct wcow_error *err)
 {
@@ -105,28 +135,9 @@ int wcow_content_read_all(const struct wcow_containerd_ctx *ctx, const char *dig
     int r = wcow_content_info(ctx, digest, &info, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "blob %s", digest);
-    if (info.size_bytes > max_bytes)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "blob %s has %" PRIu64 " bytes; at most %zu are read",
-                         digest, info.size_bytes, max_bytes);
-    WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
-    r = wcow_content_reader_open(ctx, NULL, digest, info.size_bytes, &reader, err);
-    if (r < 0)
-        return r;
-    struct wcow_source source = wcow_content_reader_source(reader);
-    size_t len_before = out->len;
-    for (;;) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        r = wcow_source_next(&source, &data, &len, err);
-        if (r == WCOW_OK && len == 0)
-            return WCOW_OK;
-        if (r == WCOW_OK)
-            r = wcow_buf_add(out, data, len, err);
-        if (r < 0) {
-            out->len = len_before;
-            return r;
-        }
-    }
+    return info.size_bytes > max_bytes
+               ? too_large(digest, info.size_bytes, max_bytes, err)
+               : wcow_content_read_local(ctx, NULL, digest, max_bytes, out, err);
 }
 
 int wcow_content_write_all(const struct wcow_containerd_ctx *ctx, const char *ref, const void *data,

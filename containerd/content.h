@@ -41,6 +41,12 @@ WCOW_DEFINE_CLEANUP(struct wcow_content_reader, wcow_content_reader_free)
 WCOW_NODISCARD int wcow_content_read_all(const struct wcow_containerd_ctx *ctx, const char *digest,
                                          size_t max_bytes, struct wcow_buf *out,
                                          struct wcow_error *err);
+/** The same of a blob that a record of this namespace refers to, from its file where
+ *  @p content_root has one: containerd need not be asked. */
+WCOW_NODISCARD int wcow_content_read_local(const struct wcow_containerd_ctx *ctx,
+                                           const char *content_root, const char *digest,
+                                           size_t max_bytes, struct wcow_buf *out,
+                                           struct wcow_error *err);
 
 /* ---- writing ---- */
 struct wcow_content_writer;

@@ -16,6 +16,11 @@
 
 enum { SCHEMA_VERSION = 1, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
 
+/* The log is not written back when a build ends, for that costs four syncs: the next one reads it,
+ * so it is kept short. Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
+static const char modes[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 200;";
+
 /* Each statement is prepared when first used. */
 enum query {
     FILE_GET,
@@ -129,7 +134,6 @@ static int pragma_int(struct wcow_build_cache *c, const char *sql, int *ret)
     return r == SQLITE_OK ? 0 : -1;
 }
 
-/* Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
 static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wcow_error *err)
 {
     int id = 0;
@@ -141,7 +145,7 @@ static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wc
     bool is_new = id == 0 && version == 0;
     if (!is_new && (id != APPLICATION_ID || version != SCHEMA_VERSION))
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "another format");
-    int r = exec(c, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", err);
+    int r = exec(c, modes, err);
     if (r == WCOW_OK)
         r = exec(c, "BEGIN IMMEDIATE", err);
     if (r < 0)
@@ -161,6 +165,8 @@ static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wc
     if (r == WCOW_OK)
         r = exec(c, schema_texts, err);
     int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
+    if (!is_new)
+        (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     *ret_foreign = false;
     return r < 0 ? r : end;
 }

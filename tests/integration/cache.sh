@@ -140,7 +140,7 @@ check "a name in containerd needs its layers" build --cache-from "$REGISTRY/cach
 check "they are all there" ctr images check "name==$REGISTRY/app:b"
 equal "nothing was unpacked for that either" "$(count_rows)" 0
 check "from then on they are the machine's own" build -t "$REGISTRY/app:b"
-equal "those of the build stage, which nobody fetched, are made" "$(cached)" 4
+check "but for those of the build stage, which nobody fetched" test "$(cached)" -ge 4
 
 forget
 printf 'changed\r\n' >"$context/hello.txt"
@@ -208,6 +208,42 @@ check "prune takes the names, too" test ! -e "$XDG_CACHE_HOME/wcow/layers"
 forget
 printf 'FROM %s AS a\nCOPY hello.txt C:/\nFROM %s\nCOPY --from=a C:/Windows/System32/cmd.exe C:/hello.txt C:/got/\n' "$base" "$base" >"$context/Dockerfile"
 check "files of the base are had when they are asked for" build -t names:2
+
+check "the base is unpacked for that" test "$(count_rows)" -gt 0
+forget
+printf 'FROM %s AS a\nCOPY src C:/src\nWORKDIR C:/out\nFROM %s\nCOPY --from=a C:/src C:/got/\n' "$base" "$base" >"$context/Dockerfile"
+check "files that a stage has made" build -t stage:1
+equal "are copied without it" "$(count_rows)" 0
+
+# ---- what stat says is enough ----
+sleep 1.2 # what has just changed may change again unseen
+cache_db=$XDG_CACHE_HOME/wcow/build-cache.db
+# known SQL: what the cache knows
+known() {
+    sqlite3 "$cache_db" "$1"
+}
+check "files that rest" build -t stage:1
+first=$(ctr images ls "name==docker.io/library/stage:1" | awk 'NR == 2 {print $3}')
+known 'DELETE FROM files'
+check "are known again by what stat says" build -t stage:1
+equal "each step is cached" "$(cached)" 3
+equal "none was read" "$(known 'SELECT count(*) FROM files')" 0
+equal "it is the same image" "$(ctr images ls "name==docker.io/library/stage:1" | awk 'NR == 2 {print $3}')" "$first"
+touch "$context/src/main.c"
+check "a file that was touched" build -t stage:1
+equal "is read, and is the same" "$(ctr images ls "name==docker.io/library/stage:1" | awk 'NR == 2 {print $3}')" "$first"
+printf 'another\n' >"$context/src/another.c"
+check "a file that is new" build -t stage:2
+check "is in the image" test "$(ctr images ls "name==docker.io/library/stage:2" | awk 'NR == 2 {print $3}')" != "$first"
+rm "$context/src/another.c"
+config=$(ctr content get "$first" | jq -r .config.digest)
+ctr content rm "$config" >/dev/null
+check "an image that has lost a document" build -t stage:1
+check "has it again" ctr content get "$config"
+layer=$(ctr content get "$first" | jq -r '.layers[-1].digest')
+ctr content rm "$layer" >/dev/null
+check "one that has lost a layer" build -t stage:1
+check "is whole again" ctr images check "name==docker.io/library/stage:1"
 
 # ---- what is wrong ----
 check "a cache that is not there is no error" build --cache-from "$REGISTRY/cache:none" -t "$REGISTRY/app:g"
