@@ -27,6 +27,7 @@ struct acceptor {
     struct wcow_rpc_server *server;
     struct unjudged unjudged[MAX_UNJUDGED];
     size_t n_unjudged;
+    bool in_trouble; /* the last accept(2) failed */
 };
 
 static pid_t log_peer(int fd)
@@ -86,22 +87,37 @@ static void judge_again(struct acceptor *a)
     a->n_unjudged = kept;
 }
 
+/* Out of descriptors, mostly: the connection waits in the backlog until some are free. Said once,
+ * for it is tried ten times a second. */
+static void wait_in_trouble(struct acceptor *a, int sys_errno)
+{
+    bool is_short = sys_errno == EMFILE || sys_errno == ENFILE;
+    if (!a->in_trouble)
+        wcow_log(WCOW_LOG_WARN,
+                 is_short ? "too many open files: new connections wait; raise LimitNOFILE= of the "
+                            "service"
+                          : "cannot accept connections: they wait",
+                 WCOW_INT("errno", sys_errno));
+    a->in_trouble = true;
+    struct pollfd wake = {.fd = a->server->wake_fd, .events = POLLIN};
+    (void)poll(&wake, 1, RETRY_MS);
+}
+
 /* False where accept(2) has nothing left. */
 static bool accept_one(struct acceptor *a)
 {
     int fd = accept4(a->server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        if (a->in_trouble)
+            wcow_log(WCOW_LOG_INFO, "connections are accepted again");
+        a->in_trouble = false;
         take(a, fd, false);
         return true;
     }
     if (errno == EINTR || errno == ECONNABORTED)
         return true;
-    if (errno != EAGAIN) {
-        /* Out of descriptors, mostly: the connection waits in the backlog until some are free. */
-        wcow_log(WCOW_LOG_WARN, "cannot accept a connection", WCOW_INT("errno", errno));
-        struct pollfd wake = {.fd = a->server->wake_fd, .events = POLLIN};
-        (void)poll(&wake, 1, RETRY_MS);
-    }
+    if (errno != EAGAIN)
+        wait_in_trouble(a, errno);
     return false;
 }
 

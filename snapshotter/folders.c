@@ -25,10 +25,30 @@ static struct path path_of(int64_t id, const char *below)
     return path;
 }
 
+/* What a person can do about it. */
+static const char *advice(int sys_errno)
+{
+    switch (sys_errno) {
+    case ENOSPC:
+    case EDQUOT:
+        return " (free some space or inodes on the root's file system)";
+    case EROFS:
+        return " (mount the root's file system for writing; the kernel's log may say why it is "
+               "not)";
+    case EMFILE:
+    case ENFILE:
+        return " (raise LimitNOFILE= of the service)";
+    case EBUSY:
+        return " (unmount what is mounted there)";
+    default:
+        return "";
+    }
+}
+
 static int fail(const char *what, const struct path *path, struct wcow_error *err)
 {
-    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot %s the folder snapshots/%s",
-                           what, path->text);
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot %s the folder snapshots/%s%s",
+                           what, path->text, advice(errno));
 }
 
 int wcow_folder_set_aside(int folders_fd, int64_t id, char ret_name[WCOW_FOLDER_NAME],

@@ -48,6 +48,8 @@ WCOW_NODISCARD int wcow_snapshotter_fail_missing(struct wcow_snapshotter *s,
  *  What takes long goes on beside calls. */
 WCOW_NODISCARD int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err);
 void wcow_sweeper_init(struct wcow_sweeper *sweeper);
+/** Until it is over; only once it was begun. */
+void wcow_sweeper_wait(struct wcow_sweeper *sweeper);
 /** Ends it where it is; before the reaper goes. */
 void wcow_sweeper_done(struct wcow_sweeper *sweeper);
 

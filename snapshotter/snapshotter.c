@@ -230,5 +230,6 @@ int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters
 
 int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err)
 {
+    wcow_sweeper_wait(&s->sweeper); /* which may have more for the reaper */
     return wcow_reaper_wait(s->reaper, 0, err);
 }

@@ -90,7 +90,7 @@ WCOW_NODISCARD int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char
 WCOW_NODISCARD int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters,
                                          size_t n_filters, size_t max_rows, wcow_snapshots_fn fn,
                                          void *arg, struct wcow_error *err);
-/** Returns once the folders of removed snapshots are deleted. */
+/** Returns once the folders of removed snapshots are deleted, those that the last run left too. */
 WCOW_NODISCARD int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err);
 
 #endif

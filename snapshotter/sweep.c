@@ -27,6 +27,7 @@ struct sweep {
     int64_t *ids; /* of rows, ascending */
     bool *has_folder;
     size_t n;
+    int64_t last_id;               /* that was ever given */
     int64_t doubtful[IDS_AT_ONCE]; /* folders without a row, or rows without a folder */
     size_t n_doubtful;
     size_t n_orphans;
@@ -37,7 +38,8 @@ struct sweep {
 static int read_ids(struct wcow_db *db, void *arg, struct wcow_error *err)
 {
     struct sweep *sweep = arg;
-    return wcow_snapshots_ids(db, &sweep->ids, &sweep->n, err);
+    int r = wcow_snapshots_last_id(db, &sweep->last_id, err);
+    return r < 0 ? r : wcow_snapshots_ids(db, &sweep->ids, &sweep->n, err);
 }
 
 static bool find_id(const struct sweep *sweep, int64_t id, size_t *ret)
@@ -128,6 +130,17 @@ static int check_newest(struct sweep *sweep, struct wcow_error *err)
 
 /* ---- all of them ---- */
 
+typedef int (*visit_fn)(struct sweep *sweep, const char *name, struct wcow_error *err);
+
+/* The id whose folder is called so, or 0. */
+static int64_t id_of(const char *name)
+{
+    char *end = NULL;
+    errno = 0;
+    long long id = name[0] >= '1' && name[0] <= '9' ? strtoll(name, &end, 10) : 0;
+    return id == 0 || errno || *end ? 0 : id;
+}
+
 static int visit(struct sweep *sweep, const char *name, struct wcow_error *err)
 {
     if (strncmp(name, "rm-", 3) == 0) {
@@ -135,10 +148,8 @@ static int visit(struct sweep *sweep, const char *name, struct wcow_error *err)
         wcow_reaper_add(sweep->s->reaper, name);
         return WCOW_OK;
     }
-    char *end = NULL;
-    errno = 0;
-    long long id = strtoll(name, &end, 10);
-    if (errno || end == name || *end || id <= 0 || name[0] == '+')
+    int64_t id = id_of(name);
+    if (id == 0)
         return WCOW_OK; /* none of ours: left alone */
     size_t at = 0;
     if (!find_id(sweep, id, &at))
@@ -147,13 +158,27 @@ static int visit(struct sweep *sweep, const char *name, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* A folder of a database that has never had a snapshot: what a crash leaves is empty. */
+static int refuse_content(struct sweep *sweep, const char *name, struct wcow_error *err)
+{
+    int64_t id = id_of(name);
+    if (id == 0 || wcow_folder_is_bare(sweep->s->folders_fd, id))
+        return WCOW_OK;
+    return WCOW_FAIL(
+        err, WCOW_E_PRECONDITION,
+        "metadata.db is new, but %.150s/%s holds something, which would be deleted: was "
+        "the database lost? Put it back from a backup (without the metadata.db-wal and "
+        "metadata.db-shm of now) or, to begin anew, move %.150s away",
+        sweep->s->folders, name, sweep->s->folders);
+}
+
 static void closedir_p(DIR **dir)
 {
     if (*dir)
         (void)closedir(*dir);
 }
 
-static int read_folders(struct sweep *sweep, struct wcow_error *err)
+static int read_folders(struct sweep *sweep, visit_fn fn, struct wcow_error *err)
 {
     int fd = openat(sweep->s->folders_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     WCOW_CLEANUP(closedir_p) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -169,7 +194,7 @@ static int read_folders(struct sweep *sweep, struct wcow_error *err)
         const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe): one thread */
         if (!entry && errno)
             return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot read %s", sweep->s->folders);
-        int r = entry ? visit(sweep, entry->d_name, err) : WCOW_OK;
+        int r = entry ? fn(sweep, entry->d_name, err) : WCOW_OK;
         if (!entry || r < 0)
             return r;
     }
@@ -178,7 +203,7 @@ static int read_folders(struct sweep *sweep, struct wcow_error *err)
 
 static int check_all(struct sweep *sweep, struct wcow_error *err)
 {
-    int r = read_folders(sweep, err);
+    int r = read_folders(sweep, visit, err);
     for (size_t i = 0; r == WCOW_OK && i < sweep->n; i++)
         if (!sweep->has_folder[i])
             r = doubt(sweep, sweep->ids[i], err);
@@ -232,6 +257,14 @@ static int new_sweep(struct wcow_snapshotter *s, struct sweep **ret, struct wcow
     return WCOW_OK;
 }
 
+void wcow_sweeper_wait(struct wcow_sweeper *sweeper)
+{
+    (void)pthread_mutex_lock(&sweeper->mutex);
+    while (!sweeper->done)
+        (void)pthread_cond_wait(&sweeper->ended, &sweeper->mutex);
+    (void)pthread_mutex_unlock(&sweeper->mutex);
+}
+
 /* Whether the sweep is over within the time. */
 static bool wait_for_sweep(struct wcow_sweeper *sweeper, uint32_t ms)
 {
@@ -265,7 +298,10 @@ int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err)
     int r = new_sweep(s, &sweep, err);
     if (r < 0 || !sweep)
         return r;
-    r = check_newest(sweep, err);
+    if (sweep->last_id == 0)
+        r = read_folders(sweep, refuse_content, err);
+    if (r == WCOW_OK)
+        r = check_newest(sweep, err);
     if (r < 0)
         return r;
     int e = pthread_create(&s->sweeper.thread, NULL, sweep_all, sweep);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One sqlite connection and its prepared statements. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store/db_internal.h"
 
-enum { BUSY_TIMEOUT_MS = 5000 };
+enum { BUSY_TIMEOUT_MS = 5000, SHARED_MEMORY_BYTES = 32768 };
 
 static int code_of(int sqlite_code)
 {
@@ -43,7 +45,8 @@ static const char *advice(int code)
     case WCOW_E_DENIED:
         return "; check that its folder is writable and its file system not read-only";
     case WCOW_E_CORRUPT:
-        return "; stop wcowd and check the file with: sqlite3 metadata.db 'PRAGMA integrity_check'";
+        return "; stop wcowd, check the file with: sqlite3 metadata.db 'PRAGMA integrity_check', "
+               "and put it back from a backup";
     case WCOW_E_UNAVAILABLE:
         return "; another program holds a lock on it (an sqlite3 shell?): close that";
     case WCOW_E_IO:
@@ -53,19 +56,40 @@ static const char *advice(int code)
     }
 }
 
+/* What the system said is nearer to the cause than sqlite's "disk I/O error". */
+static int refine(int sqlite_code, int sys_errno)
+{
+    int primary = sqlite_code & 0xff;
+    if ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) &&
+        (sys_errno == ENOSPC || sys_errno == EDQUOT))
+        return WCOW_E_LIMIT;
+    if (primary == SQLITE_IOERR && sys_errno == EROFS)
+        return WCOW_E_DENIED;
+    return code_of(sqlite_code);
+}
+
 int wcow_db_fail(struct wcow_db *db, const char *what, struct wcow_error *err)
 {
     int sqlite_code = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_NOMEM;
-    int code = code_of(sqlite_code);
     int sys_errno = db->handle ? sqlite3_system_errno(db->handle) : 0;
+    int code = refine(sqlite_code, sys_errno);
+    const char *says = db->handle ? sqlite3_errmsg(db->handle) : "out of memory";
     if ((sqlite_code & 0xff) == SQLITE_CANTOPEN && (sys_errno == EMFILE || sys_errno == ENFILE))
         return WCOW_FAIL(err, WCOW_E_LIMIT,
                          "metadata.db: cannot %s: Too many open files; raise the limit of "
                          "descriptors (LimitNOFILE= of the service)",
                          what);
-    return WCOW_FAIL(err, code, "metadata.db: cannot %s: %s (sqlite %d)%s", what,
-                     db->handle ? sqlite3_errmsg(db->handle) : "out of memory", sqlite_code,
-                     advice(code));
+    if ((sqlite_code & 0xff) != SQLITE_IOERR || sys_errno == 0)
+        return WCOW_FAIL(err, code, "metadata.db: cannot %s: %s (sqlite %d)%s", what, says,
+                         sqlite_code, advice(code));
+    errno = sys_errno;
+    return WCOW_FAIL_ERRNO(err, code, "metadata.db: cannot %s: %s (sqlite %d)%s", what, says,
+                           sqlite_code, advice(code));
+}
+
+void wcow_db_wait_when_busy(struct wcow_db *db, bool wait)
+{
+    (void)sqlite3_busy_timeout(db->handle, wait ? BUSY_TIMEOUT_MS : 0);
 }
 
 int wcow_db_blame(int code, struct wcow_error *err)
@@ -98,6 +122,23 @@ static int set_up(struct wcow_db *db, enum wcow_db_mode mode, struct wcow_error 
                           err); /* store/wal.h checkpoints */
 }
 
+/* sqlite maps the log's shared memory, and does not say of a full disk what it is; on blocks
+ * smaller than a page, touching the memory ends the process. */
+static int reserve_shared_memory(const char *db_path, struct wcow_error *err)
+{
+    char path[4096];
+    if (snprintf(path, sizeof(path), "%s-shm", db_path) >= (int)sizeof(path))
+        return WCOW_OK;
+    wcow_autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int e = fd < 0 ? 0 : posix_fallocate(fd, 0, SHARED_MEMORY_BYTES);
+    if (e != ENOSPC && e != EDQUOT)
+        return WCOW_OK; /* what else is wrong sqlite finds out, and says */
+    errno = e;
+    return WCOW_FAIL_ERRNO(err, WCOW_E_LIMIT,
+                           "%s: no room for %d bytes; free some space on its file system", path,
+                           SHARED_MEMORY_BYTES);
+}
+
 int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
                  struct wcow_error *err)
 {
@@ -109,9 +150,12 @@ int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (mode == WCOW_DB_WRITER)
         flags |= SQLITE_OPEN_CREATE;
+    int r = mode == WCOW_DB_WRITER ? reserve_shared_memory(path, err) : WCOW_OK;
+    if (r < 0)
+        return r;
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
         return wcow_error_wrap(wcow_db_fail(db, "open it", err), err, "%s", path);
-    int r = set_up(db, mode, err);
+    r = set_up(db, mode, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", path);
     *ret = WCOW_TAKE_PTR(db);

@@ -42,6 +42,8 @@ WCOW_NODISCARD int wcow_db_exec(struct wcow_db *db, const char *constant_sql,
                                 struct wcow_error *err);
 /** Any script, not cached. */
 WCOW_NODISCARD int wcow_db_script(struct wcow_db *db, const char *sql, struct wcow_error *err);
+/** Whether to wait, 5 s at most, for another program that has locked the database; so at first. */
+void wcow_db_wait_when_busy(struct wcow_db *db, bool wait);
 /** A transaction that writes a page and changes nothing. */
 WCOW_NODISCARD int wcow_db_touch(struct wcow_db *db, struct wcow_error *err);
 /** Damage to metadata.db is no caller's mistake, as damage to what a caller brings is:

@@ -20,6 +20,9 @@ static const char by_name[] =
 static const char every[] = COLUMNS "ORDER BY s.id";
 static const char labels_of[] = "SELECT key, value FROM labels WHERE snapshot_id = ?1 ORDER BY key";
 static const char all_ids[] = "SELECT id FROM snapshots ORDER BY id";
+/* AUTOINCREMENT's own note, which outlives the rows. */
+static const char last_id[] =
+    "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'snapshots'";
 static const char totals[] =
     "SELECT count(*) FILTER (WHERE kind = 'active'), count(*) FILTER (WHERE kind = 'view'), "
     "count(*) FILTER (WHERE kind = 'committed'), coalesce(sum(size_bytes), 0) FROM snapshots";
@@ -284,6 +287,17 @@ int wcow_snapshots_ids(struct wcow_db *db, int64_t **ret, size_t *ret_n, struct 
     *ret = WCOW_TAKE_PTR(ids);
     *ret_n = n;
     return WCOW_OK;
+}
+
+int wcow_snapshots_last_id(struct wcow_db *db, int64_t *ret, struct wcow_error *err)
+{
+    wcow_autoreset *stmt = NULL;
+    int r = wcow_db_stmt(db, last_id, &stmt, err);
+    if (r == WCOW_OK)
+        r = wcow_db_step(db, stmt, err);
+    if (r > 0)
+        *ret = sqlite3_column_int64(stmt, 0);
+    return r < 0 ? r : WCOW_OK;
 }
 
 int wcow_snapshots_has_id(struct wcow_db *db, int64_t id, struct wcow_error *err)

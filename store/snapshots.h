@@ -113,6 +113,8 @@ WCOW_NODISCARD int wcow_snapshots_each(struct wcow_db *db, wcow_snapshots_fn fn,
 /** All ids, ascending; caller frees. */
 WCOW_NODISCARD int wcow_snapshots_ids(struct wcow_db *db, int64_t **ret, size_t *ret_n,
                                       struct wcow_error *err);
+/** The highest id that was ever given, whether or not that snapshot is still there; 0: none. */
+WCOW_NODISCARD int wcow_snapshots_last_id(struct wcow_db *db, int64_t *ret, struct wcow_error *err);
 struct wcow_snapshots_totals {
     uint64_t n_active, n_views, n_committed;
     uint64_t committed_bytes;

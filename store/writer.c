@@ -171,18 +171,23 @@ static bool run_alone(struct wcow_db *db, struct wcow_store_op *op)
     return commits;
 }
 
-/* A transaction of all ops from @p first on. */
-static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
+/* A transaction of all ops from @p first on. @return whether the ops are to be answered: false
+ * where another program has the database, and this thread must not wait for that. */
+static bool run_batch(struct wcow_writer *w, struct wcow_store_op *first, bool may_wait)
 {
     struct wcow_db *db = w->db;
     struct wcow_error why = {0};
-    if (wcow_db_exec(db, "BEGIN IMMEDIATE", &why) < 0) {
+    wcow_db_wait_when_busy(db, may_wait);
+    int r = wcow_db_exec(db, "BEGIN IMMEDIATE", &why);
+    if (r == WCOW_E_UNAVAILABLE && !may_wait)
+        return false;
+    if (r < 0) {
         fail_all(first, &why);
-        return;
+        return true;
     }
     if (!first->next) {
         w->has_remains = run_alone(db, first) && !erase_remains(db);
-        return;
+        return true;
     }
     for (struct wcow_store_op *op = first; op; op = op->next) {
         if (run_one(db, op))
@@ -191,7 +196,7 @@ static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
         why = op->err;
         undo_until(first, op, &why);
         fail_all(op, &why);
-        return;
+        return true;
     }
     bool failed = wcow_db_exec(db, "COMMIT", &why) < 0;
     if (failed) {
@@ -199,6 +204,7 @@ static void run_batch(struct wcow_writer *w, struct wcow_store_op *first)
         undo_until(first, NULL, &why);
     }
     w->has_remains = failed && !erase_remains(db);
+    return true;
 }
 
 /* ---- the threads ---- */
@@ -334,6 +340,17 @@ static void give_turn(struct wcow_writer *w)
         (void)pthread_cond_signal(&w->wake);
 }
 
+/* What could not be run goes before what came meanwhile. */
+static void put_back(struct wcow_writer *w, struct queue *batch)
+{
+    (void)pthread_mutex_lock(&w->mutex);
+    struct queue later = queue_take(&w->waiting);
+    queue_add(&w->waiting, batch->first, batch->last, batch->n);
+    if (later.first)
+        queue_add(&w->waiting, later.first, later.last, later.n);
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
 /* On this thread where it has nothing better to do: a switch to another costs as much as a few
  * answers. */
 static void answer(struct wcow_writer *w, const struct queue *batch, size_t n_waiting)
@@ -348,15 +365,17 @@ static void answer(struct wcow_writer *w, const struct queue *batch, size_t n_wa
     (void)pthread_cond_signal(&w->answers_wake);
 }
 
-/* With the turn. @return how many came meanwhile */
-static size_t run(struct wcow_writer *w, const struct queue *batch)
+/* With the turn. @return false where the batch has to wait for another program */
+static bool run(struct wcow_writer *w, const struct queue *batch, bool may_wait,
+                size_t *ret_n_waiting)
 {
     uint64_t begin_ns = now_ns();
-    run_batch(w, batch->first);
+    if (!run_batch(w, batch->first, may_wait))
+        return false;
     w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
-    size_t n_waiting = note(w, batch->n);
-    w->expected = batch->n + n_waiting;
-    return n_waiting;
+    *ret_n_waiting = note(w, batch->n);
+    w->expected = batch->n + *ret_n_waiting;
+    return true;
 }
 
 static void *write_loop(void *arg)
@@ -366,7 +385,9 @@ static void *write_loop(void *arg)
         struct queue batch = take_waiting(w);
         if (!batch.first)
             return NULL;
-        answer(w, &batch, run(w, &batch));
+        size_t n_waiting = 0;
+        (void)run(w, &batch, true, &n_waiting);
+        answer(w, &batch, n_waiting);
         wcow_wal_tend(&w->wal);
         give_turn(w);
     }
@@ -403,8 +424,11 @@ void wcow_writer_end_round(struct wcow_writer *w, bool alone)
     struct queue lone = take_lone(w, alone);
     if (!lone.first)
         return;
-    (void)run(w, &lone);
-    this_round.rest = answer_all(lone.first);
+    size_t n_waiting = 0;
+    if (run(w, &lone, false, &n_waiting))
+        this_round.rest = answer_all(lone.first);
+    else
+        put_back(w, &lone);
     give_turn(w);
 }
 

@@ -93,6 +93,18 @@ static void assert_says(const char *text, const char *want)
         fail_msg("\"%s\" is not in: %s", want, text);
 }
 
+/* @return whether wcowd ended by itself, with an error code */
+static bool refuses_to_start(void)
+{
+    char program[PATH_MAX];
+    char command[PATH_MAX + 512];
+    wcowd_program(program);
+    (void)snprintf(command, sizeof(command),
+                   "timeout 60 '%s' --address '%s' --root '%s' >>'%s/log' 2>&1; [ $? -eq 1 ]",
+                   program, daemon_.socket, daemon_.root, daemon_.folder);
+    return system(command) == 0; /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
+}
+
 /* ---- system calls that fail now and then ---- */
 
 struct fault {
@@ -278,6 +290,25 @@ static void on_a_full_disk_what_needs_no_room_works_and_all_does_with_room(void 
     assert_int_equal(count_folders(), 20);
 }
 
+static void a_start_on_a_full_disk_says_so(void **state)
+{
+    (void)state;
+    if (mkdir(daemon_.root, 0700) < 0 ||
+        mount("tmpfs", daemon_.root, "tmpfs", 0, "size=24m,nr_inodes=400") < 0)
+        skip();
+    assert_true(start_faulty());
+    assert_ok(wcowd_prepare(&daemon_, "a", "", NULL, &err));
+    wcowd_kill(&daemon_, SIGTERM);
+    run_shell("cd %s && rm -f metadata.db-shm && ! head -c 100m /dev/zero >filler 2>/dev/null",
+              daemon_.root);
+    assert_true(refuses_to_start());
+    assert_says(log_text(), "No space left on device");
+    assert_says(log_text(), "free some space");
+    run_shell("rm %s/filler", daemon_.root);
+    assert_true(start_faulty());
+    assert_ok(wcowd_stat(&daemon_, "a", NULL, &err));
+}
+
 /* ---- the database ---- */
 
 static void a_locked_database_is_named_and_waited_for(void **state)
@@ -304,18 +335,6 @@ static void a_locked_database_is_named_and_waited_for(void **state)
     assert_int_equal(wcowd_stat(&daemon_, "b", NULL, &why), WCOW_E_NOT_FOUND);
     (void)pclose(shell);
     assert_ok(wcowd_prepare(&daemon_, "b", "", NULL, &err));
-}
-
-/* @return whether wcowd ended by itself, with an error code */
-static bool refuses_to_start(void)
-{
-    char program[PATH_MAX];
-    char command[PATH_MAX + 512];
-    wcowd_program(program);
-    (void)snprintf(command, sizeof(command),
-                   "timeout 60 '%s' --address '%s' --root '%s' >>'%s/log' 2>&1; [ $? -eq 1 ]",
-                   program, daemon_.socket, daemon_.root, daemon_.folder);
-    return system(command) == 0; /* NOLINT(cert-env33-c,concurrency-mt-unsafe) */
 }
 
 static void begin_and_stop(void)
@@ -387,6 +406,7 @@ int main(void)
         TEST(a_folder_that_cannot_be_moved_goes_once_it_can),
         TEST(without_descriptors_others_wait_and_connections_go_on),
         TEST(on_a_full_disk_what_needs_no_room_works_and_all_does_with_room),
+        TEST(a_start_on_a_full_disk_says_so),
         TEST(a_locked_database_is_named_and_waited_for),
         TEST(a_corrupt_database_is_refused_and_left_alone),
         TEST(a_newer_database_is_refused_and_left_alone),

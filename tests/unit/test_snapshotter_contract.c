@@ -461,6 +461,36 @@ static void a_start_sweeps_what_a_crash_left(void **state)
     assert_int_equal(access(path_of("not-ours"), F_OK), 0);
 }
 
+static void a_lost_database_is_no_reason_to_delete_layers(void **state)
+{
+    (void)state;
+    assert_int_equal(prepare("a", ""), WCOW_OK);
+    write_file("1/Files/x", 1);
+    assert_int_equal(commit("A", "a"), WCOW_OK);
+    stop();
+    char path[128];
+    char kept[128];
+    (void)snprintf(path, sizeof(path), "%s/metadata.db", f.root);
+    (void)snprintf(kept, sizeof(kept), "%s/kept", f.root);
+    assert_int_equal(rename(path, kept), 0);
+    const struct wcow_snapshotter_options options = {.mount_type = WCOW_MOUNT_WINDOWS_LAYER};
+    for (int i = 0; i < 2; i++) {
+        struct wcow_error why = {0};
+        assert_ok(wcow_store_open(f.root, &f.store, &err));
+        assert_int_equal(wcow_snapshotter_new(f.store, &options, &f.s, &why), WCOW_E_PRECONDITION);
+        assert_non_null(strstr(why.msg, path_of("1")));
+        assert_non_null(strstr(why.msg, "backup"));
+        wcow_store_close(WCOW_TAKE_PTR(f.store));
+    }
+    assert_int_equal(access(path_of("1/Files/x"), F_OK), 0);
+    char command[300];
+    (void)snprintf(command, sizeof(command), "rm %s-wal %s-shm", path, path);
+    assert_int_equal(run_script(command), 0);
+    assert_int_equal(rename(kept, path), 0);
+    start(WCOW_MOUNT_WINDOWS_LAYER);
+    assert_int_equal(prepare("b", "A"), WCOW_OK);
+}
+
 static void layers_are_found_by_key_name_and_folder(void **state)
 {
     (void)state;
@@ -546,6 +576,7 @@ int main(void)
         TEST(removed_folders_go_with_all_that_is_in_them),
         TEST(a_folder_that_somebody_deleted_is_named),
         TEST(a_start_sweeps_what_a_crash_left),
+        TEST(a_lost_database_is_no_reason_to_delete_layers),
         TEST(layers_are_found_by_key_name_and_folder),
         TEST(of_a_thousand_on_one_key_one_wins),
     };

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "run_command.h"
 #include "store/snapshots.h"
@@ -38,6 +39,7 @@ struct request {
     bool after;
     int code;
     pthread_t ran_on;
+    pthread_t answered_on;
 };
 
 static int run(struct wcow_db *db, void *arg, struct wcow_error *err)
@@ -65,6 +67,7 @@ static void on_done(void *arg, int code, const struct wcow_error *err)
     (void)err;
     struct request *q = arg;
     q->code = code;
+    q->answered_on = pthread_self();
     set(q, &q->done);
 }
 
@@ -119,6 +122,41 @@ static void a_lone_op_runs_where_it_came_and_is_answered_at_once(void **state)
     wcow_store_after_round(store);
     assert_true(is(&q, &q.after));
     assert_ok(wcow_store_read(store, look, q.key, &err));
+}
+
+/* An sqlite3 shell within a transaction, until it is closed. */
+static FILE *lock_database(void)
+{
+    char command[96];
+    char locked[64];
+    (void)snprintf(command, sizeof(command), "sqlite3 '%s/metadata.db'", root);
+    (void)snprintf(locked, sizeof(locked), "%s/locked", root);
+    FILE *shell = popen(command, "we"); /* NOLINT(cert-env33-c): our own words */
+    assert_non_null(shell);
+    assert_true(
+        fprintf(shell, ".timeout 60000\nBEGIN IMMEDIATE;\n.output '%s'\n.output\n", locked) > 0);
+    (void)fflush(shell);
+    for (int i = 0; i < 6000 && access(locked, F_OK) < 0; i++)
+        (void)usleep(10000);
+    assert_int_equal(access(locked, F_OK), 0);
+    return shell;
+}
+
+/* That may take seconds, in which this thread has others to serve. */
+static void a_lone_op_does_not_wait_for_another_program_where_it_came(void **state)
+{
+    (void)state;
+    struct request q;
+    FILE *shell = lock_database();
+    wcow_store_begin_round(store);
+    submit(&q, "locked out");
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    (void)pclose(shell);
+    wait_for(&q, &q.after);
+    assert_false(pthread_equal(q.answered_on, pthread_self()));
+    if (q.code != WCOW_E_UNAVAILABLE) /* as on a machine that stands still for seconds */
+        assert_ok(wcow_store_read(store, look, q.key, &err));
 }
 
 static void a_lone_op_that_fails_leaves_nothing(void **state)
@@ -233,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_STORE(a_lone_op_runs_where_it_came_and_is_answered_at_once),
+        IN_STORE(a_lone_op_does_not_wait_for_another_program_where_it_came),
         IN_STORE(a_lone_op_that_fails_leaves_nothing),
         IN_STORE(ops_of_a_round_share_a_transaction),
         IN_STORE(a_lone_op_among_others_goes_to_the_writer),
