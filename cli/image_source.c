@@ -5,13 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/digest.h"
 #include "cli/image_docker.h"
-#include "containerd/content.h"
 
 #define REF_NAME        "org.opencontainers.image.ref.name"
 #define CONTAINERD_NAME "io.containerd.image.name"
-#define BLOBS           "blobs/sha256/"
 
 void wcow_image_source_done(struct wcow_image_source *source)
 {
@@ -126,187 +123,7 @@ int wcow_image_layout_name(const char *text, char **ret_path, char **ret_tag,
                     : 0;
 }
 
-/* ---- blobs ---- */
-
-static int copy_checked(const struct wcow_source *from, const struct wcow_descriptor *desc,
-                        const struct wcow_sink *to, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
-    uint64_t bytes = 0;
-    int r = wcow_hash_new(&hash, err);
-    while (r == WCOW_OK) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        r = wcow_source_next(from, &data, &len, err);
-        if (r < 0 || !len)
-            break;
-        bytes += len;
-        wcow_hash_add(hash, data, len);
-        r = wcow_sink_write(to, data, len, err);
-    }
-    struct wcow_digest digest = {0};
-    if (r == WCOW_OK)
-        r = wcow_hash_digest(hash, &digest, err);
-    if (r == WCOW_OK && (bytes != desc->size_bytes || strcmp(digest.text, desc->digest.text) != 0))
-        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                         "blob %s holds %llu bytes of digest %s; it should hold %llu",
-                         desc->digest.text, (unsigned long long)bytes, digest.text,
-                         (unsigned long long)desc->size_bytes);
-    return r;
-}
-
-/* A file of the archive. */
-static int archive_file(const struct wcow_image_source *s, const char *path,
-                        struct wcow_source *ret, struct wcow_error *err)
-{
-    const struct wcow_listed *item = wcow_image_archive_find(s->list, path);
-    if (!item)
-        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "it has no %s", path);
-    return wcow_layer_tar_data(s->archive, item->offset, item->entry.size_bytes, ret, err);
-}
-
-/* A blob of the archive; Docker's form has it under some other name. */
-static int archive_blob(const struct wcow_image_source *s, const struct wcow_digest *digest,
-                        struct wcow_source *ret, struct wcow_error *err)
-{
-    for (size_t i = 0; i < s->n_files; i++) {
-        const struct wcow_archive_file *file = &s->files[i];
-        if (strcmp(file->digest.text, digest->text) == 0)
-            return wcow_layer_tar_data(s->archive, file->offset, file->size_bytes, ret, err);
-    }
-    wcow_autobuf path = {0};
-    int r = wcow_buf_addf(&path, err, BLOBS "%s", digest->text + strlen("sha256:"));
-    return r < 0 ? r : archive_file(s, (const char *)path.data, ret, err);
-}
-
-static int drop(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    (void)ctx;
-    (void)data;
-    (void)len;
-    (void)err;
-    return WCOW_OK;
-}
-
-static int open_in_folder(const struct wcow_image_source *s, const struct wcow_descriptor *desc,
-                          struct wcow_layer_tar **ret, struct wcow_error *err)
-{
-    const struct wcow_sink nowhere = {.write = drop};
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    wcow_autobuf path = {0};
-    struct wcow_source source = {0};
-    int r = wcow_buf_addf(&path, err, "%s/" BLOBS "%s", s->folder,
-                          desc->digest.text + strlen("sha256:"));
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_open((const char *)path.data, &tar, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_raw(tar, &source, err);
-    if (r == WCOW_OK)
-        r = copy_checked(&source, desc, &nowhere, err);
-    if (r == WCOW_OK)
-        *ret = WCOW_TAKE_PTR(tar);
-    return r;
-}
-
-/* Into a temporary file. */
-static int take_blob(const struct wcow_source *source, const struct wcow_descriptor *desc,
-                     struct wcow_layer_tar **ret, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    struct wcow_sink sink = {0};
-    int r = wcow_layer_tar_new(desc->digest.text, &tar, &sink, err);
-    if (r == WCOW_OK)
-        r = copy_checked(source, desc, &sink, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_written(tar, err);
-    if (r == WCOW_OK)
-        *ret = WCOW_TAKE_PTR(tar);
-    return r;
-}
-
-static int open_in_containerd(const struct wcow_image_source *s, const struct wcow_descriptor *desc,
-                              struct wcow_layer_tar **ret, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
-    int r = wcow_content_reader_open(&s->backend->ctx, s->backend->content_root, desc->digest.text,
-                                     desc->size_bytes, &reader, err);
-    if (r < 0)
-        return r;
-    const struct wcow_source source = wcow_content_reader_source(reader);
-    return take_blob(&source, desc, ret, err);
-}
-
-static int open_blob(const struct wcow_image_source *s, const struct wcow_descriptor *desc,
-                     struct wcow_layer_tar **ret, struct wcow_error *err)
-{
-    if (s->folder)
-        return open_in_folder(s, desc, ret, err);
-    if (s->backend)
-        return open_in_containerd(s, desc, ret, err);
-    struct wcow_source source = {0};
-    int r = archive_blob(s, &desc->digest, &source, err);
-    return r < 0 ? r : take_blob(&source, desc, ret, err);
-}
-
-int wcow_image_source_blob(const struct wcow_image_source *source, size_t i,
-                           struct wcow_layer_tar **ret_holder, struct wcow_source *ret,
-                           struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    int r = open_blob(source, &source->manifest.layers[i], &tar, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_raw(tar, ret, err);
-    if (r == WCOW_OK)
-        *ret_holder = WCOW_TAKE_PTR(tar);
-    return r;
-}
-
-int wcow_image_source_layer(const struct wcow_image_source *source, size_t i,
-                            struct wcow_layer_tar **ret, struct wcow_error *err)
-{
-    int r = open_blob(source, &source->manifest.layers[i], ret, err);
-    return r < 0 ? wcow_error_wrap(r, err, "%s, layer %zu", source->name, i + 1) : r;
-}
-
 /* ---- documents ---- */
-
-static int buffer_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
-static int read_document(const struct wcow_image_source *s, const struct wcow_descriptor *desc,
-                         struct wcow_buf *out, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    struct wcow_source source = {0};
-    out->max_bytes = WCOW_CONFIG_MAX_BYTES;
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
-    int r = open_blob(s, desc, &tar, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_raw(tar, &source, err);
-    return r != WCOW_OK ? r : copy_checked(&source, desc, &sink, err);
-}
-
-/* index.json has no descriptor. */
-static int read_top(const struct wcow_image_source *s, struct wcow_buf *out, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    struct wcow_source source = {0};
-    wcow_autobuf path = {0};
-    out->max_bytes = WCOW_MANIFEST_MAX_BYTES;
-    int r = WCOW_OK;
-    if (s->folder) {
-        r = wcow_buf_addf(&path, err, "%s/index.json", s->folder);
-        if (r == WCOW_OK)
-            r = wcow_layer_tar_open((const char *)path.data, &tar, err);
-        if (r == WCOW_OK)
-            r = wcow_layer_tar_raw(tar, &source, err);
-    } else {
-        r = archive_file(s, "index.json", &source, err);
-    }
-    return r < 0 ? r : wcow_buf_add_source(out, &source, err);
-}
 
 static bool is_called(const struct wcow_descriptor *desc, const char *tag)
 {
@@ -352,25 +169,28 @@ static int choose(const struct wcow_image_source *s, const struct wcow_index *in
                                     : none_of_that_name(s, index, tag, err);
 }
 
-static bool is_index(const char *media_type)
+static int read_index(const struct wcow_image_source *s, const struct wcow_descriptor *desc,
+                      struct wcow_index *ret, struct wcow_error *err)
 {
-    return strcmp(media_type, WCOW_MEDIA_OCI_INDEX) == 0 ||
-           strcmp(media_type, WCOW_MEDIA_DOCKER_INDEX) == 0;
+    wcow_autobuf text = {0};
+    int r = wcow_image_source_document(s, desc, &text, err);
+    return r < 0 ? r : wcow_index_parse(text.data, text.len, desc->media_type, ret, err);
 }
 
 /* From an index to the manifest of the platform; the names go along. */
-static int descend(struct wcow_image_source *s, const struct wcow_platform *platform,
-                   struct wcow_error *err)
+static int descend(struct wcow_image_source *s, const char *platform_text, struct wcow_error *err)
 {
-    wcow_autobuf text = {0};
+    struct wcow_platform platform;
     wcow_auto_index index = {0};
     wcow_auto_descriptor chosen = {0};
     const struct wcow_descriptor *found = NULL;
-    int r = read_document(s, &s->entry, &text, err);
+    if (!wcow_media_is_index(s->entry.media_type))
+        return WCOW_OK;
+    int r = wcow_platform_parse(platform_text, &platform, err);
     if (r == WCOW_OK)
-        r = wcow_index_parse(text.data, text.len, s->entry.media_type, &index, err);
+        r = read_index(s, &s->entry, &index, err);
     if (r == WCOW_OK)
-        r = wcow_index_select(&index, platform, &found, err);
+        r = wcow_index_select(&index, &platform, &found, err);
     if (r == WCOW_OK)
         r = wcow_descriptor_copy(found, &chosen, err);
     if (r < 0)
@@ -384,32 +204,42 @@ static int descend(struct wcow_image_source *s, const struct wcow_platform *plat
     return WCOW_OK;
 }
 
-/* From a layout's index.json to the manifest and the config. */
-static int load_layout(struct wcow_image_source *s, const char *tag, const char *platform_text,
-                       struct wcow_error *err)
+/* What index.json says of the image that is meant. */
+static int load_entry(struct wcow_image_source *s, const char *tag, struct wcow_error *err)
 {
-    struct wcow_platform platform;
     wcow_autobuf top = {0};
-    wcow_autobuf manifest = {0};
-    wcow_autobuf config = {0};
     wcow_auto_index index = {0};
-    int r = wcow_platform_parse(platform_text, &platform, err);
-    if (r == WCOW_OK)
-        r = read_top(s, &top, err);
+    int r = wcow_image_source_top(s, &top, err);
     if (r == WCOW_OK)
         r = wcow_index_parse(top.data, top.len, NULL, &index, err);
+    return r < 0 ? r : choose(s, &index, tag, &s->entry, err);
+}
+
+static int check(const struct wcow_image_source *s, struct wcow_error *err)
+{
+    if (wcow_image_config_diff_id_count(s->config) != s->manifest.layer_count)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "the manifest has %zu layers and the config %zu",
+                         s->manifest.layer_count, wcow_image_config_diff_id_count(s->config));
+    if (!s->manifest.layer_count)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "the image has no layers");
+    return WCOW_OK;
+}
+
+int wcow_image_source_load(struct wcow_image_source *s, const struct wcow_descriptor *desc,
+                           struct wcow_error *err)
+{
+    wcow_autobuf manifest = {0};
+    wcow_autobuf config = {0};
+    wcow_manifest_done(&s->manifest);
+    wcow_image_config_free(WCOW_TAKE_PTR(s->config));
+    int r = wcow_image_source_document(s, desc, &manifest, err);
     if (r == WCOW_OK)
-        r = choose(s, &index, tag, &s->entry, err);
-    if (r == WCOW_OK && is_index(s->entry.media_type))
-        r = descend(s, &platform, err);
+        r = wcow_manifest_parse(manifest.data, manifest.len, desc->media_type, &s->manifest, err);
     if (r == WCOW_OK)
-        r = read_document(s, &s->entry, &manifest, err);
+        r = wcow_image_source_document(s, &s->manifest.config, &config, err);
     if (r == WCOW_OK)
-        r = wcow_manifest_parse(manifest.data, manifest.len, s->entry.media_type, &s->manifest,
-                                err);
-    if (r == WCOW_OK)
-        r = read_document(s, &s->manifest.config, &config, err);
-    return r < 0 ? r : wcow_image_config_parse(config.data, config.len, &s->config, err);
+        r = wcow_image_config_parse(config.data, config.len, &s->config, err);
+    return r < 0 ? r : check(s, err);
 }
 
 /* An archive of Docker's own form, which newer ones have beside the layout, has no index.json. */
@@ -419,17 +249,21 @@ static bool is_docker_archive(const struct wcow_image_source *s)
            wcow_image_archive_find(s->list, "manifest.json");
 }
 
-/* Takes @p s. */
+/* Takes @p s. @param ret_index NULL: down to the manifest of the platform */
 static int load(struct wcow_image_source *s, const char *tag, const char *platform,
-                struct wcow_image_source *ret, struct wcow_error *err)
+                struct wcow_index *ret_index, struct wcow_image_source *ret, struct wcow_error *err)
 {
-    int r = is_docker_archive(s) ? wcow_image_docker_load(s, tag, err)
-                                 : load_layout(s, tag, platform, err);
-    if (r == WCOW_OK && wcow_image_config_diff_id_count(s->config) != s->manifest.layer_count)
-        r = WCOW_FAIL(err, WCOW_E_CORRUPT, "the manifest has %zu layers and the config %zu",
-                      s->manifest.layer_count, wcow_image_config_diff_id_count(s->config));
-    if (r == WCOW_OK && !s->manifest.layer_count)
-        r = WCOW_FAIL(err, WCOW_E_INVALID, "the image has no layers");
+    bool is_docker = is_docker_archive(s);
+    int r = is_docker ? wcow_image_docker_load(s, tag, err) : load_entry(s, tag, err);
+    if (r == WCOW_OK && is_docker) {
+        r = check(s, err);
+    } else if (r == WCOW_OK && ret_index && wcow_media_is_index(s->entry.media_type)) {
+        r = read_index(s, &s->entry, ret_index, err);
+    } else if (r == WCOW_OK) {
+        r = descend(s, platform, err);
+        if (r == WCOW_OK)
+            r = wcow_image_source_load(s, &s->entry, err);
+    }
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", s->name);
     *ret = *s;
@@ -446,22 +280,37 @@ int wcow_image_source_of_archive(struct wcow_layer_tar *archive, const char *tag
     if (!s.name)
         return nomem(err);
     int r = wcow_layer_tar_list(s.archive, &s.list, err);
-    return r < 0 ? r : load(&s, tag, platform, ret, err);
+    return r < 0 ? r : load(&s, tag, platform, NULL, ret, err);
+}
+
+static int open_files(const char *path, struct wcow_image_source *s, struct wcow_error *err)
+{
+    struct stat st;
+    s->name = strdup(path);
+    if (!s->name)
+        return nomem(err);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        s->folder = strdup(path);
+        return s->folder ? WCOW_OK : nomem(err);
+    }
+    int r = wcow_layer_tar_open(path, &s->archive, err);
+    return r < 0 ? r : wcow_layer_tar_list(s->archive, &s->list, err);
 }
 
 int wcow_image_source_open(const char *path, const char *tag, const char *platform,
                            struct wcow_image_source *ret, struct wcow_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        struct wcow_layer_tar *archive = NULL;
-        int r = wcow_layer_tar_open(path, &archive, err);
-        return r < 0 ? r : wcow_image_source_of_archive(archive, tag, platform, ret, err);
-    }
     wcow_auto_image_source s = {0};
-    s.name = strdup(path);
-    s.folder = strdup(path);
-    return s.name && s.folder ? load(&s, tag, platform, ret, err) : nomem(err);
+    int r = open_files(path, &s, err);
+    return r < 0 ? r : load(&s, tag, platform, NULL, ret, err);
+}
+
+int wcow_image_source_open_index(const char *path, const char *tag, struct wcow_image_source *ret,
+                                 struct wcow_index *ret_index, struct wcow_error *err)
+{
+    wcow_auto_image_source s = {0};
+    int r = open_files(path, &s, err);
+    return r < 0 ? r : load(&s, tag, NULL, ret_index, ret, err);
 }
 
 int wcow_image_source_of(struct wcow_backend *backend, struct wcow_local_image *image,

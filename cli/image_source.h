@@ -56,12 +56,33 @@ WCOW_NODISCARD int wcow_image_source_of(struct wcow_backend *backend,
                                         struct wcow_local_image *image,
                                         struct wcow_image_source *ret, struct wcow_error *err);
 
+/** The same as wcow_image_source_open(), but of an index only that: @p ret_index (zeroed) has what
+ * it lists, and wcow_image_source_load() goes to one manifest of it after another. Of an image that
+ *  is no index @p ret_index stays empty and the manifest is loaded. */
+WCOW_NODISCARD int wcow_image_source_open_index(const char *path, const char *tag,
+                                                struct wcow_image_source *ret,
+                                                struct wcow_index *ret_index,
+                                                struct wcow_error *err);
+/** The manifest @p desc and its config take the place of those that were loaded. */
+WCOW_NODISCARD int wcow_image_source_load(struct wcow_image_source *source,
+                                          const struct wcow_descriptor *desc,
+                                          struct wcow_error *err);
+
+/* ---- image_blobs.c ---- */
+
+/** A blob, layer or not, to be read. WCOW_E_NOT_FOUND, WCOW_E_DATA_LOSS (another digest). */
+WCOW_NODISCARD int wcow_image_source_blob(const struct wcow_image_source *source,
+                                          const struct wcow_descriptor *desc,
+                                          struct wcow_layer_tar **ret, struct wcow_error *err);
 /** Layer @p i of the manifest, the base is 0. */
 WCOW_NODISCARD int wcow_image_source_layer(const struct wcow_image_source *source, size_t i,
                                            struct wcow_layer_tar **ret, struct wcow_error *err);
-/** Layer @p i as the blob that it is; the source is used up before the tar is freed. */
-WCOW_NODISCARD int wcow_image_source_blob(const struct wcow_image_source *source, size_t i,
-                                          struct wcow_layer_tar **ret_holder,
-                                          struct wcow_source *ret, struct wcow_error *err);
+/** A small blob: a manifest, a config. */
+WCOW_NODISCARD int wcow_image_source_document(const struct wcow_image_source *source,
+                                              const struct wcow_descriptor *desc,
+                                              struct wcow_buf *out, struct wcow_error *err);
+/** index.json of a layout. */
+WCOW_NODISCARD int wcow_image_source_top(const struct wcow_image_source *source,
+                                         struct wcow_buf *out, struct wcow_error *err);
 
 #endif

@@ -15,6 +15,7 @@ struct repairing {
     struct wcow_target_options where;
     struct wcow_mending m;
     const char *tag;
+    bool one_platform; /* was asked for */
     struct wcow_target parents;
     struct wcow_chain chain; /* of them */
 };
@@ -50,6 +51,7 @@ static int repair_image(struct repairing *s, const char *input, struct wcow_erro
                          "layer's tar",
                          input);
     const struct wcow_image_repair q = {.where = &s->where,
+                                        .one_platform = s->one_platform,
                                         .input = input,
                                         .output = s->m.output,
                                         .tag = s->tag,
@@ -82,6 +84,8 @@ static void done(struct repairing *s)
 int wcow_cli_repair(int argc, char **argv)
 {
     struct repairing s = {.where = WCOW_TARGET_DEFAULTS};
+    const char *default_platform = s.where.platform;
+    s.where.platform = NULL;
     const struct wcow_option options[] = {
         {'o', "output", "FILE",
          "The mended tar (- for standard output), or the folder of a mended image",
@@ -95,7 +99,8 @@ int wcow_cli_repair(int argc, char **argv)
          &s.m.is_base},
         {0, "diff", NULL, "It lies on other layers", WCOW_OPTION_FLAG, &s.m.is_diff},
         WCOW_TARGET_PARENT(&s.where),
-        WCOW_TARGET_PLATFORM(&s.where),
+        {0, "platform", "PLATFORM", "Only this one of an image (all that a layout has)",
+         WCOW_OPTION_STRING, &s.where.platform},
         WCOW_TARGET_SNAPSHOTTER(&s.where),
         WCOW_PLACE_ADDRESS(&s.where.place),
         WCOW_PLACE_NAMESPACE(&s.where.place),
@@ -129,6 +134,9 @@ int wcow_cli_repair(int argc, char **argv)
     int code = parsed == WCOW_PARSE_DONE ? WCOW_EXIT_OK : WCOW_EXIT_USAGE;
     if (parsed == WCOW_PARSE_RUN) {
         wcow_place_fill(&s.where.place);
+        s.one_platform = s.where.platform;
+        if (!s.one_platform)
+            s.where.platform = default_platform;
         struct wcow_error err = {0};
         int r = run(&s, argv[operand], &err);
         if (r < 0)

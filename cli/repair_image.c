@@ -9,53 +9,35 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "cli/image_source.h"
-#include "cli/repair_layer.h"
+#include "cli/repair_manifest.h"
 #include "differ/host_tree.h"
-#include "image/oci_layout.h"
 
 #define REF_NAME        "org.opencontainers.image.ref.name"
 #define CONTAINERD_NAME "io.containerd.image.name"
+#define ATTESTED        "vnd.docker.reference.digest"
 
 struct job {
     const struct wcow_image_repair *q;
     struct wcow_image_source image;
+    struct wcow_index index;      /* what it lists, where it is one */
     struct wcow_backend *backend; /* of an image of containerd */
     struct wcow_oci_directory *directory;
     struct wcow_oci_writer *writer;
     char *scratch; /* name of the file that a mended layer is written to */
-    /* What is below the layer at hand, nearest first. */
-    struct wcow_layer_tar **tars;
-    struct wcow_entry_list **lists;
-    struct wcow_layer_view *views;
-    size_t n;
     uint64_t n_mended;
     uint64_t n_left;
 };
 
 static void job_done(struct job *j)
 {
-    for (size_t i = 0; i < j->image.manifest.layer_count; i++) {
-        if (j->tars)
-            wcow_layer_tar_free(j->tars[i]);
-        if (j->lists)
-            wcow_entry_list_free(j->lists[i]);
-    }
     if (j->scratch)
         (void)unlink(j->scratch);
-    free(j->tars);
-    free(j->lists);
-    free(j->views);
     free(j->scratch);
     wcow_oci_writer_free(j->writer);
     wcow_oci_directory_free(j->directory);
+    wcow_index_done(&j->index);
     wcow_image_source_done(&j->image);
     wcow_backend_free(j->backend);
-}
-
-static int nomem(struct wcow_error *err)
-{
-    return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
 }
 
 int wcow_repair_is_image(const char *text, struct wcow_error *err)
@@ -94,17 +76,11 @@ static int open_input(struct job *j, struct wcow_error *err)
     wcow_autofree char *path = NULL;
     wcow_autofree char *tag = NULL;
     int r = wcow_image_layout_name(j->q->input, &path, &tag, err);
-    if (r < 0)
-        return r;
-    r = r > 0 ? wcow_image_source_open(path, tag, j->q->where->platform, &j->image, err)
-              : open_in_containerd(j, err);
-    if (r < 0)
-        return r;
-    size_t n = j->image.manifest.layer_count;
-    j->tars = calloc(n + 1, sizeof(struct wcow_layer_tar *));
-    j->lists = calloc(n + 1, sizeof(struct wcow_entry_list *));
-    j->views = calloc(n + 1, sizeof(*j->views));
-    return j->tars && j->lists && j->views ? WCOW_OK : nomem(err);
+    if (r <= 0)
+        return r < 0 ? r : open_in_containerd(j, err);
+    if (j->q->one_platform)
+        return wcow_image_source_open(path, tag, j->q->where->platform, &j->image, err);
+    return wcow_image_source_open_index(path, tag, &j->image, &j->index, err);
 }
 
 static int open_output(struct job *j, struct wcow_error *err)
@@ -118,7 +94,7 @@ static int open_output(struct job *j, struct wcow_error *err)
                          j->q->output);
     if (asprintf(&j->scratch, "%s/.layer", j->q->output) < 0) {
         j->scratch = NULL;
-        return nomem(err);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
     }
     int r = wcow_oci_directory_open(j->q->output, &j->directory, err);
     if (r < 0)
@@ -127,156 +103,146 @@ static int open_output(struct job *j, struct wcow_error *err)
     return wcow_oci_writer_new(&output, &j->writer, err);
 }
 
-/* ---- layers ---- */
+/* ---- manifests ---- */
 
-/* @p tar lies below all that comes; takes it. */
-static int push(struct job *j, struct wcow_layer_tar *tar, struct wcow_error *err)
+static int mend(struct job *j, const char *place, struct wcow_descriptor *desc,
+                uint64_t *ret_n_mended, struct wcow_error *err)
 {
-    j->tars[j->n] = tar;
-    int r = wcow_layer_tar_list(tar, &j->lists[j->n], err);
+    struct wcow_manifest_repair q = {.image = &j->image,
+                                     .writer = j->writer,
+                                     .scratch = j->scratch,
+                                     .place = place,
+                                     .quiet = j->q->quiet};
+    int r = wcow_repair_manifest(&q, desc, err);
     if (r < 0)
         return r;
-    memmove(j->views + 1, j->views, j->n * sizeof(*j->views));
-    j->views[0] = wcow_entry_list_view(j->lists[j->n++]);
+    j->n_mended += q.n_mended;
+    j->n_left += q.n_left;
+    *ret_n_mended = q.n_mended;
     return WCOW_OK;
 }
 
-/* The digest and the size of a file. */
-static int measure(struct wcow_layer_tar *tar, struct wcow_digest *ret, uint64_t *ret_size,
-                   struct wcow_error *err)
+static bool is_windows(const struct wcow_descriptor *desc)
 {
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
-    struct wcow_source source = {0};
-    uint64_t size = 0;
-    int r = wcow_hash_new(&hash, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_tar_raw(tar, &source, err);
-    while (r == WCOW_OK) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        r = wcow_source_next(&source, &data, &len, err);
-        if (r < 0 || !len)
-            break;
-        wcow_hash_add(hash, data, len);
-        size += len;
+    return !wcow_descriptor_is_attestation(desc) && wcow_media_is_manifest(desc->media_type) &&
+           (!desc->has_platform || strcmp(desc->platform.os, "windows") == 0);
+}
+
+static int keep(struct job *j, const struct wcow_descriptor *desc, struct wcow_error *err)
+{
+    return j->writer ? wcow_repair_keep_manifest(&j->image, j->writer, desc, err) : WCOW_OK;
+}
+
+/* "windows/amd64, " where there are several to tell apart. */
+static int name_place(const struct job *j, const struct wcow_descriptor *desc, struct wcow_buf *out,
+                      struct wcow_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->index.manifest_count; i++)
+        n += is_windows(&j->index.manifests[i]);
+    if (n < 2)
+        return WCOW_OK;
+    int r = desc->has_platform ? wcow_platform_format(&desc->platform, out, err)
+                               : wcow_buf_add_str(out, desc->digest.text, err);
+    return r < 0 ? r : wcow_buf_add_str(out, ", ", err);
+}
+
+/* One of those that the index lists. @return 1, or 0 where the layout has no blobs of it */
+static int mend_listed(struct job *j, struct wcow_descriptor *desc, uint64_t *ret_n_mended,
+                       struct wcow_error *err)
+{
+    wcow_autobuf place = {0};
+    int r = name_place(j, desc, &place, err);
+    if (r < 0)
+        return r;
+    const char *name = place.len ? (const char *)place.data : "";
+    struct wcow_error why = {0};
+    r = wcow_image_source_load(&j->image, desc, &why);
+    if (r == WCOW_E_NOT_FOUND) {
+        (void)fprintf(stderr, "%sleft as it is: it is listed, but not there (%s)\n", name, why.msg);
+        return 0;
     }
-    *ret_size = size;
-    return r < 0 ? r : wcow_hash_digest(hash, ret, err);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t a = strlen(text);
-    size_t b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
-}
-
-static const char *compression_of(const char *media_type)
-{
-    return ends_with(media_type, "zstd") ? "zstd" : ends_with(media_type, "gzip") ? "gzip" : "none";
-}
-
-/* A layer that was mended is nobody's but ours: what was not to be distributed is another one. */
-static const char *own_media_type(const char *media_type)
-{
-    static const char *const pairs[][2] = {
-        {WCOW_MEDIA_OCI_FOREIGN, WCOW_MEDIA_OCI_LAYER},
-        {WCOW_MEDIA_OCI_FOREIGN_GZIP, WCOW_MEDIA_OCI_LAYER_GZIP},
-        {WCOW_MEDIA_OCI_FOREIGN_ZSTD, WCOW_MEDIA_OCI_LAYER_ZSTD},
-        {WCOW_MEDIA_DOCKER_FOREIGN, WCOW_MEDIA_DOCKER_LAYER},
-        {WCOW_MEDIA_DOCKER_FOREIGN_GZIP, WCOW_MEDIA_DOCKER_LAYER_GZIP},
-    };
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
-        if (strcmp(media_type, pairs[i][0]) == 0)
-            return pairs[i][1];
-    return media_type;
-}
-
-static int add_blob(struct job *j, struct wcow_layer_tar *tar, const struct wcow_descriptor *desc,
-                    struct wcow_error *err)
-{
-    struct wcow_source source = {0};
-    int r = wcow_layer_tar_raw(tar, &source, err);
-    return r < 0 ? r
-                 : wcow_oci_writer_add_blob(j->writer, desc->digest.text, desc->size_bytes, &source,
-                                            err);
-}
-
-/* What was written to the scratch file takes the layer's place. */
-static int replace_layer(struct job *j, size_t i, const struct wcow_digest *diff_id,
-                         struct wcow_error *err)
-{
-    struct wcow_descriptor *desc = &j->image.manifest.layers[i];
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    wcow_auto_descriptor made = {0};
-    struct wcow_digest digest = {0};
-    uint64_t size = 0;
-    int r = wcow_layer_tar_open(j->scratch, &tar, err);
-    if (r == WCOW_OK)
-        r = measure(tar, &digest, &size, err);
-    if (r == WCOW_OK)
-        r = wcow_descriptor_init(&made, own_media_type(desc->media_type), digest.text, size, err);
-    if (r == WCOW_OK)
-        r = add_blob(j, tar, &made, err);
-    if (r == WCOW_OK)
-        r = wcow_image_config_set_diff_id(j->image.config, i, diff_id->text, err);
     if (r < 0)
-        return r;
-    struct wcow_str_map annotations = desc->annotations;
-    desc->annotations = made.annotations;
-    made.annotations = annotations;
-    wcow_descriptor_done(desc);
-    *desc = made;
-    made = (struct wcow_descriptor){0};
-    (void)unlink(j->scratch);
-    return push(j, WCOW_TAKE_PTR(tar), err);
+        return WCOW_FAIL(err, r, "%s%s", name, why.msg);
+    r = mend(j, name, desc, ret_n_mended, err);
+    return r < 0 ? r : 1;
 }
 
-/* First only look: most layers have nothing to mend. */
-static int mend_layer(struct job *j, size_t i, struct wcow_error *err)
+/* What was attested of an image that is another one now is not true of it. */
+static void drop_attestations(struct wcow_index *index, const char *of_digest)
 {
-    char place[32];
-    (void)snprintf(place, sizeof(place), "layer %zu: ", i + 1);
-    const struct wcow_chain parents = {.layers = j->views, .n_layers = j->n};
-    struct wcow_mending m = {.dry_run = true,
-                             .quiet = true,
-                             .is_silent = true,
-                             .is_base = i == 0,
-                             .is_diff = i > 0,
-                             .parents = i > 0 ? &parents : NULL,
-                             .place = place};
-    WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
-    int r = wcow_image_source_layer(&j->image, i, &tar, err);
+    size_t n = 0;
+    for (size_t i = 0; i < index->manifest_count; i++) {
+        struct wcow_descriptor *d = &index->manifests[i];
+        const char *of = wcow_str_map_get(&d->annotations, ATTESTED);
+        if (wcow_descriptor_is_attestation(d) && of && strcmp(of, of_digest) == 0) {
+            (void)fprintf(stderr, "attestation %s is left out: it speaks of the image as it was\n",
+                          d->digest.text);
+            wcow_descriptor_done(d);
+        } else if (n++ != i) {
+            index->manifests[n - 1] = *d;
+            *d = (struct wcow_descriptor){0};
+        }
+    }
+    index->manifest_count = n;
+}
+
+static int mend_windows(struct job *j, struct wcow_error *err)
+{
+    size_t n_there = 0;
+    for (size_t i = 0; i < j->index.manifest_count; i++) {
+        struct wcow_descriptor *desc = &j->index.manifests[i];
+        struct wcow_digest old = desc->digest;
+        uint64_t n_mended = 0;
+        int r = is_windows(desc) ? mend_listed(j, desc, &n_mended, err) : 0;
+        if (r < 0)
+            return r;
+        n_there += r > 0;
+        /* Those of an image stand behind it. */
+        if (n_mended)
+            drop_attestations(&j->index, old.text);
+    }
+    return n_there ? WCOW_OK
+                   : WCOW_FAIL(err, WCOW_E_NOT_FOUND, "%s lists no image for Windows that it has",
+                               j->q->input);
+}
+
+static int keep_others(struct job *j, struct wcow_error *err)
+{
+    for (size_t i = 0; i < j->index.manifest_count; i++) {
+        const struct wcow_descriptor *desc = &j->index.manifests[i];
+        struct wcow_error why = {0};
+        int r = is_windows(desc) ? WCOW_OK : keep(j, desc, &why);
+        if (r < 0 && r != WCOW_E_NOT_FOUND) /* what was not there before need not be */
+            return WCOW_FAIL(err, r, "%s: %s", desc->digest.text, why.msg);
+    }
+    return WCOW_OK;
+}
+
+static int mend_index(struct job *j, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = mend_windows(j, err);
     if (r == WCOW_OK)
-        r = wcow_mend_layer(&m, tar, err);
-    if (r < 0)
+        r = keep_others(j, err);
+    if (r < 0 || !j->writer)
         return r;
-    bool is_good = !m.n_mended;
-    m.quiet = j->q->quiet;
-    m.is_silent = false;
-    m.dry_run = j->q->dry_run || is_good;
-    m.output = j->scratch;
-    m.compression = compression_of(j->image.manifest.layers[i].media_type);
-    r = wcow_mend_layer(&m, tar, err);
-    if (r < 0)
-        return r;
-    j->n_mended += m.n_mended;
-    j->n_left += m.n_left;
-    if (!m.dry_run)
-        return replace_layer(j, i, &m.diff_id, err);
-    r = j->writer ? add_blob(j, tar, &j->image.manifest.layers[i], err) : WCOW_OK;
-    return r < 0 ? r : push(j, WCOW_TAKE_PTR(tar), err);
-}
-
-/* ---- documents ---- */
-
-static int add_document(struct job *j, const struct wcow_buf *text, struct wcow_descriptor *desc,
-                        struct wcow_error *err)
-{
-    int r = wcow_oci_writer_add_bytes(j->writer, text->data, text->len, &desc->digest, err);
-    desc->size_bytes = text->len;
+    /* Where nothing was mended it stays as somebody wrote it. */
+    r = j->n_mended ? wcow_index_write(&j->index, &text, err)
+                    : wcow_image_source_document(&j->image, &j->image.entry, &text, err);
+    if (r == WCOW_OK)
+        r = wcow_oci_writer_add_bytes(j->writer, text.data, text.len, &j->image.entry.digest, err);
+    j->image.entry.size_bytes = text.len;
     return r;
 }
+
+static int mend_one(struct job *j, struct wcow_error *err)
+{
+    uint64_t n_mended = 0;
+    return mend(j, "", &j->image.entry, &n_mended, err);
+}
+
+/* ---- the name ---- */
 
 static int name_entry(struct job *j, struct wcow_error *err)
 {
@@ -297,22 +263,6 @@ static int name_entry(struct job *j, struct wcow_error *err)
     return r < 0 ? r : wcow_str_map_set(names, CONTAINERD_NAME, (const char *)full.data, err);
 }
 
-static int write_documents(struct job *j, struct wcow_error *err)
-{
-    wcow_autobuf config = {0};
-    wcow_autobuf manifest = {0};
-    int r = wcow_image_config_write(j->image.config, &config, err);
-    if (r == WCOW_OK)
-        r = add_document(j, &config, &j->image.manifest.config, err);
-    if (r == WCOW_OK)
-        r = wcow_manifest_write(&j->image.manifest, &manifest, err);
-    if (r == WCOW_OK)
-        r = add_document(j, &manifest, &j->image.entry, err);
-    if (r == WCOW_OK)
-        r = name_entry(j, err);
-    return r < 0 ? r : wcow_oci_writer_finish(j->writer, &j->image.entry, 1, err);
-}
-
 int wcow_repair_image(const struct wcow_image_repair *repair, uint64_t *ret_n_left,
                       struct wcow_error *err)
 {
@@ -320,13 +270,12 @@ int wcow_repair_image(const struct wcow_image_repair *repair, uint64_t *ret_n_le
     int r = open_input(&j, err);
     if (r == WCOW_OK)
         r = open_output(&j, err);
-    for (size_t i = 0; r == WCOW_OK && i < j.image.manifest.layer_count; i++) {
-        r = mend_layer(&j, i, err);
-        if (r < 0)
-            (void)wcow_error_wrap(r, err, "layer %zu", i + 1);
-    }
+    if (r == WCOW_OK)
+        r = j.index.manifest_count ? mend_index(&j, err) : mend_one(&j, err);
     if (r == WCOW_OK && j.writer)
-        r = write_documents(&j, err);
+        r = name_entry(&j, err);
+    if (r == WCOW_OK && j.writer)
+        r = wcow_oci_writer_finish(j.writer, &j.image.entry, 1, err);
     if (r < 0) {
         /* Nothing was there before. */
         if (j.directory && wcow_host_remove(AT_FDCWD, repair->output, NULL) < 0)
@@ -334,7 +283,8 @@ int wcow_repair_image(const struct wcow_image_repair *repair, uint64_t *ret_n_le
         return r;
     }
     if (j.writer)
-        (void)fprintf(stderr, "manifest: %s\n", j.image.entry.digest.text);
+        (void)fprintf(stderr, "%s: %s\n", j.index.manifest_count ? "index" : "manifest",
+                      j.image.entry.digest.text);
     *ret_n_left = j.n_left;
     return WCOW_OK;
 }

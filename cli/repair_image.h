@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file repair_image.h
- *  A whole image mended: its layers from the base up, each with what the mended ones below it have,
- *  then the config and the manifest that go with them; written as an OCI layout. Layers with
- * nothing to mend stay the blobs they are. */
+ *  A whole image mended, of each platform that a layout or an archive has, and written as an OCI
+ *  layout. Images for other systems stay as they are; attestations of what was mended go. */
 #ifndef WCOW_CLI_REPAIR_IMAGE_H
 #define WCOW_CLI_REPAIR_IMAGE_H
 
@@ -13,6 +12,7 @@ struct wcow_image_repair {
     const char *input;  /**< a layout, or the name of an image of containerd */
     const char *output; /**< a folder; not needed where dry_run */
     const char *tag;    /**< its name in index.json, NULL: as before */
+    bool one_platform;  /**< that of `where` alone; so it is always in containerd */
     bool dry_run;
     bool quiet;
 };

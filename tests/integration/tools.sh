@@ -6,9 +6,13 @@ begin
 wcow=$WCOW_BUILD/wcow
 export WCOW_ROOT=$WCOWD_ROOT
 
-# The manifest of the one image of a layout.
+# The manifest of the one image of a layout, behind its index where it has one.
 manifest_of() {
-    echo "$1/blobs/sha256/$(jq -r '.manifests[0].digest' "$1/index.json" | cut -d: -f2)"
+    local file=$1/index.json
+    while jq -e .manifests "$file" >/dev/null; do
+        file=$1/blobs/sha256/$(jq -r '.manifests[0].digest' "$file" | cut -d: -f2)
+    done
+    echo "$file"
 }
 
 make_image nanoserver:ltsc2022 --update
@@ -189,6 +193,47 @@ if [ -n "$bad_name" ]; then
     check "repair of an image that containerd has and wcowd refuses" "$wcow" repair "$bad_name" -o "$PARTS/good2"
     equal "gives the same layers" "$(jq -c .layers "$(manifest_of "$PARTS/good2")")" "$(jq -c .layers "$(manifest_of "$PARTS/good")")"
 fi
+# An index of two versions of Windows, one for Linux, one that is not there, and what was attested of the first.
+versions=$PARTS/versions
+"$wcow_source/scripts/mkimage" --out "$versions" --tag 1 --layer "$PARTS/base.tar" --layer "$PARTS/broken.tar" \
+    --os-version 10.0.17763.1 --os-version 10.0.20348.1
+"$wcow_source/scripts/mkimage" --out "$versions" --tag linux --os linux --no-index --layer "$PARTS/broken.tar"
+# put FILE: as a blob of the layout; its digest.
+put() {
+    local digest
+    digest=$(sha256sum "$1" | cut -d' ' -f1)
+    cp "$1" "$versions/blobs/sha256/$digest"
+    echo "sha256:$digest"
+}
+old_index=$(jq -r '.manifests[0].digest' "$versions/index.json")
+jq -c --slurpfile top "$versions/index.json" '.manifests[0].digest as $first |
+    ($top[0].manifests[] | select(.annotations["org.opencontainers.image.ref.name"] == "linux") | del(.annotations)) as $linux |
+    .manifests += [$linux + {platform: {os: "linux", architecture: "amd64"}},
+        $linux + {platform: {os: "unknown", architecture: "unknown"}, annotations: {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": $first}},
+        $linux + {digest: ("sha256:" + "0" * 64), platform: {os: "windows", architecture: "arm64"}}]' \
+    "$versions/blobs/sha256/${old_index#sha256:}" >"$PARTS/index"
+new_index=$(put "$PARTS/index")
+jq -c --arg d "$new_index" --argjson s "$(stat -c %s "$PARTS/index")" '.manifests |= (.[:1] | .[0].digest = $d | .[0].size = $s)' \
+    "$versions/index.json" >"$PARTS/index.json"
+cp "$PARTS/index.json" "$versions/index.json"
+said=$("$wcow" repair "$versions" -o "$PARTS/all" 2>&1 || echo failed)
+check "repair of an index mends each version" grep -q 'windows(10.0.17763.1)/amd64, layer 2: mended: missing-parent' <<<"$said"
+check "the other as well" grep -q 'windows(10.0.20348.1)/amd64, layer 2: mended: missing-parent' <<<"$said"
+check "what was attested is told to be left out" grep -q 'attestation sha256:.* is left out' <<<"$said"
+check "so is what is not there" grep -q 'windows/arm64, left as it is' <<<"$said"
+mended=$PARTS/all/blobs/sha256/$(jq -r '.manifests[0].digest' "$PARTS/all/index.json" | cut -d: -f2)
+equal "the index lists the platforms it had" "$(jq -r '.manifests[].platform | .os + " " + (.["os.version"] // "")' "$mended" | tr '\n' ',')" \
+    'windows 10.0.17763.1,windows 10.0.20348.1,linux ,windows ,'
+equal "what is for Linux stays" "$(jq -r '.manifests[2].digest' "$mended")" "$(jq -r '.manifests[2].digest' "$PARTS/index")"
+check "with its blobs" test -e "$PARTS/all/blobs/sha256/$(jq -r '.manifests[2].digest' "$mended" | cut -d: -f2)"
+for version in 17763 20348; do
+    check "verify of $version" "$wcow" verify --strict --platform "windows(10.0.$version)/amd64" "$PARTS/all"
+done
+check "repair again changes nothing" "$wcow" repair -q "$PARTS/all" -o "$PARTS/all-again"
+check "not a byte of the index" cmp "$PARTS/all/index.json" "$PARTS/all-again/index.json"
+check "repair of one platform" "$wcow" repair -q --platform 'windows(10.0.20348)/amd64' "$versions" -o "$PARTS/one"
+equal "gives no index" "$(jq -r '.manifests[0].digest' "$PARTS/one/index.json")" "$(jq -r '.manifests[1].digest' "$mended")"
+
 refused "an interrupted repair leaves nothing" "blob" "$wcow" repair "$PARTS/flipped" -o "$PARTS/good3"
 check "not even its folder" test ! -e "$PARTS/good3"
 refused "--parent is for tars" "is an image" "$wcow" repair "$PARTS/bad" -p "$IMAGE" -o "$PARTS/good4"
