@@ -24,6 +24,21 @@ struct wcow_sink {
     void *ctx;
 };
 
+/** Bytes that are lent: whoever takes them reads them where they are and says when they are needed
+ *  no more, exactly once, on any thread, also where it fails. */
+struct wcow_lent {
+    const void *data;
+    size_t len;
+    void (*release)(void *arg);
+    void *arg;
+};
+
+/** Takes what is lent; a failed call is final. */
+struct wcow_borrower {
+    int (*take)(void *ctx, const struct wcow_lent *lent, struct wcow_error *err);
+    void *ctx;
+};
+
 WCOW_NODISCARD static inline int wcow_source_next(const struct wcow_source *s,
                                                   const uint8_t **ret_data, size_t *ret_len,
                                                   struct wcow_error *err)
@@ -35,6 +50,13 @@ WCOW_NODISCARD static inline int wcow_sink_write(const struct wcow_sink *s, cons
                                                  size_t len, struct wcow_error *err)
 {
     return s->write(s->ctx, data, len, err);
+}
+
+WCOW_NODISCARD static inline int wcow_borrower_take(const struct wcow_borrower *b,
+                                                    const struct wcow_lent *lent,
+                                                    struct wcow_error *err)
+{
+    return b->take(b->ctx, lent, err);
 }
 
 #endif

@@ -52,14 +52,19 @@ WCOW_NODISCARD int wcow_content_read_local(const struct wcow_containerd_ctx *ctx
 struct wcow_content_writer;
 /** Begin (or truncate) ingest @p ref. @p expected digest or NULL, @p total_bytes or 0: unknown.
  *  @return WCOW_OK, or WCOW_E_EXISTS where a blob @p expected is there already.
- *  Messages of up to 1 MiB, several in flight. @p ctx must outlive the writer. */
+ *  Several messages are in flight. @p ctx must outlive the writer. */
 WCOW_NODISCARD int wcow_content_writer_open(const struct wcow_containerd_ctx *ctx, const char *ref,
                                             const char *expected, uint64_t total_bytes,
                                             struct wcow_content_writer **ret,
                                             struct wcow_error *err);
 struct wcow_sink wcow_content_writer_sink(struct wcow_content_writer *writer);
+/** The same without a copy: each piece is one message, best of 1 to 2 MiB. */
+struct wcow_borrower wcow_content_writer_borrower(struct wcow_content_writer *writer);
+/** The digest of all that was written, as containerd has hashed it: waits until it has it all. */
+WCOW_NODISCARD int wcow_content_writer_digest(struct wcow_content_writer *writer,
+                                              struct wcow_digest *ret, struct wcow_error *err);
 /** Commit with these labels. A blob that is there already is fine (its labels are then updated).
- *  @p digest is checked by containerd; it is what the caller hashed. */
+ *  @p digest is checked by containerd; it is what the caller hashed, or containerd told. */
 WCOW_NODISCARD int wcow_content_writer_commit(struct wcow_content_writer *writer,
                                               const char *digest, const struct wcow_labels *labels,
                                               struct wcow_error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blobs written: STAT says what is there already, WRITE messages of up to 128 KiB go with several
- * in flight, COMMIT carries the offset and is answered twice. */
+/* Blobs written: STAT says what is there already, WRITE messages go with several in flight, COMMIT
+ * carries the offset and is answered twice. Each reply tells the digest of all that came so far. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +14,9 @@
 #define CONTENT "/containerd.services.content.v1.Content/"
 
 enum {
-    CHUNK_BYTES =
-        128 << 10, /* both sides copy a message several times: it should stay in the cache */
-    MAX_IN_FLIGHT = 16,
+    CHUNK_BYTES = 128 << 10,        /* of what is copied */
+    DATA_FIELD = 6,                 /* of a WriteContentRequest */
+    MAX_UNANSWERED_BYTES = 4 << 20, /* sent without an answer */
     LOCK_TRIES = 40, /* containerd unlocks an ingest a moment after its last stream has ended */
     LOCK_WAIT_MS = 50,
 };
@@ -33,10 +33,12 @@ struct wcow_content_writer {
     struct wcow_rpc_stream *stream;
     uint8_t *chunk;
     size_t chunk_len;
-    uint64_t offset; /* sent, or in the chunk's front */
-    unsigned in_flight;
-    bool present;   /* the whole is in the ingest already: only COMMIT is left */
-    bool committed; /* or was never there: nothing to abort */
+    uint64_t offset;           /* sent, or in the chunk's front */
+    uint64_t answered;         /* of these containerd has told that it has them */
+    unsigned in_flight;        /* messages without an answer */
+    struct wcow_digest digest; /* of what is answered, as containerd has it; or "" */
+    bool present;              /* the whole is in the ingest already: only COMMIT is left */
+    bool committed;            /* or was never there: nothing to abort */
     int failed;
 };
 
@@ -48,18 +50,22 @@ static int take_reply(struct wcow_content_writer *writer, write_response *ret,
     int r = wcow_rpc_stream_recv(
         writer->stream, &containerd__services__content__v1__write_content_response__descriptor,
         &message, err);
-    if (r == 1) {
-        *ret = *(const write_response *)(const void *)message;
-        ret->digest = NULL; /* goes with the message */
-    }
-    return r;
+    if (r != 1)
+        return r;
+    *ret = *(const write_response *)(const void *)message;
+    writer->answered = ret->offset > 0 ? (uint64_t)ret->offset : 0;
+    writer->digest.text[0] = '\0';
+    if (wcow_digest_is_valid(ret->digest))
+        memcpy(writer->digest.text, ret->digest, sizeof(writer->digest.text));
+    ret->digest = NULL; /* goes with the message */
+    return 1;
 }
 
-static int send_chunk(struct wcow_content_writer *writer, const void *data, size_t len,
-                      struct wcow_error *err)
+/* Have room for @p len bytes more on their way. */
+static int wait_for_room(struct wcow_content_writer *writer, size_t len, struct wcow_error *err)
 {
-    write_response reply;
-    while (writer->in_flight >= MAX_IN_FLIGHT) {
+    while (writer->in_flight && writer->offset - writer->answered + len > MAX_UNANSWERED_BYTES) {
+        write_response reply;
         int r = take_reply(writer, &reply, err);
         if (r <= 0)
             return r < 0 ? r
@@ -67,17 +73,31 @@ static int send_chunk(struct wcow_content_writer *writer, const void *data, size
                                      writer->ref);
         writer->in_flight--;
     }
+    return WCOW_OK;
+}
+
+/* One more message of @p len bytes is on its way. */
+static void sent(struct wcow_content_writer *writer, size_t len)
+{
+    writer->in_flight++;
+    writer->offset += len;
+}
+
+static int send_chunk(struct wcow_content_writer *writer, const void *data, size_t len,
+                      struct wcow_error *err)
+{
+    int r = wait_for_room(writer, len, err);
+    if (r < 0)
+        return r;
     write_request request = CONTAINERD__SERVICES__CONTENT__V1__WRITE_CONTENT_REQUEST__INIT;
     request.action = ACTION(WRITE);
     request.offset = (int64_t)writer->offset;
     memcpy(&request.data.data, &data, sizeof(data)); /* only read: const goes */
     request.data.len = len;
-    int r = wcow_rpc_stream_send(writer->stream, &request.base, err);
-    if (r < 0)
-        return r;
-    writer->in_flight++;
-    writer->offset += len;
-    return WCOW_OK;
+    r = wcow_rpc_stream_send(writer->stream, &request.base, err);
+    if (r == WCOW_OK)
+        sent(writer, len);
+    return r;
 }
 
 static int flush(struct wcow_content_writer *writer, struct wcow_error *err)
@@ -86,6 +106,26 @@ static int flush(struct wcow_content_writer *writer, struct wcow_error *err)
         return WCOW_OK;
     int r = send_chunk(writer, writer->chunk, writer->chunk_len, err);
     writer->chunk_len = 0;
+    return r;
+}
+
+static int send_lent(struct wcow_content_writer *writer, const struct wcow_lent *lent,
+                     struct wcow_error *err)
+{
+    size_t len = lent->len;
+    int r = flush(writer, err);
+    if (r == WCOW_OK)
+        r = wait_for_room(writer, len, err);
+    if (r < 0) {
+        lent->release(lent->arg);
+        return r;
+    }
+    write_request request = CONTAINERD__SERVICES__CONTENT__V1__WRITE_CONTENT_REQUEST__INIT;
+    request.action = ACTION(WRITE);
+    request.offset = (int64_t)writer->offset;
+    r = wcow_rpc_stream_send_lent(writer->stream, &request.base, DATA_FIELD, lent, err);
+    if (r == WCOW_OK)
+        sent(writer, len);
     return r;
 }
 
@@ -125,6 +165,24 @@ static int writer_write(void *ctx, const void *data, size_t len, struct wcow_err
     int r = write_bytes(writer, data, len, err);
     writer->failed = r;
     return r < 0 ? wcow_error_wrap(r, err, "cannot write ingest %s", writer->ref) : r;
+}
+
+static int writer_take(void *ctx, const struct wcow_lent *lent, struct wcow_error *err)
+{
+    struct wcow_content_writer *writer = ctx;
+    int r = writer->failed;
+    if (r < 0 || writer->present) {
+        writer->offset += lent->len;
+        lent->release(lent->arg);
+        return r < 0 ? WCOW_FAIL(err, r, "writing of ingest %s failed before", writer->ref) : r;
+    }
+    writer->failed = r = send_lent(writer, lent, err);
+    return r < 0 ? wcow_error_wrap(r, err, "cannot write ingest %s", writer->ref) : r;
+}
+
+struct wcow_borrower wcow_content_writer_borrower(struct wcow_content_writer *writer)
+{
+    return (struct wcow_borrower){.take = writer_take, .ctx = writer};
 }
 
 struct wcow_sink wcow_content_writer_sink(struct wcow_content_writer *writer)
@@ -253,6 +311,29 @@ int wcow_content_writer_open(const struct wcow_containerd_ctx *ctx, const char *
 }
 
 /* ---- committing ---- */
+
+/* Send what is left and hear that containerd has all of it. */
+static int settle(struct wcow_content_writer *writer, struct wcow_error *err)
+{
+    int r = flush(writer, err);
+    return r < 0 ? r : wait_for_room(writer, MAX_UNANSWERED_BYTES, err);
+}
+
+int wcow_content_writer_digest(struct wcow_content_writer *writer, struct wcow_digest *ret,
+                               struct wcow_error *err)
+{
+    int r = writer->failed;
+    if (r < 0)
+        return WCOW_FAIL(err, r, "writing of ingest %s failed before", writer->ref);
+    writer->failed = r = settle(writer, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "cannot write ingest %s", writer->ref);
+    if (!writer->digest.text[0] || writer->answered != writer->offset)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "containerd does not tell the digest of ingest %s", writer->ref);
+    *ret = writer->digest;
+    return WCOW_OK;
+}
 
 /* Reads the replies up to the status: those of WRITE that are left, then COMMIT's, twice. */
 static int drain(struct wcow_content_writer *writer, struct wcow_error *err)

@@ -7,53 +7,88 @@
 #include <string.h>
 
 enum {
-    /* The size of a message to containerd: passed on without another copy. */
-    SLOT_BYTES = 128 << 10,
-    N_SLOTS = 16,
+    /* The size of a message to containerd. Whoever receives them is woken less often, and has less
+     * to say in reply, where they are large; see docs/benchmarks.md. */
+    SLOT_BYTES = 2 << 20,
+    N_SLOTS = 4,
 };
 
+enum slot_state { SLOT_FREE, SLOT_FULL, SLOT_LENT };
+
 struct slot {
+    struct wcow_outflow *outflow;
+    enum slot_state state; /* under the lock */
     size_t len;
     uint8_t data[SLOT_BYTES];
 };
 
 struct wcow_outflow {
-    struct wcow_sink to;
+    struct wcow_borrower to;
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
     pthread_cond_t filled;
     pthread_cond_t freed;
-    uint64_t n_filled;
-    uint64_t n_written;
+    size_t fill; /* the slot being filled */
+    size_t next; /* the slot to hand on next */
+    size_t n_lent;
     bool ended;
-    bool stop; /* write no more */
+    bool stop; /* hand on no more */
+    bool freed_by_owner;
     int code;
     struct wcow_error error;
     size_t len; /* of the slot being filled; the filler's own */
     struct slot slots[N_SLOTS];
 };
 
+static void destroy(struct wcow_outflow *o)
+{
+    (void)pthread_cond_destroy(&o->filled);
+    (void)pthread_cond_destroy(&o->freed);
+    (void)pthread_mutex_destroy(&o->lock);
+    free(o);
+}
+
+/* The other side needs a slot no more: on any thread, perhaps after the outflow's owner has left.
+ */
+static void release(void *arg)
+{
+    struct slot *slot = arg;
+    struct wcow_outflow *o = slot->outflow;
+    pthread_mutex_lock(&o->lock);
+    slot->state = SLOT_FREE;
+    o->n_lent--;
+    bool last = o->freed_by_owner && !o->n_lent;
+    pthread_cond_signal(&o->freed);
+    pthread_mutex_unlock(&o->lock);
+    if (last)
+        destroy(o);
+}
+
 static void *run(void *arg)
 {
     struct wcow_outflow *o = arg;
     pthread_mutex_lock(&o->lock);
     for (;;) {
-        while (o->n_written == o->n_filled && !o->ended && !o->stop)
+        struct slot *slot = &o->slots[o->next];
+        while (slot->state != SLOT_FULL && !o->ended && !o->stop)
             pthread_cond_wait(&o->filled, &o->lock);
-        if (o->stop || o->code < 0 || o->n_written == o->n_filled)
+        if (o->stop || o->code < 0 || slot->state != SLOT_FULL)
             break;
-        const struct slot *slot = &o->slots[o->n_written % N_SLOTS];
+        slot->state = SLOT_LENT;
+        o->n_lent++;
+        o->next = (o->next + 1) % N_SLOTS;
         pthread_mutex_unlock(&o->lock);
         struct wcow_error error = {0};
-        int r = wcow_sink_write(&o->to, slot->data, slot->len, &error);
+        const struct wcow_lent lent = {
+            .data = slot->data, .len = slot->len, .release = release, .arg = slot};
+        int r = wcow_borrower_take(&o->to, &lent, &error);
         pthread_mutex_lock(&o->lock);
-        o->n_written++;
         if (r < 0) {
             o->code = r;
             o->error = error;
+            pthread_cond_signal(&o->freed);
         }
-        pthread_cond_signal(&o->freed);
     }
     pthread_mutex_unlock(&o->lock);
     return NULL;
@@ -66,15 +101,27 @@ static int failed(const struct wcow_outflow *o, struct wcow_error *err)
     return o->code;
 }
 
-/* Hand on the slot that was filled, and have the next one free. */
+/* Hand on the slot that was filled. */
 static int pass_on(struct wcow_outflow *o, struct wcow_error *err)
 {
-    pthread_mutex_lock(&o->lock);
-    o->slots[o->n_filled % N_SLOTS].len = o->len;
+    struct slot *slot = &o->slots[o->fill];
+    slot->len = o->len;
     o->len = 0;
-    o->n_filled++;
+    o->fill = (o->fill + 1) % N_SLOTS;
+    pthread_mutex_lock(&o->lock);
+    slot->state = SLOT_FULL;
     pthread_cond_signal(&o->filled);
-    while (o->code == WCOW_OK && o->n_filled - o->n_written == N_SLOTS)
+    int r = failed(o, err);
+    pthread_mutex_unlock(&o->lock);
+    return r;
+}
+
+/* Have the slot free that is to be filled next. */
+static int wait_for_slot(struct wcow_outflow *o, struct wcow_error *err)
+{
+    const struct slot *slot = &o->slots[o->fill];
+    pthread_mutex_lock(&o->lock);
+    while (o->code == WCOW_OK && slot->state != SLOT_FREE)
         pthread_cond_wait(&o->freed, &o->lock);
     int r = failed(o, err);
     pthread_mutex_unlock(&o->lock);
@@ -86,14 +133,17 @@ static int outflow_write(void *ctx, const void *data, size_t len, struct wcow_er
     struct wcow_outflow *o = ctx;
     const uint8_t *p = data;
     while (len) {
+        int r = o->len ? WCOW_OK : wait_for_slot(o, err);
+        if (r < 0)
+            return r;
         size_t n = SLOT_BYTES - o->len;
         if (n > len)
             n = len;
-        memcpy(o->slots[o->n_filled % N_SLOTS].data + o->len, p, n);
+        memcpy(o->slots[o->fill].data + o->len, p, n);
         o->len += n;
         p += n;
         len -= n;
-        int r = o->len == SLOT_BYTES ? pass_on(o, err) : WCOW_OK;
+        r = o->len == SLOT_BYTES ? pass_on(o, err) : WCOW_OK;
         if (r < 0)
             return r;
     }
@@ -105,19 +155,24 @@ struct wcow_sink wcow_outflow_sink(struct wcow_outflow *o)
     return (struct wcow_sink){.write = outflow_write, .ctx = o};
 }
 
-int wcow_outflow_new(const struct wcow_sink *to, struct wcow_outflow **ret, struct wcow_error *err)
+int wcow_outflow_new(const struct wcow_borrower *to, struct wcow_outflow **ret,
+                     struct wcow_error *err)
 {
     struct wcow_outflow *o = malloc(sizeof(*o));
     if (!o)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a blob");
     memset(o, 0, offsetof(struct wcow_outflow, slots)); /* buffers that stay unused cost nothing */
+    for (size_t i = 0; i < N_SLOTS; i++) {
+        o->slots[i].outflow = o;
+        o->slots[i].state = SLOT_FREE;
+    }
     o->to = *to;
     (void)pthread_mutex_init(&o->lock, NULL);
     (void)pthread_cond_init(&o->filled, NULL);
     (void)pthread_cond_init(&o->freed, NULL);
     o->running = pthread_create(&o->thread, NULL, run, o) == 0;
     if (!o->running) {
-        wcow_outflow_free(o);
+        destroy(o);
         return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for writing a blob");
     }
     *ret = o;
@@ -149,8 +204,10 @@ void wcow_outflow_free(struct wcow_outflow *o)
     if (!o)
         return;
     end(o, true);
-    (void)pthread_cond_destroy(&o->filled);
-    (void)pthread_cond_destroy(&o->freed);
-    (void)pthread_mutex_destroy(&o->lock);
-    free(o);
+    pthread_mutex_lock(&o->lock);
+    o->freed_by_owner = true;
+    bool last = !o->n_lent;
+    pthread_mutex_unlock(&o->lock);
+    if (last)
+        destroy(o);
 }

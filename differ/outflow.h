@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file outflow.h
- *  A sink whose bytes are written on by a thread of its own, so that whoever fills it does not wait
- *  for the other side. Memory is bounded: the filler waits where all buffers are full. */
+ *  A sink whose bytes are handed on by a thread of its own, in large buffers that are lent and not
+ *  copied again, so that whoever fills it does not wait for the other side. Memory is bounded: the
+ *  filler waits where all buffers are full or still lent. */
 #ifndef WCOW_DIFFER_OUTFLOW_H
 #define WCOW_DIFFER_OUTFLOW_H
 
@@ -10,12 +11,13 @@
 
 struct wcow_outflow;
 
-/** @param to borrowed; used on the outflow's thread until it is finished or freed */
-WCOW_NODISCARD int wcow_outflow_new(const struct wcow_sink *to, struct wcow_outflow **ret,
+/** @param to borrowed; used on the outflow's thread until it is finished or freed. What it was lent
+ *  it may keep for longer. */
+WCOW_NODISCARD int wcow_outflow_new(const struct wcow_borrower *to, struct wcow_outflow **ret,
                                     struct wcow_error *err);
-/** An error of the sink behind comes with a later write, or with finish. */
+/** An error of the other side comes with a later write, or with finish. */
 struct wcow_sink wcow_outflow_sink(struct wcow_outflow *o);
-/** Wait until all is written. Call once, before free. */
+/** Wait until all is handed on. Call once, before free. */
 WCOW_NODISCARD int wcow_outflow_finish(struct wcow_outflow *o, struct wcow_error *err);
 /** Without finish, what is still buffered may be lost. NULL allowed. */
 void wcow_outflow_free(struct wcow_outflow *o);

@@ -41,20 +41,19 @@ struct job {
     const char *content_root; /* containerd's, or NULL */
 };
 
-/* Hashes and counts the blob on its way to the content store. */
+/* Counts the blob on its way to the content store, which hashes it. */
 struct blob_sink {
-    struct wcow_sink to;
-    struct wcow_hash *hash;
+    struct wcow_borrower to;
     uint64_t bytes;
     struct wcow_ingest ingest;
 };
 
-static int blob_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+static int blob_take(void *ctx, const struct wcow_lent *lent, struct wcow_error *err)
 {
     struct blob_sink *b = ctx;
-    wcow_hash_add(b->hash, data, len);
+    size_t len = lent->len;
+    int r = wcow_borrower_take(&b->to, lent, err);
     b->bytes += len;
-    int r = wcow_sink_write(&b->to, data, len, err);
     if (r == WCOW_OK)
         wcow_ingest_grown(&b->ingest, len);
     return r;
@@ -122,17 +121,17 @@ static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
     return wcow_labels_set(ret, label_uncompressed, diff_id->text, err);
 }
 
-/* tar -> compressor -> outflow -> hash -> containerd. What containerd takes is slow (it copies and
- * hashes it again), so it has a thread of its own, which hashes too. */
+/* tar -> compressor -> outflow -> containerd. What containerd takes is slow (it copies and hashes
+ * it), so it has a thread of its own. */
 static int write_blob(const struct wcow_compare_options *o, struct blob_sink *blob,
                       enum wcow_compression compression, struct wcow_digest *ret_diff_id,
                       struct wcow_error *err)
 {
-    struct wcow_sink sink = {.write = blob_write, .ctx = blob};
+    struct wcow_borrower borrower = {.take = blob_take, .ctx = blob};
     WCOW_CLEANUP(wcow_outflow_free_p) struct wcow_outflow *out = NULL;
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
     uint64_t tar_bytes = 0;
-    int r = wcow_outflow_new(&sink, &out, err);
+    int r = wcow_outflow_new(&borrower, &out, err);
     if (r < 0)
         return r;
     struct wcow_sink to = wcow_outflow_sink(out);
@@ -149,20 +148,17 @@ static int write_blob(const struct wcow_compare_options *o, struct blob_sink *bl
 static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *job,
                       struct written *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
     WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
     WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
     struct wcow_digest diff_id = {0};
-    int r = wcow_hash_new(&hash, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_open(ctx, job->ref, NULL, 0, &writer, err);
+    int r = wcow_content_writer_open(ctx, job->ref, NULL, 0, &writer, err);
     if (r < 0)
         return r;
-    struct blob_sink blob = {.to = wcow_content_writer_sink(writer), .hash = hash};
+    struct blob_sink blob = {.to = wcow_content_writer_borrower(writer)};
     wcow_ingest_find(&blob.ingest, job->content_root, ctx->ns, job->ref);
     r = write_blob(job->compare, &blob, job->compression, &diff_id, err);
     if (r == WCOW_OK)
-        r = wcow_hash_digest(hash, &ret->digest, err);
+        r = wcow_content_writer_digest(writer, &ret->digest, err);
     if (r == WCOW_OK)
         r = set_labels(job->request, &diff_id, &labels, err);
     if (r == WCOW_OK)

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/stream.h"
 
 struct wcow_rpc_channel;
 struct wcow_rpc_stream;
@@ -52,6 +53,11 @@ WCOW_NODISCARD int wcow_rpc_stream_open(struct wcow_rpc_channel *channel,
 /** Waits while another message is being sent (one at a time is in gRPC's hands). */
 WCOW_NODISCARD int wcow_rpc_stream_send(struct wcow_rpc_stream *stream,
                                         const ProtobufCMessage *message, struct wcow_error *err);
+/** The same for a message whose bytes field @p field, left empty in it, holds what is lent: these
+ *  bytes are not copied. */
+WCOW_NODISCARD int wcow_rpc_stream_send_lent(struct wcow_rpc_stream *stream,
+                                             const ProtobufCMessage *message, uint32_t field,
+                                             const struct wcow_lent *lent, struct wcow_error *err);
 /** No more messages from here. */
 WCOW_NODISCARD int wcow_rpc_stream_close_send(struct wcow_rpc_stream *stream,
                                               struct wcow_error *err);

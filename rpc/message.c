@@ -159,6 +159,49 @@ int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
     return r;
 }
 
+/* The wire's base-128 number. @return its bytes */
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t n = 0;
+    for (; value >= 0x80; value >>= 7)
+        out[n++] = (uint8_t)(value | 0x80);
+    out[n++] = (uint8_t)value;
+    return n;
+}
+
+int wcow_message_pack_lent(const ProtobufCMessage *message, uint32_t field,
+                           const struct wcow_lent *lent, grpc_byte_buffer **ret,
+                           struct wcow_error *err)
+{
+    enum { LEN_TYPE = 2, MAX_VARINT = 10 };
+    size_t size = 0;
+    union {
+        const void *in;
+        void *out;
+    } data = {.in = lent->data};
+    /* Whatever happens, the slice gives the bytes back. */
+    grpc_slice slices[2] = {grpc_empty_slice(), grpc_slice_new_with_user_data(
+                                                    data.out, lent->len, lent->release, lent->arg)};
+    int r = wcow_message_measure(message, &size, err);
+    if (r == WCOW_OK && lent->len > WCOW_RPC_MAX_MESSAGE_BYTES - size - 2 * (size_t)MAX_VARINT)
+        r = WCOW_FAIL(err, WCOW_E_LIMIT, "a %s of %zu bytes is over the limit of %d",
+                      message->descriptor->short_name, lent->len, WCOW_RPC_MAX_MESSAGE_BYTES);
+    if (r == WCOW_OK) {
+        uint8_t key[2 * MAX_VARINT];
+        size_t key_len = put_varint(key, (uint64_t)field << 3 | LEN_TYPE);
+        key_len += put_varint(key + key_len, lent->len);
+        slices[0] = grpc_slice_malloc(size + key_len);
+        uint8_t *head = GRPC_SLICE_START_PTR(slices[0]);
+        r = wcow_message_write(message, size, head, err);
+        memcpy(head + size, key, key_len);
+    }
+    if (r == WCOW_OK)
+        *ret = grpc_raw_byte_buffer_create(slices, 2);
+    grpc_slice_unref(slices[0]);
+    grpc_slice_unref(slices[1]);
+    return r;
+}
+
 int wcow_message_read(const uint8_t *data, size_t len, const ProtobufCMessageDescriptor *type,
                       ProtobufCAllocator *allocator, ProtobufCMessage **ret, struct wcow_error *err)
 {

@@ -10,6 +10,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "base/error.h"
+#include "base/stream.h"
 
 /** Longest message either side takes, as containerd has it. */
 enum { WCOW_RPC_MAX_MESSAGE_BYTES = 16 << 20 };
@@ -31,6 +32,10 @@ WCOW_NODISCARD int wcow_message_read(const uint8_t *data, size_t len,
 /** The same to and from gRPC's buffers. Caller destroys *ret. */
 WCOW_NODISCARD int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,
                                      struct wcow_error *err);
+/** @p lent becomes the message's bytes field @p field, without a copy. */
+WCOW_NODISCARD int wcow_message_pack_lent(const ProtobufCMessage *message, uint32_t field,
+                                          const struct wcow_lent *lent, grpc_byte_buffer **ret,
+                                          struct wcow_error *err);
 WCOW_NODISCARD int wcow_message_unpack(grpc_byte_buffer *buffer,
                                        const ProtobufCMessageDescriptor *type,
                                        ProtobufCAllocator *allocator, ProtobufCMessage **ret,

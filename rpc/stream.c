@@ -74,23 +74,50 @@ static int broken(struct wcow_rpc_stream *stream, struct wcow_error *err)
                      stream->call.peer);
 }
 
-int wcow_rpc_stream_send(struct wcow_rpc_stream *stream, const ProtobufCMessage *message,
-                         struct wcow_error *err)
+/* Have nothing on its way that was sent before. */
+static int be_free(struct wcow_rpc_stream *stream, struct wcow_error *err)
 {
     wait_for(stream, &stream->send);
-    if (!stream->status.waiting)
-        return broken(stream, err);
-    grpc_byte_buffer *buffer = NULL;
-    int r = wcow_message_check(message, err);
-    if (r == WCOW_OK)
-        r = wcow_message_pack(message, &buffer, err);
-    if (r < 0)
-        return r;
+    return stream->status.waiting ? WCOW_OK : broken(stream, err);
+}
+
+static void send_buffer(struct wcow_rpc_stream *stream, grpc_byte_buffer *buffer)
+{
     stream->sent = buffer;
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
     op.data.send_message.send_message = buffer;
     start(stream, &op, 1, &stream->send);
-    return WCOW_OK;
+}
+
+int wcow_rpc_stream_send(struct wcow_rpc_stream *stream, const ProtobufCMessage *message,
+                         struct wcow_error *err)
+{
+    grpc_byte_buffer *buffer = NULL;
+    int r = be_free(stream, err);
+    if (r == WCOW_OK)
+        r = wcow_message_check(message, err);
+    if (r == WCOW_OK)
+        r = wcow_message_pack(message, &buffer, err);
+    if (r == WCOW_OK)
+        send_buffer(stream, buffer);
+    return r;
+}
+
+int wcow_rpc_stream_send_lent(struct wcow_rpc_stream *stream, const ProtobufCMessage *message,
+                              uint32_t field, const struct wcow_lent *lent, struct wcow_error *err)
+{
+    grpc_byte_buffer *buffer = NULL;
+    int r = be_free(stream, err);
+    if (r == WCOW_OK)
+        r = wcow_message_check(message, err);
+    if (r < 0) {
+        lent->release(lent->arg);
+        return r;
+    }
+    r = wcow_message_pack_lent(message, field, lent, &buffer, err);
+    if (r == WCOW_OK)
+        send_buffer(stream, buffer);
+    return r;
 }
 
 int wcow_rpc_stream_close_send(struct wcow_rpc_stream *stream, struct wcow_error *err)

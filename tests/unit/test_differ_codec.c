@@ -3,7 +3,7 @@
 
 #include "differ/codec.h"
 
-enum { SAMPLE_BYTES = 3 << 20 };
+enum { SAMPLE_BYTES = 9 << 20 }; /* three frames of zstd */
 
 /* Half of it compressible, the same each time. */
 static void make_sample(struct wcow_buf *out)
@@ -58,7 +58,8 @@ static const enum wcow_compression both[] = {WCOW_COMPRESSION_GZIP, WCOW_COMPRES
 static void bytes_come_back(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, 511, 32768, 524288, 524289, SAMPLE_BYTES};
+    static const size_t sizes[] = {0,      1,       511,     32768,       524288,
+                                   524289, 4 << 20, 8388609, SAMPLE_BYTES};
     wcow_autobuf sample = {0};
     make_sample(&sample);
     for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
