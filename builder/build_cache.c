@@ -110,24 +110,48 @@ int wcow_build_cached_layer(struct wcow_build *b, const struct wcow_stage_state 
     return 1;
 }
 
+/* Whether the lease of the cache has the blob, by this build. */
+static bool is_leased(struct wcow_build *b, const struct wcow_digest *blob)
+{
+    bool is = false;
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; !is && i < b->n_made; i++)
+        is = b->made[i].is_leased && strcmp(b->made[i].layer.digest.text, blob->text) == 0;
+    (void)pthread_mutex_unlock(&b->lock);
+    return is;
+}
+
+static void note_leased(struct wcow_build *b, const struct wcow_digest *blob)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    for (size_t i = 0; i < b->n_made; i++)
+        b->made[i].is_leased |= strcmp(b->made[i].layer.digest.text, blob->text) == 0;
+    (void)pthread_mutex_unlock(&b->lock);
+}
+
+/* One blob is remembered by several keys, but needs the lease once. */
+static int keep_blob(struct wcow_build *b, const struct wcow_cached_layer *layer)
+{
+    wcow_autofree char *id = NULL;
+    const struct wcow_containerd_ctx *ctx = &b->backend->ctx;
+    if (is_nothing(layer) || is_leased(b, &layer->digest))
+        return WCOW_OK;
+    int r = wcow_lease_create(ctx, WCOW_BUILD_CACHE_LEASE, 0, NULL, &id, NULL);
+    if (r == WCOW_OK || r == WCOW_E_EXISTS)
+        r = wcow_lease_add_resource(ctx, WCOW_BUILD_CACHE_LEASE, "content", layer->digest.text,
+                                    NULL);
+    if (r == WCOW_OK)
+        note_leased(b, &layer->digest);
+    return r;
+}
+
 /* Remember a layer, and keep its blob from containerd's garbage collection. A build is as good
  * without: what fails here is only not found the next time. */
 void wcow_build_remember_layer(struct wcow_build *b, const struct wcow_digest *shape,
                                const struct wcow_digest *key, const struct wcow_cached_layer *layer)
 {
-    wcow_autofree char *id = NULL;
     note_made(b, shape, key, layer);
-    if (!b->cache)
-        return;
-    if (is_nothing(layer)) {
-        (void)!wcow_build_cache_remember_layer(b->cache, shape, key, layer, NULL);
-        return;
-    }
-    int r = wcow_lease_create(&b->backend->ctx, WCOW_BUILD_CACHE_LEASE, 0, NULL, &id, NULL);
-    if (r != WCOW_OK && r != WCOW_E_EXISTS)
-        return;
-    if (wcow_lease_add_resource(&b->backend->ctx, WCOW_BUILD_CACHE_LEASE, "content",
-                                layer->digest.text, NULL) == WCOW_OK)
+    if (b->cache && keep_blob(b, layer) == WCOW_OK)
         (void)!wcow_build_cache_remember_layer(b->cache, shape, key, layer, NULL);
 }
 

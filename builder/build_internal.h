@@ -128,6 +128,7 @@ struct wcow_made {
     struct wcow_digest shape;
     struct wcow_digest key;
     struct wcow_cached_layer layer;
+    bool is_leased; /**< its blob is under the lease of the step cache */
 };
 
 struct wcow_build {

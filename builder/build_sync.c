@@ -156,31 +156,49 @@ static int set_unpacker(struct wcow_build *b, struct wcow_stage_state *s, unsign
     return WCOW_OK;
 }
 
-/* What the base's layers hold, where they are not unpacked anyway: 1, or 0 where this cannot be had
- * and they must be. */
+/* Whether each layer of the base is listed already. */
+static bool has_listings(const struct wcow_local_image *image, const char *root)
+{
+    bool has = true;
+    for (size_t i = 0; has && i < image->manifest.layer_count; i++) {
+        wcow_autofree char *folder =
+            wcow_listing_find(root, wcow_image_config_diff_id(image->config, i));
+        has = folder != NULL;
+    }
+    return has;
+}
+
+static int open_listings(struct wcow_build *b, struct wcow_stage_state *s, const char *root,
+                         unsigned step, struct wcow_error *err)
+{
+    wcow_auto_str_list folders = {0};
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < s->base->manifest.layer_count; i++) {
+        wcow_autofree char *folder = NULL;
+        r = list_layer(b, s->base, i, root, step, &folder, err);
+        if (r == WCOW_OK)
+            r = wcow_str_list_add(&folders, folder, err);
+    }
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, err);
+    return r < 0 ? r : set_unpacker(b, s, step, err);
+}
+
+/* What the base's layers hold, as it is listed, or where they are not unpacked anyway: 1, or 0
+ * where this cannot be had and they must be. */
 static int list_base(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
                      struct wcow_error *err)
 {
     wcow_autofree char *root = NULL;
-    wcow_auto_str_list folders = {0};
     struct wcow_error why = {0};
     if (!b->options->cache_file || !wcow_image_config_is_windows(s->base->config))
         return 0;
     int r = wcow_listings_path(b->options->cache_file, &root, err);
-    if (r == WCOW_OK)
+    if (r == WCOW_OK && !has_listings(s->base, root))
         r = wcow_image_is_unpacked(b->backend, s->base, err);
     if (r != 0)
         return r < 0 ? r : 0;
-    for (size_t i = 0; r == WCOW_OK && i < s->base->manifest.layer_count; i++) {
-        wcow_autofree char *folder = NULL;
-        r = list_layer(b, s->base, i, root, step, &folder, &why);
-        if (r == WCOW_OK)
-            r = wcow_str_list_add(&folders, folder, &why);
-    }
-    if (r == WCOW_OK)
-        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, &why);
-    if (r == WCOW_OK)
-        r = set_unpacker(b, s, step, &why);
+    r = open_listings(b, s, root, step, &why);
     if (r == WCOW_OK)
         return 1;
     if (r == WCOW_E_UNSUPPORTED)

@@ -115,9 +115,12 @@ static void learn_file(void *ctx, const struct wcow_digest *digest)
     (void)pthread_mutex_unlock(&c->digests);
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    /* What cannot be remembered is read again. */
+    /* What cannot be remembered is read again: by the next build, or by this one for another tree.
+     */
     if (c->cache && f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS)
         (void)!wcow_build_cache_remember_file(c->cache, &f->stamp, digest, NULL);
+    else if (c->cache)
+        (void)!wcow_build_cache_note_file(c->cache, &f->stamp, digest, NULL);
 }
 
 static void free_file(void *ctx)

@@ -19,12 +19,15 @@ enum { SCHEMA_VERSION = 1, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc"
 /* The log is not written back when a build ends, for that costs four syncs: the next one reads it,
  * so it is kept short. Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
 static const char modes[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 200;";
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 200;"
+    "PRAGMA temp_store = MEMORY;";
 
 /* Each statement is prepared when first used. */
 enum query {
     FILE_GET,
     FILE_PUT,
+    RECENT_GET,
+    RECENT_PUT,
     SHAPE_HAS,
     LAYER_GET,
     LAYER_USED,
@@ -42,6 +45,10 @@ static const char *const texts[N_QUERIES] = {
                  "mtime_ns = ?4 AND ctime_ns = ?5",
     [FILE_PUT] = "INSERT OR REPLACE INTO files (dev, ino, size_bytes, mtime_ns, ctime_ns, digest) "
                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [RECENT_GET] = "SELECT digest FROM temp.recent WHERE dev = ?1 AND ino = ?2 AND "
+                   "size_bytes = ?3 AND mtime_ns = ?4 AND ctime_ns = ?5",
+    [RECENT_PUT] = "INSERT OR REPLACE INTO temp.recent (dev, ino, size_bytes, mtime_ns, ctime_ns, "
+                   "digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SHAPE_HAS] = "SELECT 1 FROM layers WHERE shape = ?1 LIMIT 1",
     [LAYER_GET] = "SELECT diff_id, digest, size_bytes, tar_bytes, created_s, used_s FROM layers "
                   "WHERE key = ?1",
@@ -71,8 +78,15 @@ static const char schema_texts[] =
     "CREATE TABLE IF NOT EXISTS texts (key TEXT PRIMARY KEY, text TEXT NOT NULL)"
     " WITHOUT ROWID, STRICT;";
 
+/* Of this process, in memory. */
+static const char schema_recent[] =
+    "CREATE TEMP TABLE recent (dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
+    " size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,"
+    " digest TEXT NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID, STRICT;";
+
 struct wcow_build_cache {
     sqlite3 *db;
+    bool has_recent;
     sqlite3_stmt *queries[N_QUERIES];
     bool reading;         /* a transaction is open: files are asked for by the thousand, and each
                              question alone would lock the file anew */
@@ -331,14 +345,13 @@ static void bind_stamp(sqlite3_stmt *stmt, const struct wcow_file_stamp *stamp)
     (void)sqlite3_bind_int64(stmt, 5, stamp->ctime_ns);
 }
 
-int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
-                          struct wcow_digest *ret, struct wcow_error *err)
+/* By FILE_GET or RECENT_GET: 1 or 0. */
+static int find_file(struct wcow_build_cache *c, enum query query,
+                     const struct wcow_file_stamp *stamp, struct wcow_digest *ret,
+                     struct wcow_error *err)
 {
-    HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin_reading(c, err);
-    if (r == WCOW_OK)
-        r = begin(c, FILE_GET, &stmt, err);
+    int r = begin(c, query, &stmt, err);
     if (r < 0)
         return r;
     bind_stamp(stmt, stamp);
@@ -349,19 +362,44 @@ int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_sta
     return r;
 }
 
-int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
-                                   const struct wcow_digest *digest, struct wcow_error *err)
+static int put_file(struct wcow_build_cache *c, enum query query,
+                    const struct wcow_file_stamp *stamp, const struct wcow_digest *digest,
+                    struct wcow_error *err)
 {
-    HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin_writing(c, err);
-    if (r == WCOW_OK)
-        r = begin(c, FILE_PUT, &stmt, err);
+    int r = begin(c, query, &stmt, err);
     if (r < 0)
         return r;
     bind_stamp(stmt, stamp);
     bind_text(stmt, 6, digest->text);
     return change(c, stmt, err);
+}
+
+int wcow_build_cache_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                          struct wcow_digest *ret, struct wcow_error *err)
+{
+    HOLD(c);
+    int r = begin_reading(c, err);
+    if (r == WCOW_OK)
+        r = find_file(c, FILE_GET, stamp, ret, err);
+    return r == 0 && c->has_recent ? find_file(c, RECENT_GET, stamp, ret, err) : r;
+}
+
+int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                                   const struct wcow_digest *digest, struct wcow_error *err)
+{
+    HOLD(c);
+    int r = begin_writing(c, err);
+    return r < 0 ? r : put_file(c, FILE_PUT, stamp, digest, err);
+}
+
+int wcow_build_cache_note_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                               const struct wcow_digest *digest, struct wcow_error *err)
+{
+    HOLD(c);
+    int r = c->has_recent ? WCOW_OK : exec(c, schema_recent, err);
+    c->has_recent |= r == WCOW_OK;
+    return r < 0 ? r : put_file(c, RECENT_PUT, stamp, digest, err);
 }
 
 /* ---- layers ---- */

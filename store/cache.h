@@ -38,6 +38,13 @@ WCOW_NODISCARD int wcow_build_cache_remember_file(struct wcow_build_cache *c,
                                                   const struct wcow_digest *digest,
                                                   struct wcow_error *err);
 
+/** The same for this process alone: of a file that changed just now, and so may change again
+ * without another stamp. */
+WCOW_NODISCARD int wcow_build_cache_note_file(struct wcow_build_cache *c,
+                                              const struct wcow_file_stamp *stamp,
+                                              const struct wcow_digest *digest,
+                                              struct wcow_error *err);
+
 /** A layer that a step came to. */
 struct wcow_cached_layer {
     struct wcow_digest diff_id;

@@ -52,9 +52,18 @@ static void files_are_remembered_by_their_stamp(void **state)
     assert_int_equal(wcow_build_cache_open(path, &cache, &err), WCOW_OK);
     assert_int_equal(wcow_build_cache_file(cache, &stamp, &got, &err), 0);
     assert_int_equal(wcow_build_cache_remember_file(cache, &stamp, &digest, &err), WCOW_OK);
+    /* One that is only noted is known until then. */
+    struct wcow_file_stamp fresh = {1, 7, 3, 4, 5};
+    assert_int_equal(wcow_build_cache_note_file(cache, &fresh, &digest, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_file(cache, &fresh, &got, &err), 1);
+    assert_string_equal(got.text, digest.text);
+    fresh.mtime_ns++;
+    assert_int_equal(wcow_build_cache_file(cache, &fresh, &got, &err), 0);
+    fresh.mtime_ns--;
     wcow_build_cache_close(cache);
-    /* It is there after the file was closed, and for that stamp only. */
     assert_int_equal(wcow_build_cache_open(path, &cache, &err), WCOW_OK);
+    assert_int_equal(wcow_build_cache_file(cache, &fresh, &got, &err), 0);
+    /* It is there after the file was closed, and for that stamp only. */
     assert_int_equal(wcow_build_cache_file(cache, &stamp, &got, &err), 1);
     assert_string_equal(got.text, digest.text);
     stamp.ctime_ns++;
