@@ -321,8 +321,25 @@ static char *fixed_part(const char *pattern)
     return strndup(pattern, end);
 }
 
+/* The pattern for what lies behind a link: @p top of it leads to @p real. */
+static char *pattern_behind(const char *pattern, const char *top, const char *real)
+{
+    char *all = calloc(1, 2 * strlen(real) + strlen(pattern) + 1);
+    if (!all)
+        return NULL;
+    char *at = all;
+    for (; *real; real++) {
+        if (strchr("*?[\\", *real))
+            *at++ = '\\';
+        *at++ = *real;
+    }
+    const char *rest = pattern + strlen(top);
+    (void)stpcpy(at, at == all && *rest == '/' ? rest + 1 : rest);
+    return all;
+}
+
 /* @p g has the pattern, cleaned. */
-static int find_matches(struct globbing *g, struct wcow_error *err)
+static int find_matches(const struct globbing *g, struct wcow_error *err)
 {
     wcow_autofree char *top = fixed_part(g->pattern);
     if (!top)
@@ -331,9 +348,20 @@ static int find_matches(struct globbing *g, struct wcow_error *err)
     wcow_autoclose int fd = open_in_root(g->context, top, O_PATH | O_DIRECTORY);
     if (fd < 0 || fstat(fd, &st) < 0)
         return WCOW_OK;
+    wcow_autofree char *real = NULL;
+    wcow_autofree char *behind = NULL;
+    int r = path_of_fd(g->context, fd, &real, err);
+    if (r < 0)
+        return r;
+    struct globbing here = *g;
+    if (!g->deep && strcmp(real, top) != 0) {
+        here.pattern = behind = pattern_behind(g->pattern, top, real);
+        if (!behind)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pattern");
+    }
     const struct wcow_context_walking walking = {
-        .fn = match_item, .arg = g, .pattern = g->deep ? NULL : g->pattern};
-    return wcow_context_walk_with(g->context, top, &walking, err);
+        .fn = match_item, .arg = &here, .pattern = here.deep ? NULL : here.pattern};
+    return wcow_context_walk_with(here.context, behind ? real : top, &walking, err);
 }
 
 int wcow_context_glob(struct wcow_context *c, const char *pattern, struct wcow_str_list *ret,
@@ -347,7 +375,7 @@ int wcow_context_glob(struct wcow_context *c, const char *pattern, struct wcow_s
     r = wcow_pattern_glob(clean, "", &ignored, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
-    struct globbing g = {.context = c, .pattern = clean, .found = ret};
+    const struct globbing g = {.context = c, .pattern = clean, .found = ret};
     return find_matches(&g, err);
 }
 
@@ -362,6 +390,6 @@ int wcow_context_glob_deep(struct wcow_context *c, const char *pattern, struct w
     r = wcow_pattern_new(clean, &deep, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the pattern \"%s\"", pattern);
-    struct globbing g = {.context = c, .pattern = clean, .deep = deep, .found = ret};
+    const struct globbing g = {.context = c, .pattern = clean, .deep = deep, .found = ret};
     return find_matches(&g, err);
 }

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,8 +101,14 @@ static int is_left_out(const struct walk *w, const struct level *level, struct n
     int r = ask(w->context->ignore, level->ignore, name->path, name, &name->ignore, ret, err);
     if (r < 0 || *ret)
         return r;
-    return ask(w->how->exclude, level->exclude, name->path + w->top_len, name, &name->exclude, ret,
-               err);
+    const char *below = name->path + w->top_len;
+    wcow_autofree char *as = NULL;
+    if (w->how->exclude && w->how->exclude_as && *w->how->exclude_as) {
+        if (asprintf(&as, "%s/%s", w->how->exclude_as, below) < 0)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+        below = as;
+    }
+    return ask(w->how->exclude, level->exclude, below, name, &name->exclude, ret, err);
 }
 
 static int check_kind(const struct level *level, const struct name *name, struct wcow_error *err)
@@ -278,11 +285,11 @@ static int walk_level(const struct walk *w, const struct level *level, struct wc
     return r;
 }
 
-/* What the patterns say of the walk's top: each directory above it is entered in turn. */
-static int enter_top(const struct wcow_context *c, const char *dir, struct wcow_ignore_dir **ret,
-                     struct wcow_error *err)
+/* What patterns say of the walk's top: each directory above it is entered in turn. */
+static int enter_top(const struct wcow_ignore *patterns, const char *dir,
+                     struct wcow_ignore_dir **ret, struct wcow_error *err)
 {
-    if (!c->ignore || !*dir)
+    if (!patterns || !dir || !*dir)
         return WCOW_OK;
     wcow_autofree char *path = strdup(dir);
     if (!path)
@@ -293,7 +300,7 @@ static int enter_top(const struct wcow_context *c, const char *dir, struct wcow_
         *p = '\0';
         struct wcow_ignore_dir *next = NULL;
         bool excluded = false;
-        int r = wcow_ignore_enter(c->ignore, *ret, path, &next, &excluded, err);
+        int r = wcow_ignore_enter(patterns, *ret, path, &next, &excluded, err);
         if (r < 0)
             return r;
         wcow_ignore_dir_free(*ret);
@@ -308,11 +315,14 @@ int wcow_context_walk_with(struct wcow_context *c, const char *dir,
                            const struct wcow_context_walking *walking, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_ignore_dir_free_p) struct wcow_ignore_dir *top = NULL;
-    int r = enter_top(c, dir, &top, err);
+    WCOW_CLEANUP(wcow_ignore_dir_free_p) struct wcow_ignore_dir *exclude_top = NULL;
+    int r = enter_top(c->ignore, dir, &top, err);
+    if (r == WCOW_OK)
+        r = enter_top(walking->exclude, walking->exclude_as, &exclude_top, err);
     if (r < 0)
         return r;
     const struct walk w = {.context = c, .top_len = *dir ? strlen(dir) + 1 : 0, .how = walking};
-    const struct level level = {.path = dir, .ignore = top};
+    const struct level level = {.path = dir, .ignore = top, .exclude = exclude_top};
     return walk_level(&w, &level, err);
 }
 

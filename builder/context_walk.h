@@ -23,9 +23,10 @@ struct wcow_context {
 struct wcow_context_walking {
     wcow_context_fn fn;
     void *arg;
-    const struct wcow_ignore *exclude; /**< patterns from the walk's top on; NULL: none */
-    const char *pattern; /**< go into a directory only where it matches the pattern's leading
-                              components; NULL: into each */
+    const struct wcow_ignore *exclude; /**< patterns; NULL: none */
+    const char *exclude_as; /**< the path that the walk's top has for them; NULL or "": the top */
+    const char *pattern;    /**< go into a directory only where it matches the pattern's leading
+                                 components; NULL: into each */
 };
 
 /** wcow_context_walk() with all there is to say. */

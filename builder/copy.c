@@ -33,6 +33,7 @@ int wcow_copy_dest_of(const struct wcow_copying *copying, struct wcow_copy_dest 
         wcow_winpath_to_layer(copying->workdir, copying->copy->dest, &dest.path, &dest.is_dir, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the destination \"%s\"", copying->copy->dest);
+    dest.is_dir |= copying->copy->parents; /* what is kept of a source stands below it */
     *ret = dest;
     return WCOW_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "builder/archive.h"
+#include "builder/context_walk.h"
 #include "builder/copy.h"
 #include "builder/pattern.h"
 #include "layer/filetime.h"
@@ -14,6 +15,7 @@ struct copier {
     struct wcow_context *context;
     struct wcow_copy_dest dest;
     struct wcow_ignore *exclude;
+    const char *kept; /* of the source at hand: the path that --parents keeps; NULL without it */
     /* The directory that the last file went into: the next one mostly goes there too. */
     char *parent_path;
     struct wcow_tree_node *parent;
@@ -138,7 +140,9 @@ static int copy_directory(struct copier *c, const struct wcow_context_item *item
     dir->is_source = true;
     free(c->parent_path);
     c->parent_path = NULL;
-    return wcow_context_walk(c->context, item->path, c->exclude, take_item, c, err);
+    const struct wcow_context_walking walking = {
+        .fn = take_item, .arg = c, .exclude = c->exclude, .exclude_as = c->kept};
+    return wcow_context_walk_with(c->context, item->path, &walking, err);
 }
 
 static int unpack_archive(struct copier *c, const struct wcow_context_item *item,
@@ -159,6 +163,8 @@ static int copy_source(struct copier *c, const char *source, struct wcow_error *
         return copy_directory(c, &item, err);
     if (!S_ISREG(item.st.st_mode))
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is neither a file nor a directory", source);
+    if (c->exclude && c->kept && wcow_ignore_matches(c->exclude, c->kept))
+        return WCOW_OK;
     bool unpacked = false;
     if (c->copying->is_add && c->copying->copy->unpack != WCOW_NO)
         r = unpack_archive(c, &item, &unpacked, err);
@@ -176,13 +182,13 @@ static int copy_source(struct copier *c, const char *source, struct wcow_error *
     return r < 0 ? r : put_item(c, dir, name, &item, err);
 }
 
-/* --parents: the source's directories are made too, from the "/./" on where it has one. */
-static int with_parents(struct copier *c, const char *source, struct wcow_copy_dest *ret,
-                        struct wcow_error *err)
+/* --parents: the source's directories are made too, from the "/./" on where it has one.
+ * @p kept: its path from there. */
+static int with_parents(struct copier *c, const char *source, const char *kept,
+                        struct wcow_copy_dest *ret, struct wcow_error *err)
 {
-    const char *pivot = strstr(source, "/./");
-    wcow_autofree char *clean = NULL;
-    int r = wcow_context_clean(pivot ? pivot + 3 : source, &clean, err);
+    wcow_autofree char *clean = strdup(kept);
+    int r = clean ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
     if (r < 0)
         return r;
     WCOW_CLEANUP(wcow_context_item_done) struct wcow_context_item item = {0};
@@ -207,13 +213,19 @@ static int copy_one(struct copier *c, const char *source, struct wcow_error *err
     if (!c->copying->copy->parents)
         return copy_source(c, source, err);
     struct wcow_copy_dest whole = c->dest;
+    const char *pivot = strstr(source, "/./");
+    wcow_autofree char *kept = NULL;
     WCOW_CLEANUP(wcow_copy_dest_done) struct wcow_copy_dest below = {0};
-    int r = with_parents(c, source, &below, err);
+    int r = wcow_context_clean(pivot ? pivot + 3 : source, &kept, err);
+    if (r == WCOW_OK)
+        r = with_parents(c, source, kept, &below, err);
     if (r < 0)
         return r;
     c->dest = below;
+    c->kept = kept;
     r = copy_source(c, source, err);
     c->dest = whole;
+    c->kept = NULL;
     return r;
 }
 

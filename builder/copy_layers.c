@@ -2,6 +2,7 @@
 /* COPY --from: files out of the layers of a stage or an image. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "builder/copy.h"
 #include "builder/ignore.h"
@@ -18,6 +19,7 @@ struct copier {
     struct wcow_tree *names; /* an empty tree over the layers: follows links in paths */
     struct wcow_copy_dest dest;
     struct wcow_ignore *exclude;
+    const char *kept; /* of the source at hand: the path that --parents keeps; "" */
 };
 
 static const char *last_component(const char *path)
@@ -50,15 +52,17 @@ static int put_stream(void *arg, const char *stream, struct wcow_entry *entry,
     return wcow_tree_put_stream(to->tree, to->node, stream, entry, payload, err);
 }
 
+/* @p is_itself: no symlink led here. One name of a file is no hard link of another that leads to
+ * it. */
 static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *name,
-                     struct wcow_layers_found *found, struct wcow_error *err)
+                     struct wcow_layers_found *found, bool is_itself, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
     struct wcow_link_group *group = NULL;
     int r = WCOW_OK;
     if (found->entry.type == WCOW_ENTRY_FILE) {
         r = wcow_layers_payload(found, &payload, err);
-        if (r == WCOW_OK)
+        if (r == WCOW_OK && is_itself)
             r = wcow_tree_link_group(c->copying->tree, wcow_layers_identity(found), &group, err);
     }
     if (r < 0)
@@ -103,8 +107,8 @@ static int copy_child(struct copier *c, struct wcow_tree_node *dir, const char *
     if (r <= 0)
         return r;
     if (found.entry.type != WCOW_ENTRY_DIR)
-        return put_found(c, dir, last_component(path), &found, err);
-    r = put_found(c, dir, last_component(path), &found, err);
+        return put_found(c, dir, last_component(path), &found, true, err);
+    r = put_found(c, dir, last_component(path), &found, true, err);
     if (r < 0)
         return r;
     struct wcow_tree_node *next = NULL;
@@ -196,11 +200,15 @@ static int copy_source(struct copier *c, const char *path, struct wcow_error *er
         if (r < 0)
             return r;
         dir->is_source = true;
-        return copy_children(c, dir, found.entry.name, "", err);
+        return copy_children(c, dir, found.entry.name, c->kept, err);
     }
+    if (c->exclude && *c->kept && wcow_ignore_matches(c->exclude, c->kept))
+        return WCOW_OK;
     const char *name = NULL;
     r = wcow_copy_dest_for(&c->dest, last_component(path), &dir, &name, err);
-    return r < 0 ? r : put_found(c, dir, name, &found, err);
+    if (r < 0)
+        return r;
+    return put_found(c, dir, name, &found, strcasecmp(found.entry.name, path) == 0, err);
 }
 
 /* ---- patterns ---- */
@@ -347,8 +355,10 @@ static int copy_with_parents(struct copier *c, const char *path, size_t fixed,
     if (r < 0)
         return r;
     c->dest = (struct wcow_copy_dest){.tree = whole.tree, .path = below, .is_dir = true};
+    c->kept = rest;
     r = copy_source(c, path, err);
     c->dest = whole;
+    c->kept = "";
     return r;
 }
 
@@ -417,7 +427,7 @@ static int copy_all(struct copier *c, struct wcow_error *err)
 int wcow_copy_from_layers(const struct wcow_copying *copying, const struct wcow_layers *layers,
                           struct wcow_error *err)
 {
-    struct copier c = {.copying = copying, .layers = layers};
+    struct copier c = {.copying = copying, .layers = layers, .kept = ""};
     int r = copy_all(&c, err);
     wcow_copy_dest_done(&c.dest);
     wcow_ignore_free(c.exclude);

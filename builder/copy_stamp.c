@@ -106,7 +106,8 @@ static int add_all(struct stamper *s, const struct wcow_copy *copy, struct wcow_
 {
     wcow_auto_str_list sources = {0};
     int r = WCOW_OK;
-    if (copy->excludes.count > 0)
+    /* With --parents the patterns mean other paths: what they leave out is looked at, too. */
+    if (copy->excludes.count > 0 && !copy->parents)
         r = wcow_ignore_new(copy->excludes.items, copy->excludes.count, &s->exclude, err);
     if (r == WCOW_OK)
         r = wcow_copy_sources(copy, s->context, &sources, err);

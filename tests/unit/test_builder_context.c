@@ -200,6 +200,20 @@ static void patterns_match_level_by_level(void **state)
     wcow_context_free(c);
 }
 
+static void patterns_go_through_links(void **state)
+{
+    (void)state;
+    wcow_auto_str_list found = {0};
+    wcow_autobuf got = {0};
+    make_link("way", "src/sub");
+    struct wcow_context *c = open_context(true);
+    assert_ok(wcow_context_glob(c, "way/*.txt", &found, &err));
+    for (size_t k = 0; k < found.count; k++)
+        assert_ok(wcow_buf_addf(&got, &err, "%s ", found.items[k]));
+    assert_string_equal((const char *)got.data, "src/sub/c.txt ");
+    wcow_context_free(c);
+}
+
 static void twins_by_letter_case_are_refused(void **state)
 {
     (void)state;
@@ -247,6 +261,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_is_explained),
         cmocka_unit_test(walks_pass_over_what_is_ignored),
         cmocka_unit_test(patterns_match_level_by_level),
+        cmocka_unit_test(patterns_go_through_links),
         cmocka_unit_test(twins_by_letter_case_are_refused),
         cmocka_unit_test(a_file_that_changes_is_told),
     };
