@@ -18,9 +18,11 @@ struct wcow_source {
     void *ctx;
 };
 
-/** Takes chunks; a failed write is final. */
+/** Takes chunks; a failed write is final. `room`, where there is one, is where the sink would copy
+ *  the next write to: what is put there, from its beginning, and then written, is not copied. */
 struct wcow_sink {
     int (*write)(void *ctx, const void *data, size_t len, struct wcow_error *err);
+    uint8_t *(*room)(void *ctx, size_t *ret_len); /**< until the next write; NULL: nowhere */
     void *ctx;
 };
 
@@ -50,6 +52,11 @@ WCOW_NODISCARD static inline int wcow_sink_write(const struct wcow_sink *s, cons
                                                  size_t len, struct wcow_error *err)
 {
     return s->write(s->ctx, data, len, err);
+}
+
+static inline uint8_t *wcow_sink_room(const struct wcow_sink *s, size_t *ret_len)
+{
+    return s->room ? s->room(s->ctx, ret_len) : NULL;
 }
 
 WCOW_NODISCARD static inline int wcow_borrower_take(const struct wcow_borrower *b,

@@ -183,6 +183,13 @@ static int compressor_write(void *ctx, const void *data, size_t len, struct wcow
     return c->impl.ops->write(c->impl.state, data, len, err);
 }
 
+static uint8_t *compressor_room(void *ctx, size_t *ret_len)
+{
+    struct wcow_compressor *c = ctx;
+    return c->impl.ops ? c->impl.ops->room(c->impl.state, ret_len)
+                       : wcow_sink_room(c->output, ret_len);
+}
+
 int wcow_compressor_new(const struct wcow_sink *output, enum wcow_compression compression,
                         unsigned n_threads, struct wcow_compressor **ret, struct wcow_error *err)
 {
@@ -208,7 +215,7 @@ int wcow_compressor_new(const struct wcow_sink *output, enum wcow_compression co
 
 struct wcow_sink wcow_compressor_sink(struct wcow_compressor *c)
 {
-    return (struct wcow_sink){.write = compressor_write, .ctx = c};
+    return (struct wcow_sink){.write = compressor_write, .room = compressor_room, .ctx = c};
 }
 
 int wcow_compressor_finish(struct wcow_compressor *c, struct wcow_error *err)

@@ -132,6 +132,13 @@ static int submit(struct wcow_blocks *b, struct wcow_error *err)
     return WCOW_OK;
 }
 
+uint8_t *wcow_blocks_room(struct wcow_blocks *b, size_t *ret_len)
+{
+    struct job *job = &b->jobs[b->fill];
+    *ret_len = b->codec->block_bytes - job->in_len;
+    return job->in + b->codec->before_bytes + job->in_len;
+}
+
 int wcow_blocks_write(struct wcow_blocks *b, const void *data, size_t len, struct wcow_error *err)
 {
     const struct wcow_block_codec *codec = b->codec;
@@ -141,7 +148,9 @@ int wcow_blocks_write(struct wcow_blocks *b, const void *data, size_t len, struc
         size_t n = codec->block_bytes - job->in_len;
         if (n > len)
             n = len;
-        memcpy(job->in + codec->before_bytes + job->in_len, p, n);
+        uint8_t *to = job->in + codec->before_bytes + job->in_len;
+        if (p != to)
+            memcpy(to, p, n);
         job->in_len += n;
         p += n;
         len -= n;

@@ -31,6 +31,8 @@ WCOW_NODISCARD int wcow_blocks_new(const struct wcow_block_codec *codec,
                                    struct wcow_blocks **ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_blocks_write(struct wcow_blocks *b, const void *data, size_t len,
                                      struct wcow_error *err);
+/** As a sink's. */
+uint8_t *wcow_blocks_room(struct wcow_blocks *b, size_t *ret_len);
 /** Write all that is left. Once, before free. */
 WCOW_NODISCARD int wcow_blocks_finish(struct wcow_blocks *b, struct wcow_error *err);
 /** NULL allowed. */

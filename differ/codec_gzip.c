@@ -59,6 +59,12 @@ static int gzip_write(void *state, const void *data, size_t len, struct wcow_err
     return r < 0 ? r : wcow_blocks_write(g->blocks, data, len, err);
 }
 
+static uint8_t *gzip_room(void *state, size_t *ret_len)
+{
+    const struct gzip *z = state;
+    return wcow_blocks_room(z->blocks, ret_len);
+}
+
 static int gzip_finish(void *state, struct wcow_error *err)
 {
     struct gzip *g = state;
@@ -84,7 +90,7 @@ int wcow_gzip_new(const struct wcow_sink *output, unsigned n_threads, struct wco
                   struct wcow_error *err)
 {
     static const struct wcow_deflater_ops ops = {
-        .write = gzip_write, .finish = gzip_finish, .free = gzip_free};
+        .write = gzip_write, .room = gzip_room, .finish = gzip_finish, .free = gzip_free};
     static const struct wcow_block_codec codec = {.block_bytes = BLOCK_BYTES,
                                                   .before_bytes = DICT_BYTES,
                                                   .out_bytes = OUT_BYTES,

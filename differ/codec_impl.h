@@ -24,6 +24,7 @@ struct wcow_inflater {
 
 struct wcow_deflater_ops {
     int (*write)(void *state, const void *data, size_t len, struct wcow_error *err);
+    uint8_t *(*room)(void *state, size_t *ret_len); /**< as a sink's */
     int (*finish)(void *state, struct wcow_error *err);
     void (*free)(void *state);
 };

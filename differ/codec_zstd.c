@@ -177,6 +177,12 @@ static int write_empty(const struct zstd *z, struct wcow_error *err)
     return wcow_sink_write(z->output, empty, sizeof(empty), err);
 }
 
+static uint8_t *zstd_room(void *state, size_t *ret_len)
+{
+    const struct zstd *z = state;
+    return wcow_blocks_room(z->blocks, ret_len);
+}
+
 static int zstd_finish(void *state, struct wcow_error *err)
 {
     struct zstd *z = state;
@@ -194,7 +200,7 @@ int wcow_zstd_new(const struct wcow_sink *output, unsigned n_threads, struct wco
                   struct wcow_error *err)
 {
     static const struct wcow_deflater_ops ops = {
-        .write = zstd_write, .finish = zstd_finish, .free = zstd_free};
+        .write = zstd_write, .room = zstd_room, .finish = zstd_finish, .free = zstd_free};
     static const struct wcow_block_codec codec = {.block_bytes = ZSTD_FRAME_BYTES,
                                                   .out_bytes = ZSTD_COMPRESSBOUND(ZSTD_FRAME_BYTES),
                                                   .n_waiting = ZSTD_N_WAITING,

@@ -128,6 +128,15 @@ static int wait_for_slot(struct wcow_outflow *o, struct wcow_error *err)
     return r;
 }
 
+static uint8_t *outflow_room(void *ctx, size_t *ret_len)
+{
+    struct wcow_outflow *o = ctx;
+    if (!o->len && wait_for_slot(o, NULL) < 0)
+        return NULL; /* the next write tells why */
+    *ret_len = SLOT_BYTES - o->len;
+    return o->slots[o->fill].data + o->len;
+}
+
 static int outflow_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
 {
     struct wcow_outflow *o = ctx;
@@ -139,7 +148,9 @@ static int outflow_write(void *ctx, const void *data, size_t len, struct wcow_er
         size_t n = SLOT_BYTES - o->len;
         if (n > len)
             n = len;
-        memcpy(o->slots[o->fill].data + o->len, p, n);
+        uint8_t *to = o->slots[o->fill].data + o->len;
+        if (p != to)
+            memcpy(to, p, n);
         o->len += n;
         p += n;
         len -= n;
@@ -152,7 +163,7 @@ static int outflow_write(void *ctx, const void *data, size_t len, struct wcow_er
 
 struct wcow_sink wcow_outflow_sink(struct wcow_outflow *o)
 {
-    return (struct wcow_sink){.write = outflow_write, .ctx = o};
+    return (struct wcow_sink){.write = outflow_write, .room = outflow_room, .ctx = o};
 }
 
 int wcow_outflow_new(const struct wcow_borrower *to, struct wcow_outflow **ret,

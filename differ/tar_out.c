@@ -36,8 +36,21 @@ static int flush(struct wcow_tar_out *out, struct wcow_error *err)
     size_t len = out->buffered;
     out->buffered = 0;
     out->bytes += len;
-    wcow_hash_add(out->hash, out->buffer, len);
-    return wcow_sink_write(out->sink, out->buffer, len, err);
+    wcow_hash_add(out->hash, out->at, len);
+    return wcow_sink_write(out->sink, out->at, len, err);
+}
+
+/* Have room for at least a byte. Pieces of a buffer's size stay in a core's cache until they are
+ * hashed. */
+static void find_room(struct wcow_tar_out *out)
+{
+    if (out->buffered)
+        return;
+    out->at = wcow_sink_room(out->sink, &out->room);
+    if (!out->at || out->room > BUFFER_BYTES)
+        out->room = BUFFER_BYTES;
+    if (!out->at)
+        out->at = out->buffer;
 }
 
 int wcow_tar_out_write(struct wcow_tar_out *out, const void *data, size_t len,
@@ -45,14 +58,15 @@ int wcow_tar_out_write(struct wcow_tar_out *out, const void *data, size_t len,
 {
     const uint8_t *p = data;
     while (len) {
-        size_t n = BUFFER_BYTES - out->buffered;
+        find_room(out);
+        size_t n = out->room - out->buffered;
         if (n > len)
             n = len;
-        memcpy(out->buffer + out->buffered, p, n);
+        memcpy(out->at + out->buffered, p, n);
         out->buffered += n;
         p += n;
         len -= n;
-        int r = out->buffered == BUFFER_BYTES ? flush(out, err) : WCOW_OK;
+        int r = out->buffered == out->room ? flush(out, err) : WCOW_OK;
         if (r < 0)
             return r;
     }
@@ -105,8 +119,9 @@ static int copy(struct wcow_tar_out *out, int fd, const char *path, uint64_t lef
                 struct wcow_error *err)
 {
     while (left) {
-        size_t room = BUFFER_BYTES - out->buffered;
-        ssize_t n = read(fd, out->buffer + out->buffered, left < room ? (size_t)left : room);
+        find_room(out);
+        size_t room = out->room - out->buffered;
+        ssize_t n = read(fd, out->at + out->buffered, left < room ? (size_t)left : room);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -115,7 +130,7 @@ static int copy(struct wcow_tar_out *out, int fd, const char *path, uint64_t lef
             return changed(path, "became shorter", err);
         out->buffered += (size_t)n;
         left -= (uint64_t)n;
-        int r = out->buffered == BUFFER_BYTES ? flush(out, err) : WCOW_OK;
+        int r = out->buffered == out->room ? flush(out, err) : WCOW_OK;
         if (r < 0)
             return r;
     }

@@ -19,6 +19,8 @@ struct wcow_tar_out {
     struct wcow_hash *hash;
     uint64_t bytes;
     size_t buffered;
+    uint8_t *at; /**< where: in the sink's own room if it has any, else the buffer */
+    size_t room; /**< there */
     uint8_t *buffer;
 };
 

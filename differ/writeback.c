@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,9 +24,9 @@ struct wcow_writeback {
     pthread_cond_t given;
     uint64_t n_given;
     uint64_t n_taken;
-    bool ended;
-    int sys_errno;   /* of the thread's first failure */
-    int giver_errno; /* of the giver's own */
+    atomic_bool ended; /* set under the lock */
+    int sys_errno;     /* of the thread's first failure */
+    int giver_errno;   /* of the giver's own */
     int slots[N_SLOTS];
 };
 
@@ -34,10 +35,12 @@ static int close_file(int fd)
     return close(fd) < 0 && errno != EINTR ? errno : 0;
 }
 
-static int send_off(int fd)
+/* Once all is given somebody waits: what the disk has not taken by then is left to the sync. */
+static int send_off(const struct wcow_writeback *w, int fd)
 {
     /* A file system that cannot is no error: the sync will do it all. */
-    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    if (!atomic_load_explicit(&w->ended, memory_order_relaxed))
+        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     return close_file(fd);
 }
 
@@ -56,7 +59,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&w->lock);
         int sys_errno = 0;
         for (uint64_t i = from; i < to; i++) {
-            int e = send_off(w->slots[i % N_SLOTS]);
+            int e = send_off(w, w->slots[i % N_SLOTS]);
             sys_errno = sys_errno ? sys_errno : e;
         }
         pthread_mutex_lock(&w->lock);

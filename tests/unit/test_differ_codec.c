@@ -92,6 +92,48 @@ static void bytes_repeat_whatever_the_threads(void **state)
     }
 }
 
+/* As compress(), but put where the compressor wants it, whenever it is an odd turn. */
+static void compress_in_place(const struct wcow_buf *in, enum wcow_compression c,
+                              struct wcow_buf *out)
+{
+    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *z = NULL;
+    assert_ok(wcow_compressor_new(&sink, c, 2, &z, &err));
+    struct wcow_sink to = wcow_compressor_sink(z);
+    size_t turn = 0;
+    for (size_t at = 0; at < in->len; turn++) {
+        size_t room = 0;
+        const uint8_t *from = in->data + at;
+        uint8_t *place = turn % 2 ? wcow_sink_room(&to, &room) : NULL;
+        size_t n = place && room < 100000 ? room : 100000;
+        n = n < in->len - at ? n : in->len - at;
+        if (place)
+            from = memcpy(place, from, n);
+        assert_ok(wcow_sink_write(&to, from, n, &err));
+        at += n;
+    }
+    assert_ok(wcow_compressor_finish(z, &err));
+}
+
+static void what_is_put_in_place_comes_to_the_same(void **state)
+{
+    (void)state;
+    wcow_autobuf sample = {0};
+    make_sample(&sample);
+    for (size_t i = 0; i < 2; i++) {
+        wcow_autobuf copied = {0};
+        wcow_autobuf placed = {0};
+        compress(&sample, both[i], 2, 65536, &copied);
+        compress_in_place(&sample, both[i], &placed);
+        assert_int_equal(placed.len, copied.len);
+        assert_memory_equal(placed.data, copied.data, copied.len);
+    }
+    wcow_autobuf plain = {0};
+    compress_in_place(&sample, WCOW_COMPRESSION_NONE, &plain); /* a sink without room */
+    assert_int_equal(plain.len, sample.len);
+    assert_memory_equal(plain.data, sample.data, sample.len);
+}
+
 static void the_gzip_header_has_no_time_and_no_name(void **state)
 {
     (void)state;
@@ -198,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_back),
         cmocka_unit_test(bytes_repeat_whatever_the_threads),
+        cmocka_unit_test(what_is_put_in_place_comes_to_the_same),
         cmocka_unit_test(the_gzip_header_has_no_time_and_no_name),
         cmocka_unit_test(several_members_are_one_stream),
         cmocka_unit_test(damage_is_corrupt),

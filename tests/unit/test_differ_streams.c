@@ -47,10 +47,15 @@ static void give(const struct wcow_sink *in, size_t total)
 {
     uint8_t piece[3001];
     for (size_t at = 0; at < total;) {
-        size_t n = total - at < sizeof(piece) ? total - at : sizeof(piece);
+        size_t room = 0;
+        uint8_t *place = at % 2 ? wcow_sink_room(in, &room) : NULL; /* or put in place at once */
+        if (!place || room > sizeof(piece))
+            room = sizeof(piece);
+        size_t n = total - at < room ? total - at : room;
+        uint8_t *to = place ? place : piece;
         for (size_t k = 0; k < n; k++)
-            piece[k] = sample_byte(at + k);
-        assert_ok(wcow_sink_write(in, piece, n, &err));
+            to[k] = sample_byte(at + k);
+        assert_ok(wcow_sink_write(in, to, n, &err));
         at += n;
     }
 }
