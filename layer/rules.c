@@ -283,12 +283,15 @@ static int check(const struct wcow_entry *e, struct verdict *v)
 int wcow_rules_check_entry(const struct wcow_entry *entry, enum wcow_rule *ret_rule,
                            struct wcow_error *err)
 {
-    struct verdict v = {.err = err};
+    struct wcow_error why = {0};
+    struct verdict v = {.err = &why};
     int r = check(entry, &v);
-    if (r < 0) {
-        if (ret_rule)
-            *ret_rule = v.rule;
-        return wcow_error_wrap(r, err, "\"%.200s\"", entry->name);
+    if (r == WCOW_OK)
+        return WCOW_OK;
+    if (ret_rule) {
+        *ret_rule = v.rule;
+        return WCOW_FAIL(err, r, "%s", why.msg);
     }
-    return WCOW_OK;
+    return WCOW_FAIL(err, r, "\"%.200s\": %s (rule %s)", entry->name, why.msg,
+                     wcow_rule_name(v.rule));
 }

@@ -50,7 +50,8 @@ const char *wcow_rule_name(enum wcow_rule rule);
 #define WCOW_OPAQUE_NAME     ".wh..wh..opq"
 
 /** Check one entry by itself.
- *  @return WCOW_OK, or WCOW_E_INVALID with *ret_rule (may be NULL) set and a message. */
+ *  @return WCOW_OK, or WCOW_E_INVALID with *ret_rule set and a message; where it is NULL the
+ * message names the entry and the rule too. */
 WCOW_NODISCARD int wcow_rules_check_entry(const struct wcow_entry *entry, enum wcow_rule *ret_rule,
                                           struct wcow_error *err);
 

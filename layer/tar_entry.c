@@ -243,6 +243,21 @@ static void trim_name(char *name)
     name[len] = '\0';
 }
 
+/* What GNU tar writes with options that no layer is made with. */
+static const char *gnu_option(char typeflag)
+{
+    switch (typeflag) {
+    case 'D':
+        return "a directory of an incremental dump (tar --listed-incremental)";
+    case 'M':
+        return "the rest of a file of another volume (tar --multi-volume)";
+    case 'V':
+        return "a volume's label (tar --label)";
+    default:
+        return NULL;
+    }
+}
+
 static int type_of(char typeflag, const char *raw_name, enum wcow_entry_type *ret,
                    struct wcow_error *err)
 {
@@ -270,6 +285,12 @@ static int type_of(char typeflag, const char *raw_name, enum wcow_entry_type *re
     case '6':
         return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
                          "a device or pipe (tar type '%c'), which Windows does not have", typeflag);
+    case 'D':
+    case 'M':
+    case 'V':
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "%s, which no layer has: write the tar without that option",
+                         gnu_option(typeflag));
     default:
         return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "the tar type '%c' (0x%02x) is not known",
                          isprint((unsigned char)typeflag) ? typeflag : '?',

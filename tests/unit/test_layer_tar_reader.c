@@ -279,7 +279,8 @@ static void links_and_types(void **state)
         {{.name = "Files/d", .type = '3'}, WCOW_E_UNSUPPORTED, "device or pipe"},
         {{.name = "Files/d", .type = '6'}, WCOW_E_UNSUPPORTED, "device or pipe"},
         {{.name = "Files/s", .type = 'S'}, WCOW_E_CORRUPT, "sparse"},
-        {{.name = "Files/s", .type = 'V'}, WCOW_E_UNSUPPORTED, "tar type 'V'"},
+        {{.name = "Files/s", .type = 'V'}, WCOW_E_UNSUPPORTED, "tar --label"},
+        {{.name = "Files/s", .type = 'N'}, WCOW_E_UNSUPPORTED, "tar type 'N'"},
     };
     assert_each(cases, sizeof(cases) / sizeof(cases[0]));
 }
