@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fd.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -18,6 +19,17 @@ int wcow_fd_write(int fd, const void *data, size_t len, const char *what, struct
         p += n;
         len -= (size_t)n;
     }
+    return WCOW_OK;
+}
+
+int wcow_fd_wait(int fd, short events, const atomic_bool *cancel, struct wcow_error *err)
+{
+    enum { POLL_MS = 100 };
+    struct pollfd p = {.fd = fd, .events = events};
+    do {
+        if (cancel && atomic_load(cancel))
+            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+    } while (poll(&p, 1, POLL_MS) <= 0);
     return WCOW_OK;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file fd.h
- *  Writing to file descriptors: short writes and EINTR are seen to. */
+ *  Writing to file descriptors: short writes and EINTR are seen to. Waiting for those that may
+ *  never be ready. */
 #ifndef WCOW_BASE_FD_H
 #define WCOW_BASE_FD_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -14,6 +16,12 @@
  *  @return WCOW_OK, or as wcow_code_of_errno() has it (WCOW_E_LIMIT: disk full) */
 WCOW_NODISCARD int wcow_fd_write(int fd, const void *data, size_t len, const char *what,
                                  struct wcow_error *err);
+
+/** Wait until @p fd can be read (@p events POLLIN) or written (POLLOUT) without blocking, or is at
+ *  its end. A signal may go to any thread, so the one that waits looks at *cancel ten times a
+ *  second. @param cancel  may be NULL. WCOW_E_CANCELLED. */
+WCOW_NODISCARD int wcow_fd_wait(int fd, short events, const atomic_bool *cancel,
+                                struct wcow_error *err);
 
 /** Write all that the source gives. */
 WCOW_NODISCARD int wcow_fd_take(int fd, const struct wcow_source *source, const char *what,

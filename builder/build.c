@@ -28,7 +28,7 @@ static int open_context(struct wcow_build *b, struct wcow_error *err)
         r = wcow_buf_add_str(&path, dockerfile, err);
     if (r == WCOW_OK)
         r = wcow_context_load_ignore(b->context, path.len ? (const char *)path.data : NULL, err);
-    wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
                       r < 0 && err ? err->msg : NULL);
     return r;
 }

@@ -130,7 +130,7 @@ static int resolve_image(struct wcow_build *b, const char *full,
     r = find_or_pull(b, full, platform, step, &image, err);
     if (r == WCOW_OK)
         r = keep_image(b, &image, platform, ret, err);
-    wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
                       r < 0 && err ? err->msg : NULL);
     return r;
 }
@@ -383,7 +383,7 @@ static int begin_from_image(struct wcow_build *b, struct wcow_stage_state *s, co
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a step");
     unsigned step = wcow_progress_start(b->progress, title);
     r = take_image(b, s, image, step, err);
-    wcow_progress_end(b->progress, step, wcow_build_end_of(r, false),
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
                       r < 0 && err ? err->msg : NULL);
     return r;
 }

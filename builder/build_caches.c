@@ -41,7 +41,7 @@ static int import(struct wcow_build *b, const char *text, struct wcow_error *err
         return r;
     unsigned step = wcow_progress_start(b->progress, (const char *)title.data);
     r = wcow_cache_import(b->imports, b->backend, &place, &why);
-    wcow_progress_end(b->progress, step, wcow_build_end_of(r, false), r < 0 ? why.msg : NULL);
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false), r < 0 ? why.msg : NULL);
     if (r != WCOW_E_CANCELLED && r != WCOW_E_NOMEM)
         return WCOW_OK;
     if (err)
@@ -197,7 +197,7 @@ static int export_one(struct wcow_build *b, const char *text, struct wcow_error 
                                                        : "exporting cache to registry";
     unsigned step = wcow_progress_start(b->progress, title);
     r = write_cache(b, &place, step, &why);
-    wcow_progress_end(b->progress, step, wcow_build_end_of(r, false), r < 0 ? why.msg : NULL);
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false), r < 0 ? why.msg : NULL);
     if (place.ignores_errors && r != WCOW_E_CANCELLED)
         return WCOW_OK;
     if (r < 0 && err)

@@ -342,7 +342,8 @@ static int export_one(struct export *e, const struct wcow_output *o, struct wcow
     struct wcow_progress *progress = e->build->progress;
     unsigned step = wcow_progress_start(progress, title_of(o));
     int r = export_to(e, o, step, err);
-    wcow_progress_end(progress, step, wcow_build_end_of(r, false), r < 0 && err ? err->msg : NULL);
+    wcow_progress_end(progress, step, wcow_progress_end_of(r, false),
+                      r < 0 && err ? err->msg : NULL);
     return r;
 }
 

@@ -2,22 +2,27 @@
 /* From the command's options to a typed Dockerfile and its variables. */
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/build_internal.h"
 #include "builder/cache_import.h"
 
 /* ---- the Dockerfile ---- */
 
-static int read_file(int fd, const char *name, struct wcow_buf *out, struct wcow_error *err)
+static int read_file(struct wcow_build *b, int fd, const char *name, struct wcow_error *err)
 {
+    struct wcow_buf *out = &b->source;
     out->max_bytes = WCOW_DOCKERFILE_MAX_BYTES + 1;
     for (;;) {
         uint8_t *room = NULL;
         int r = wcow_buf_reserve(out, 4096, &room, err);
+        if (r == WCOW_OK)
+            r = wcow_fd_wait(fd, POLLIN, b->options->cancel, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "%s", name);
         ssize_t n = read(fd, room, 4096);
@@ -48,7 +53,7 @@ static int read_dockerfile(struct wcow_build *b, struct wcow_error *err)
     const struct wcow_build_options *o = b->options;
     if (o->dockerfile && strcmp(o->dockerfile, "-") == 0) {
         b->dockerfile_name = strdup("Dockerfile");
-        return read_file(STDIN_FILENO, "the Dockerfile on standard input", &b->source, err);
+        return read_file(b, STDIN_FILENO, "the Dockerfile on standard input", err);
     }
     wcow_autofree char *path = NULL;
     int r = dockerfile_path(o, &path, err);
@@ -64,7 +69,7 @@ static int read_dockerfile(struct wcow_build *b, struct wcow_error *err)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the Dockerfile %s", path);
     const char *slash = strrchr(path, '/');
     b->dockerfile_name = strdup(slash ? slash + 1 : path);
-    return read_file(fd, path, &b->source, err);
+    return read_file(b, fd, path, err);
 }
 
 static int parse_dockerfile(struct wcow_build *b, bool typed, struct wcow_error *err)
@@ -99,7 +104,7 @@ static int load_dockerfile(struct wcow_build *b, bool typed, struct wcow_error *
     }
     r = parse_dockerfile(b, typed, err);
     if (b->progress)
-        wcow_progress_end(b->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+        wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
                           r < 0 && err ? err->msg : NULL);
     return r;
 }

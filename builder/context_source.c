@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "base/beneath.h"
 #include "base/bytes.h"
+#include "base/fd.h"
 #include "builder/archive.h"
 #include "builder/build.h"
 #include "builder/dockerfile.h"
@@ -96,8 +98,9 @@ static int copy_bytes(int from, int to, uint64_t max_bytes, uint64_t *ret_bytes,
     if (!buffer)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
     for (;;) {
-        if (fetch->cancel && atomic_load(fetch->cancel))
-            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
+        int r = wcow_fd_wait(from, POLLIN, fetch->cancel, err);
+        if (r < 0)
+            return r;
         ssize_t n = read(from, buffer, COPY_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
@@ -240,7 +243,7 @@ static int take_remote(const struct wcow_context_fetch *fetch, struct wcow_conte
     else
         r = take_http(fetch, source, step, err);
     if (fetch->progress)
-        wcow_progress_end(fetch->progress, step, r < 0 ? WCOW_PROGRESS_ERROR : WCOW_PROGRESS_DONE,
+        wcow_progress_end(fetch->progress, step, wcow_progress_end_of(r, false),
                           r < 0 && err ? err->msg : NULL);
     return r;
 }

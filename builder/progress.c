@@ -266,6 +266,15 @@ void wcow_progress_log(struct wcow_progress *p, unsigned number, const char *lin
     (void)pthread_mutex_unlock(&p->lock);
 }
 
+enum wcow_progress_end wcow_progress_end_of(int code, bool is_cached)
+{
+    if (code == WCOW_E_CANCELLED)
+        return WCOW_PROGRESS_CANCELED;
+    if (code < 0)
+        return WCOW_PROGRESS_ERROR;
+    return is_cached ? WCOW_PROGRESS_CACHED : WCOW_PROGRESS_DONE;
+}
+
 void wcow_progress_end(struct wcow_progress *p, unsigned number, enum wcow_progress_end how,
                        const char *message)
 {

@@ -47,6 +47,8 @@ enum wcow_progress_end {
     WCOW_PROGRESS_CANCELED,
     WCOW_PROGRESS_ERROR,
 };
+/** How a step ended that came to @p code. */
+enum wcow_progress_end wcow_progress_end_of(int code, bool is_cached);
 /** The step ends. @p message: with ERROR, what went wrong. */
 void wcow_progress_end(struct wcow_progress *p, unsigned number, enum wcow_progress_end how,
                        const char *message);

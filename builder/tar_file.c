@@ -14,29 +14,14 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-
-enum { POLL_MS = 100 };
-
-/* Whether something can be written without waiting; looked at again and again, for a build may be
- * cancelled meanwhile. */
-static bool wait_for_room(struct wcow_tar_file *f)
-{
-    struct pollfd p = {.fd = f->fd, .events = POLLOUT};
-    for (;;) {
-        if (f->cancel && atomic_load(f->cancel)) {
-            f->was_cancelled = true;
-            return false;
-        }
-        if (f->is_plain || poll(&p, 1, POLL_MS) > 0)
-            return true;
-    }
-}
+#include "base/fd.h"
 
 static la_ssize_t on_write(struct archive *archive, void *ctx, const void *data, size_t len)
 {
     struct wcow_tar_file *f = ctx;
     for (;;) {
-        if (!wait_for_room(f))
+        f->was_cancelled = wcow_fd_wait(f->fd, POLLOUT, f->cancel, NULL) < 0;
+        if (f->was_cancelled)
             return -1;
         /* A pipe that has room takes so many bytes without blocking. */
         ssize_t n = write(f->fd, data, f->is_plain || len < PIPE_BUF ? len : PIPE_BUF);

@@ -43,7 +43,6 @@ struct arguments {
     struct wcow_option_list annotations;
     struct wcow_option_list no_cache_filter;
     struct wcow_option_list secrets;
-    struct wcow_option_list ssh;
     struct wcow_option_list cache_from;
     struct wcow_option_list cache_to;
     struct wcow_option_list build_contexts;
@@ -56,8 +55,8 @@ struct arguments {
     const char *call;
     bool quiet;
     bool check;
-    bool load;
     bool debug;
+    bool ignored; /* asks for what is so anyway */
     const char *run_timeout;
     const char *network;
     const char *max_parallelism;
@@ -70,24 +69,6 @@ static const char *environment(const char *name, const char *otherwise)
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     const char *value = getenv(name);
     return value && *value ? value : otherwise;
-}
-
-/* Better said than passed over. */
-static int refuse_unsupported(const struct arguments *a, struct wcow_error *err)
-{
-    const struct {
-        const char *name;
-        bool given;
-        const char *why;
-    } options[] = {
-        {"--ssh", a->ssh.n > 0, "an agent's socket means nothing to a Windows command"},
-    };
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (options[i].given)
-            return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "%s is not supported: %s", options[i].name,
-                             options[i].why);
-    }
-    return WCOW_OK;
 }
 
 static int to_list(const struct wcow_option_list *from, struct wcow_str_list *to,
@@ -188,9 +169,9 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
 static void done(struct arguments *a)
 {
     struct wcow_option_list *const lists[] = {
-        &a->build_args,      &a->labels,  &a->tags,     &a->outputs,    &a->annotations,
-        &a->no_cache_filter, &a->secrets, &a->ssh,      &a->cache_from, &a->cache_to,
-        &a->build_contexts,  &a->attests, &a->platforms};
+        &a->build_args,  &a->labels,          &a->tags,    &a->outputs,
+        &a->annotations, &a->no_cache_filter, &a->secrets, &a->cache_from,
+        &a->cache_to,    &a->build_contexts,  &a->attests, &a->platforms};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wcow_option_list_done(lists[i]);
     wcow_str_list_done(&a->build.build_args);
@@ -272,9 +253,7 @@ static int build(struct arguments *a)
 static int run(struct arguments *a)
 {
     struct wcow_error err = {0};
-    int r = refuse_unsupported(a, &err);
-    if (r == WCOW_OK)
-        r = fill_executor(a, &err);
+    int r = fill_executor(a, &err);
     if (r == WCOW_OK)
         r = fill_parallelism(a, &err);
     if (r == WCOW_OK)
@@ -308,6 +287,13 @@ static const char epilogue[] =
 /* What the options are read into: there is one command line. */
 static struct arguments given;
 
+#define NO_WINDOWS "Windows knows no such thing"
+#define LIMITS     "the limits of RUN stand in wcow.conf (run-memory and others)"
+#define REFUSED(letter, name, why)                                                                 \
+    {                                                                                              \
+        letter, name, why, NULL, WCOW_OPTION_REFUSED, NULL                                         \
+    }
+
 static const struct wcow_option options[] = {
     {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &given.build.address},
     {0, "annotation", "[LEVEL:]KEY=VALUE", "Add an annotation to the image", WCOW_OPTION_LIST,
@@ -333,7 +319,6 @@ static const struct wcow_option options[] = {
     {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING,
      &given.build.iidfile},
     {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &given.labels},
-    {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &given.load},
     {0, "max-parallelism", "N", "Steps at work at once (default: as there are processors)",
      WCOW_OPTION_STRING, &given.max_parallelism},
     {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
@@ -365,10 +350,34 @@ static const struct wcow_option options[] = {
      &given.secrets},
     {0, "snapshotter", "NAME", "The snapshotter that wcowd is registered as", WCOW_OPTION_STRING,
      &given.build.snapshotter},
-    {0, "ssh", "AGENT", NULL, WCOW_OPTION_LIST, &given.ssh},
     {'t', "tag", "NAME[:TAG]", "Name the image; may be given many times", WCOW_OPTION_LIST,
      &given.tags},
     {0, "target", "STAGE", "Build this stage", WCOW_OPTION_STRING, &given.build.target},
+
+    /* Of docker's: what is so anyway, and what Windows images or this builder have no use for. */
+    {0, "load", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
+    {0, "compress", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
+    {0, "rm", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
+    {0, "force-rm", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
+    REFUSED(0, "add-host", "a file for C:/Windows/System32/drivers/etc/hosts can be copied"),
+    REFUSED(0, "allow", "there are no entitlements to give"),
+    REFUSED(0, "builder", "this program is the only one; --address names its containerd"),
+    REFUSED(0, "cgroup-parent", NO_WINDOWS),
+    REFUSED(0, "cpu-period", LIMITS),
+    REFUSED(0, "cpu-quota", LIMITS),
+    REFUSED('c', "cpu-shares", LIMITS),
+    REFUSED(0, "cpuset-cpus", LIMITS),
+    REFUSED(0, "cpuset-mems", LIMITS),
+    REFUSED(0, "isolation", "what executes RUN decides that: --executor"),
+    REFUSED('m', "memory", LIMITS),
+    REFUSED(0, "memory-swap", LIMITS),
+    REFUSED(0, "policy", "there is nothing that evaluates one"),
+    REFUSED(0, "print", "its name is --call by now"),
+    REFUSED(0, "security-opt", NO_WINDOWS),
+    REFUSED(0, "shm-size", NO_WINDOWS),
+    REFUSED(0, "squash", "a last stage that copies from the others has a layer for each COPY"),
+    REFUSED(0, "ssh", "an agent's socket means nothing to a Windows command"),
+    REFUSED(0, "ulimit", NO_WINDOWS),
     {0},
 };
 

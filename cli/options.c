@@ -8,7 +8,7 @@
 
 /* Short options of all commands together fit easily; getopt's codes of long-only options start
  * above every character. */
-enum { MAX_OPTIONS = 64, FIRST_CODE = 256, CODE_HELP = 255, LEFT_WIDTH = 36 };
+enum { MAX_OPTIONS = 80, FIRST_CODE = 256, CODE_HELP = 255, LEFT_WIDTH = 36 };
 
 static size_t count(const struct wcow_option *options)
 {
@@ -42,6 +42,8 @@ static int set_option(const struct wcow_option *o, const char *value, struct wco
     case WCOW_OPTION_STRING:
         *(const char **)o->target = value;
         return WCOW_OK;
+    case WCOW_OPTION_REFUSED:
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "--%s is not supported: %s", o->name, o->arg);
     case WCOW_OPTION_LIST:
         break;
     }
@@ -108,7 +110,7 @@ static size_t fill_tables(const struct wcow_command *c, struct option *longs, ch
     char *s = shorts;
     for (size_t i = 0; i < n; i++) {
         const struct wcow_option *o = &c->options[i];
-        bool flag = o->kind == WCOW_OPTION_FLAG;
+        bool flag = o->kind == WCOW_OPTION_FLAG || o->kind == WCOW_OPTION_REFUSED;
         longs[i] = (struct option){.name = o->name,
                                    .has_arg = flag ? optional_argument : required_argument,
                                    .val = FIRST_CODE + (int)i};

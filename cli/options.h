@@ -12,9 +12,10 @@
 #include "base/error.h"
 
 enum wcow_option_kind {
-    WCOW_OPTION_FLAG,   /**< target: bool; "--name", or "--name=false" */
-    WCOW_OPTION_STRING, /**< target: const char *; points into argv or the strings kept */
-    WCOW_OPTION_LIST,   /**< target: struct wcow_option_list; may be given many times */
+    WCOW_OPTION_FLAG,    /**< target: bool; "--name", or "--name=false" */
+    WCOW_OPTION_STRING,  /**< target: const char *; points into argv or the strings kept */
+    WCOW_OPTION_LIST,    /**< target: struct wcow_option_list; may be given many times */
+    WCOW_OPTION_REFUSED, /**< known from other programs; `arg` says why it is none of this one */
 };
 
 struct wcow_option_list {

@@ -1,0 +1,87 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the command line offers is in the manual pages and in the completions, and what it has not got of
+# docker's is said.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+parts_begin
+
+wcow=$WCOW_BUILD/wcow
+man=$wcow_source/docs/man
+mkdir -p "$PARTS/bin" "$PARTS/context"
+ln -s "$wcow" "$PARTS/bin/wcow"
+export PATH=$PARTS/bin:$PATH
+printf 'FROM scratch\n' >"$PARTS/context/Dockerfile"
+
+# commands: as the help names them.
+commands() {
+    "$wcow" --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on {print $1}'
+}
+
+# options COMMAND: the long options that its help shows.
+options() {
+    "$wcow" "$1" --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'
+}
+
+# page FILE: a manual page as text that can be searched.
+page() {
+    sed 's/\\f[BIRP]//g; s/\\-/-/g; s/\\,//g' "$1"
+}
+
+# not_in TEXT WORD...: the words that do not stand in it as words.
+not_in() {
+    local text=$1 word
+    shift
+    for word in "$@"; do
+        grep -qE -- "(^|[^a-z-])$word([^a-z-]|\$)" <<<"$text" || printf '%s ' "$word"
+    done
+}
+
+build_page=$(page "$man/wcow-build.1")
+wcow_page=$(page "$man/wcow.1")
+mapfile -t build_options < <(options build)
+equal "wcow-build(1) has every option of the help" "$(not_in "$build_page" "${build_options[@]}" | sed 's/--help //')" ''
+# .BR "--name", .BR -n ", " --name, .B --name: what a paragraph of OPTIONS begins with.
+mapfile -t described < <(awk '/^\.SH/ {on = $2 == "OPTIONS"} on && last == ".TP"; {last = $1}' <<<"$build_page" | grep -oE -- '--[a-z-]+' | sort -u)
+equal "and none that is not there" "$(not_in "${build_options[*]}" "${described[@]}")" ''
+mapfile -t verbs < <(commands)
+equal "wcow(1) has every command" "$(not_in "$wcow_page" "${verbs[@]/#/wcow }")" ''
+for verb in "${verbs[@]}"; do
+    [ "$verb" != build ] || continue
+    mapfile -t verb_options < <(options "$verb")
+    equal "wcow(1) has the options of wcow $verb" "$(not_in "$wcow_page" "${verb_options[@]}" | sed 's/--help //')" ''
+done
+for variable in $("$wcow" build --help | sed -n '/^Environment:/,/^$/p' | grep -oE '[A-Z_]{5,}'); do
+    equal "wcow-build(1) has the variable $variable" "$(not_in "$build_page" "$variable")" ''
+done
+check "the pages are well formed" bash -c "! command -v man >/dev/null || ! for page in '$man'/*.[1-8]; do MANROFFSEQ='' LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z \$page 2>&1 >/dev/null; done | grep ."
+
+# ---- completions ----
+for verb in "${verbs[@]}"; do
+    # shellcheck disable=SC2016
+    mapfile -t offered < <(bash -c 'source "$1"; COMP_WORDS=(wcow "$2" --); COMP_CWORD=2; _wcow; printf "%s\n" "${COMPREPLY[@]}"' - "$wcow_source/config/completions/wcow.bash" "$verb")
+    mapfile -t verb_options < <(options "$verb")
+    equal "bash completes each option of wcow $verb" "$(not_in "${offered[*]}" "${verb_options[@]}")" ''
+done
+for shell in bash zsh fish; do
+    command -v $shell >/dev/null || continue
+    file=$wcow_source/config/completions/wcow.$shell
+    [ $shell != zsh ] || file=$wcow_source/config/completions/_wcow
+    check "$shell takes its file" $shell -n "$file"
+done
+
+# ---- docker's options ----
+for option in --add-host=a:1 --allow=x --builder=x --cgroup-parent=x --cpu-period=1 --cpu-quota=1 --cpu-shares=1 -c1 \
+    --cpuset-cpus=0 --cpuset-mems=0 --isolation=hyperv --memory=1g -m1g --memory-swap=1g --policy=x --print=outline \
+    --security-opt=x --shm-size=1g --squash --ssh=default --ulimit=x; do
+    refused "$option is refused for a reason" 'is not supported: .' "$wcow" build "$option" "$PARTS/context"
+done
+refused "with its value as a word of its own" '[-]-memory is not supported' "$wcow" build -m 1g "$PARTS/context"
+refused "--sbom too" 'sbom is not supported' "$wcow" build --sbom=true "$PARTS/context"
+for option in --load --rm --rm=false --force-rm --compress --sbom=false --ssh-is-not-there; do
+    said=$("$wcow" build --check $option "$PARTS/context" 2>&1) || :
+    equal "$option" "$(grep -c 'unrecognized\|not supported' <<<"$said")" "$([ $option = --ssh-is-not-there ] && echo 1 || echo 0)"
+done
+code=0
+"$wcow" build >"$PARTS/said" 2>&1 || code=$?
+equal "without a context the usage is shown" "$code $(grep -c '^Usage: wcow build' "$PARTS/said")" '2 1'
+finish
