@@ -30,7 +30,7 @@ static int make_folder(struct create *c, struct wcow_error *err)
     if (row->n_ancestors > 0 && !wcow_folder_exists(folders_fd, row->ancestors[0]))
         return wcow_snapshotter_say_missing(c->s, row->parent, row->ancestors[0],
                                             WCOW_KIND_COMMITTED, err);
-    int r = wcow_folder_make(folders_fd, row, err);
+    int r = wcow_folder_make(folders_fd, c->s->chores, row, err);
     if (r == WCOW_OK && c->vm_scratch) {
         r = wcow_folder_vm_scratch(folders_fd, row->ancestors[row->n_ancestors - 1], row->id, err);
         if (r < 0)
@@ -234,6 +234,7 @@ bool wcow_snapshotter_commit(struct wcow_snapshotter *s, const struct wcow_commi
 /* ---- Remove ---- */
 
 struct removal {
+    struct wcow_chore chore; /* first: the removal is found by it */
     struct wcow_store_op op;
     struct wcow_snapshotter *s;
     const char *key;
@@ -258,13 +259,21 @@ static void end_remove(void *arg, int code, const struct wcow_error *err)
     m->done(m->arg, code, err);
 }
 
+static void take_folder(struct wcow_chore *chore)
+{
+    struct removal *m = (struct removal *)chore;
+    wcow_reaper_take_announced(m->s->reaper, m->id);
+    free(m);
+}
+
 /* The row is gone for good: only now may the folder go. */
 static void clean_up_after(void *arg)
 {
     struct removal *m = arg;
     if (m->removed)
-        wcow_reaper_take_announced(m->s->reaper, m->id);
-    free(m);
+        wcow_chores_add(m->s->chores, &m->chore);
+    else
+        free(m);
 }
 
 void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_change_done done,
@@ -279,7 +288,8 @@ void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_c
         done(arg, r, &err);
         return;
     }
-    *m = (struct removal){.s = s, .key = key, .done = done, .arg = arg};
+    *m = (struct removal){
+        .chore = {.run = take_folder}, .s = s, .key = key, .done = done, .arg = arg};
     m->op = (struct wcow_store_op){
         .run = run_remove, .done = end_remove, .after = clean_up_after, .arg = m};
     wcow_store_submit(s->store, &m->op);

@@ -115,14 +115,20 @@ static int like_parent(int folders_fd, const struct wcow_row *row, const struct 
     return WCOW_OK;
 }
 
-static int make_below(int folders_fd, const struct wcow_row *row, struct wcow_error *err)
+/* A view of a parent has nothing of its own. */
+static bool needs_files(const struct wcow_row *row)
+{
+    return row->kind != WCOW_KIND_VIEW || row->n_ancestors == 0;
+}
+
+static int make_below(int folders_fd, const struct wcow_row *row, bool has_files,
+                      struct wcow_error *err)
 {
     bool is_overlay = row->mount_type == WCOW_MOUNT_OVERLAY;
-    bool is_view = row->kind == WCOW_KIND_VIEW;
-    if (is_view && row->n_ancestors > 0)
+    if (!needs_files(row))
         return WCOW_OK;
     struct path files = path_of(row->id, "/Files");
-    if (mkdirat(folders_fd, files.text, 0755) < 0)
+    if (!has_files && mkdirat(folders_fd, files.text, 0755) < 0)
         return fail("create", &files, err);
     int r = is_overlay ? like_parent(folders_fd, row, &files, err) : WCOW_OK;
     if (r < 0 || !is_overlay || row->n_ancestors == 0)
@@ -133,12 +139,16 @@ static int make_below(int folders_fd, const struct wcow_row *row, struct wcow_er
     return WCOW_OK;
 }
 
-int wcow_folder_make(int folders_fd, const struct wcow_row *row, struct wcow_error *err)
+int wcow_folder_make(int folders_fd, struct wcow_chores *chores, const struct wcow_row *row,
+                     struct wcow_error *err)
 {
-    int r = make_top(folders_fd, row, err);
+    struct path folder = path_of(row->id, "");
+    enum wcow_spare shape = needs_files(row) ? WCOW_SPARE_FILES : WCOW_SPARE_BARE;
+    bool is_spare = chores && wcow_chores_take_spare(chores, shape, folders_fd, folder.text);
+    int r = is_spare ? WCOW_OK : make_top(folders_fd, row, err);
     if (r < 0)
         return r;
-    r = make_below(folders_fd, row, err);
+    r = make_below(folders_fd, row, is_spare, err);
     if (r < 0)
         (void)wcow_folder_unmake(folders_fd, row->id);
     return r;

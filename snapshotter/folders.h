@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "snapshotter/chores.h"
 #include "store/snapshots.h"
 
 enum { WCOW_FOLDER_NAME = 64 }; /**< room for a folder's name */
@@ -15,9 +16,9 @@ enum { WCOW_FOLDER_NAME = 64 }; /**< room for a folder's name */
 /** Make it: mode 0700, within it what the kind and the mount type need. Files/ of an overlay takes
  *  the parent's mode and owner, for it is the root directory that the mount shows. A folder that
  *  stands there already is a leftover (no row had the id) and set aside. On error nothing is left.
- */
-WCOW_NODISCARD int wcow_folder_make(int folders_fd, const struct wcow_row *row,
-                                    struct wcow_error *err);
+ *  @param chores who may have one ready; NULL allowed */
+WCOW_NODISCARD int wcow_folder_make(int folders_fd, struct wcow_chores *chores,
+                                    const struct wcow_row *row, struct wcow_error *err);
 /** Delete it where nothing was put into it; @return whether it is gone. */
 bool wcow_folder_unmake(int folders_fd, int64_t id);
 /** Rename it to "rm-<id>...". WCOW_E_NOT_FOUND. */

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "snapshotter/chores.h"
 #include "snapshotter/reaper.h"
 #include "snapshotter/snapshotter.h"
 #include "snapshotter/syncer.h"
@@ -28,6 +29,7 @@ struct wcow_snapshotter {
     int folders_fd;
     bool index_off;
     struct wcow_reaper *reaper;
+    struct wcow_chores *chores;
     struct wcow_syncer syncer;
     struct wcow_sweeper sweeper;
 };

@@ -43,6 +43,8 @@ int wcow_snapshotter_new(struct wcow_store *store, const struct wcow_snapshotter
     if (r == WCOW_OK)
         r = wcow_reaper_new(s->folders_fd, &s->reaper, err);
     if (r == WCOW_OK)
+        r = wcow_chores_new(wcow_store_root(store), &s->chores, err);
+    if (r == WCOW_OK)
         r = wcow_snapshotter_sweep(s, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "open the snapshots in %s", wcow_store_root(store));
@@ -55,7 +57,8 @@ void wcow_snapshotter_free(struct wcow_snapshotter *s)
     if (!s)
         return;
     wcow_sweeper_done(&s->sweeper);
-    wcow_reaper_free(s->reaper);
+    wcow_reaper_free(s->reaper); /* waits for removals that are still to come by a chore */
+    wcow_chores_free(s->chores);
     wcow_syncer_done(&s->syncer);
     wcow_closep_(&s->folders_fd);
     free(s->folders);

@@ -64,7 +64,7 @@ static int restore(struct sweep *sweep, const struct wcow_row *row, struct wcow_
 {
     sweep->n_missing++;
     if (row->kind != WCOW_KIND_COMMITTED || row->size_bytes == 0)
-        return wcow_folder_make(sweep->s->folders_fd, row, err);
+        return wcow_folder_make(sweep->s->folders_fd, NULL, row, err);
     wcow_log(WCOW_LOG_ERROR,
              "a committed snapshot's folder is missing: remove its image and pull it again",
              WCOW_STR("key", row->key), WCOW_INT("id", row->id));

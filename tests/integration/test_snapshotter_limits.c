@@ -195,6 +195,8 @@ static bool kill_while_it_removes(unsigned id)
     (void)snprintf(top, sizeof(top), "%s/snapshots/%u", daemon_.root, id);
     make_tree(top);
     assert_ok(wcowd_remove(&daemon_, "large", &err));
+    for (int i = 0; i < 600000 && access(top, F_OK) == 0; i++)
+        (void)usleep(100);
     wcowd_kill(&daemon_, SIGKILL);
     assert_int_equal(access(top, F_OK), -1);
     size_t left = count_folders();
