@@ -41,7 +41,7 @@ int wcow_build_registry_path(struct wcow_build *b, struct wcow_stage_state *s, c
         r = wcow_build_fact(b, s, &key, ret, err);
     if (r != 0)
         return r < 0 ? r : WCOW_OK;
-    r = wcow_build_sync_layers(b, s, 0, err);
+    r = wcow_build_sync_names(b, s, 0, err);
     if (r == WCOW_OK)
         r = wcow_layers_path(&s->layers, &path, err);
     if (r == WCOW_OK)

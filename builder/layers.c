@@ -198,6 +198,7 @@ struct located {
     const struct layer_file *file;
     const struct wcow_layer_source *source; /* that has them */
     bool is_found;
+    bool is_elsewhere; /* the layer is listed alone, and this file was not kept with it */
     bool is_inlined;
     struct wcow_buf inlined;
     int fd; /* -1: there are none, or they are inlined */
@@ -240,43 +241,48 @@ static int locate_row(void *arg, const struct wcow_index_row *row, struct wcow_e
     if (row->entry->size_bytes == 0)
         return WCOW_OK;
     const char *path = row->host_path ? row->host_path : row->entry->name;
+    l->is_elsewhere = l->source->unpacker.folder && strcmp(path, row->entry->name) == 0;
+    if (l->is_elsewhere)
+        return WCOW_OK;
     int r = wcow_open_beneath(l->source->layer_fd, path, O_RDONLY | O_NONBLOCK, 0, &l->fd, err);
     return r < 0 ? wcow_error_wrap(r, err, "%s of a layer", path) : WCOW_OK;
 }
 
-/* The layer with its files: unpacked, where there were only names so far. */
-static int with_files(struct wcow_layer_source *source, struct wcow_layer_source **ret,
-                      struct wcow_error *err)
+static int ask_index(const struct wcow_layer_source *source, struct located *l,
+                     struct wcow_error *err)
 {
-    const struct wcow_layer_unpacker *unpacker = &source->unpacker;
-    const char *folder = NULL;
-    int r = WCOW_OK;
-    if (unpacker->folder && !source->unpacked) {
-        r = unpacker->folder(unpacker->ctx, unpacker->number, unpacker->step, &folder, err);
-        if (r == WCOW_OK)
-            r = wcow_layer_source_open(folder, &source->unpacked, err);
-    }
-    *ret = source->unpacked ? source->unpacked : source;
-    return r;
-}
-
-/* With the lock of the file's source held. */
-static int ask_index(const struct layer_file *file, struct located *l, struct wcow_error *err)
-{
-    struct wcow_layer_source *source = NULL;
-    int r = with_files(file->source, &source, err);
-    if (r < 0)
-        return r;
+    const struct layer_file *file = l->file;
     l->source = source;
     return file->stream_name
                ? wcow_layer_index_streams(source->index, file->key, locate_row, l, err)
                : wcow_layer_index_row(source->index, file->key, locate_row, l, err);
 }
 
+/* The layer with its files, where there were only names so far. */
+static int unpack(struct wcow_layer_source *source, struct wcow_error *err)
+{
+    const struct wcow_layer_unpacker *unpacker = &source->unpacker;
+    const char *folder = NULL;
+    if (source->unpacked)
+        return WCOW_OK;
+    int r = unpacker->folder(unpacker->ctx, unpacker->number, unpacker->step, &folder, err);
+    return r < 0 ? r : wcow_layer_source_open(folder, &source->unpacked, err);
+}
+
+/* With the lock of the file's source held. */
+static int find_bytes(struct wcow_layer_source *source, struct located *l, struct wcow_error *err)
+{
+    int r = ask_index(source, l, err);
+    if (r < 0 || !l->is_elsewhere)
+        return r;
+    r = unpack(source, err);
+    return r < 0 ? r : ask_index(source->unpacked, l, err);
+}
+
 static int locate(const struct layer_file *file, struct located *l, struct wcow_error *err)
 {
     (void)pthread_mutex_lock(&file->source->lock);
-    int r = ask_index(file, l, err);
+    int r = find_bytes(file->source, l, err);
     (void)pthread_mutex_unlock(&file->source->lock);
     if (r >= 0 && !l->is_found)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s is not in its layer's index", file->key);

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/fd.h"
 #include "builder/name_table.h"
 #include "containerd/content.h"
 #include "differ/codec.h"
@@ -92,11 +94,45 @@ static int check_parent(struct directories *d, const struct wcow_entry *entry, c
                : WCOW_FAIL(err, WCOW_E_UNSUPPORTED, "%s stands without its directory", entry->name);
 }
 
+/* PATH is read of these, by many builds: they are kept beside the index, and no layer has to be
+ * unpacked for them. The file's name there; NULL for all others. */
+static const char *name_of_hive(const struct wcow_entry *entry)
+{
+    static const struct {
+        const char *path;
+        const char *name;
+    } hives[] = {{"Files/Windows/System32/config/SYSTEM", "SYSTEM"},
+                 {"Hives/System_Delta", "System_Delta"}};
+    for (size_t i = 0; entry->type == WCOW_ENTRY_FILE && i < sizeof(hives) / sizeof(hives[0]);
+         i++) {
+        if (strcasecmp(entry->name, hives[i].path) == 0)
+            return hives[i].name;
+    }
+    return NULL;
+}
+
+static int keep_hive(int folder, const char *name, struct wcow_tar_reader *reader,
+                     struct wcow_error *err)
+{
+    const uint8_t *data = NULL;
+    size_t len = 1;
+    wcow_autoclose int fd =
+        openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int r = fd < 0 ? WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "keep the hive %s", name)
+                   : WCOW_OK;
+    while (r == WCOW_OK && len > 0) {
+        r = wcow_tar_reader_data(reader, &data, &len, err);
+        if (r == WCOW_OK && len > 0)
+            r = wcow_fd_write(fd, data, len, name, err);
+    }
+    return r;
+}
+
 static int take_entry(struct wcow_layer_index_writer *index, struct directories *d,
                       const struct wcow_entry *entry, struct wcow_error *err)
 {
     wcow_autofree char *key = NULL;
-    const struct wcow_index_row row = {.entry = entry};
+    const struct wcow_index_row row = {.entry = entry, .host_path = name_of_hive(entry)};
     int r = wcow_name_key(entry->name, &key, err);
     if (r == WCOW_OK)
         r = check_parent(d, entry, key, err);
@@ -111,8 +147,9 @@ static int take_entry(struct wcow_layer_index_writer *index, struct directories 
     return r;
 }
 
-static int read_entries(const struct wcow_source *tar, struct wcow_layer_index_writer *index,
-                        struct wcow_layer_info *info, struct wcow_error *err)
+static int read_entries(const struct wcow_source *tar, int folder,
+                        struct wcow_layer_index_writer *index, struct wcow_layer_info *info,
+                        struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     WCOW_CLEANUP(directories_done) struct directories directories = {0};
@@ -121,8 +158,11 @@ static int read_entries(const struct wcow_source *tar, struct wcow_layer_index_w
     size_t len = 1;
     int r = wcow_tar_reader_new(tar, NULL, &reader, err);
     while (r >= 0 && (r = wcow_tar_reader_next(reader, &entry, err)) > 0) {
+        const char *hive = name_of_hive(entry);
         info->n_entries++;
         r = take_entry(index, &directories, entry, err);
+        if (r == WCOW_OK && hive)
+            r = keep_hive(folder, hive, reader, err);
     }
     while (r == WCOW_OK && len) /* its digest is that of all its bytes */
         r = wcow_tar_reader_trailer(reader, &data, &len, err);
@@ -146,7 +186,7 @@ static int write_index(struct wcow_backend *b, const struct wcow_source *blob,
         return r;
     struct hashing hashing = {.tar = wcow_decompressor_source(d), .hash = hash, .backend = b};
     const struct wcow_source tar = {.next = next_hashed, .ctx = &hashing};
-    r = read_entries(&tar, index, &info, err);
+    r = read_entries(&tar, fd, index, &info, err);
     if (r == WCOW_OK)
         r = wcow_hash_digest(hash, &info.diff_id, err);
     if (r == WCOW_OK && strcmp(info.diff_id.text, diff_id) != 0)

@@ -197,6 +197,14 @@ equal "but unpacks nothing" "$(count_rows)" 0
 
 # ---- what needs no more of the base than its names ----
 forget
+printf '# escape=`\nFROM %s\nENV PATH=$PATH;C:\\app\nCOPY hello.txt C:/app/\n' "$base" >"$context/Dockerfile"
+check "the PATH of the base's registry" build --output "type=image,name=$REGISTRY/path:1,push=true"
+equal "is had without unpacking it" "$(count_rows)" 0
+path() {
+    skopeo inspect --config --tls-verify=false --override-os windows "docker://$1" | jq -r '.config.Env[] | select(startswith("PATH="))'
+}
+equal "and is what it is unpacked" "$(path "$REGISTRY/path:1")" "$(path "$REGISTRY/app:a")"
+forget
 printf 'FROM %s\nCOPY hello.txt C:/Windows/System32/\nWORKDIR C:/app\nCOPY src .\n' "$base" >"$context/Dockerfile"
 check "a build without RUN" env SOURCE_DATE_EPOCH=1700000000 "$wcow" build -q --no-cache --iidfile "$top/listed" --output "type=image,name=$REGISTRY/names:1,push=true" "$context"
 equal "unpacks nothing" "$(count_rows)" 0
