@@ -115,7 +115,11 @@ static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpac
     if (pthread_create(&hasher.thread, NULL, hash_all, &hasher) != 0)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for hashing");
     struct wcow_source parse = wcow_pipe_reader(pipe, READER_PARSE);
-    r = wcow_unpack_tar(unpacker, &parse, o->limits, err);
+    struct wcow_tar_limits limits = {0};
+    if (o->limits)
+        limits = *o->limits;
+    limits.max_ratio = o->max_ratio;
+    r = wcow_unpack_tar(unpacker, &parse, &limits, err);
     if (r < 0)
         wcow_pipe_stop(pipe);
     (void)pthread_join(hasher.thread, NULL);

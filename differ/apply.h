@@ -24,7 +24,7 @@ struct wcow_apply_options {
     const char *const *parents; /**< their folders, nearest first */
     size_t n_parents;
     const struct wcow_tar_limits *limits; /**< NULL: defaults */
-    uint32_t max_ratio;                   /**< of decompression; 0: the default, 1,000 */
+    uint32_t max_ratio;                   /**< of decompression, and of sparse files; 0: 1,000 */
     bool need_parents;         /**< refuse what stands before its directory, as Windows does */
     bool sync;                 /**< be on disk before returning */
     const atomic_bool *cancel; /**< or NULL */

@@ -76,16 +76,31 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool
 
 /* ---- data ---- */
 
+static int size_is_here(int fd, const char *name, struct wcow_error *err)
+{
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0 || ftruncate(fd, at) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%.200s\"", name);
+    return WCOW_OK;
+}
+
+/* A hole of a sparse file takes no room on disk either. */
 static int copy_to_file(struct wcow_tar_reader *tar, int fd, const char *name,
                         struct wcow_error *err)
 {
     for (;;) {
         const uint8_t *data = NULL;
         size_t len = 0;
+        bool after_hole = wcow_tar_reader_is_hole(tar);
         int r = wcow_tar_reader_data(tar, &data, &len, err);
-        if (r < 0 || len == 0)
+        if (r < 0)
             return r;
-        r = wcow_fd_write(fd, data, len, name, err);
+        if (len == 0)
+            return after_hole ? size_is_here(fd, name, err) : WCOW_OK;
+        if (!wcow_tar_reader_is_hole(tar))
+            r = wcow_fd_write(fd, data, len, name, err);
+        else if (lseek(fd, (off_t)len, SEEK_CUR) < 0)
+            r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%.200s\"", name);
         if (r < 0)
             return r;
     }

@@ -10,8 +10,8 @@
 #include "layer/tar_entry.h"
 #include "layer/tar_writer.h"
 
-/* A sparse file costs its whole size once it is unpacked; a small one is let through. */
-enum { FREE_OF_RATIO = 64 << 20, MAX_SPARSE_RATIO = 1000 };
+/* Whoever reads a sparse file reads its holes too; a small one is let through. */
+enum { FREE_OF_RATIO = 64 << 20 };
 
 static const struct wcow_tar_limits default_limits = {
     .max_entries = UINT64_C(10000000),
@@ -19,6 +19,7 @@ static const struct wcow_tar_limits default_limits = {
     .max_entry_bytes = UINT64_C(1) << 40,
     .max_header_bytes = 1 << 20,
     .max_depth = 256,
+    .max_ratio = 1000,
 };
 
 struct wcow_tar_reader {
@@ -33,6 +34,7 @@ struct wcow_tar_reader {
     size_t padding;     /* behind it */
     uint64_t at;        /* of a sparse file: in it ... */
     size_t piece;       /* ... and in its map */
+    bool is_hole;       /* what was given last */
     bool is_ended;
     bool trailer_started;
     int failed; /* the code that next() or data() gave; it stays */
@@ -63,6 +65,8 @@ int wcow_tar_reader_new(const struct wcow_source *source, const struct wcow_tar_
         r->limits.max_header_bytes = default_limits.max_header_bytes;
     if (!r->limits.max_depth)
         r->limits.max_depth = default_limits.max_depth;
+    if (!r->limits.max_ratio)
+        r->limits.max_ratio = default_limits.max_ratio;
     *ret = r;
     return WCOW_OK;
 }
@@ -223,11 +227,13 @@ static int take_map(struct wcow_tar_reader *r, struct wcow_error *err)
             return rc;
     }
     if (h->sparse.real_size > FREE_OF_RATIO &&
-        h->sparse.real_size / MAX_SPARSE_RATIO > h->stored_bytes)
-        return WCOW_FAIL(err, WCOW_E_LIMIT,
-                         "a sparse file of %llu bytes, of which %llu are stored: refused as a bomb",
-                         (unsigned long long)h->sparse.real_size,
-                         (unsigned long long)h->stored_bytes);
+        h->sparse.real_size / r->limits.max_ratio > h->stored_bytes)
+        return WCOW_FAIL(
+            err, WCOW_E_LIMIT,
+            "a sparse file of %llu bytes, of which %llu are stored: more than %lu-fold "
+            "is refused as a bomb",
+            (unsigned long long)h->sparse.real_size, (unsigned long long)h->stored_bytes,
+            (unsigned long)r->limits.max_ratio);
     return wcow_tar_sparse_check(&h->sparse, h->stored_bytes, err);
 }
 
@@ -251,6 +257,7 @@ static int finish_entry(struct wcow_tar_reader *r, const struct wcow_tar_block *
     r->n_entries++;
     r->at = 0;
     r->piece = 0;
+    r->is_hole = false;
     r->data_left = r->headers.stored_bytes;
     r->padding = wcow_tar_padding(r->data_left);
     return 1;
@@ -350,6 +357,7 @@ static int sparse_data(struct wcow_tar_reader *r, const uint8_t **ret_data, size
     const struct wcow_tar_piece *p = r->piece < s->n ? &s->pieces[r->piece] : NULL;
     uint64_t hole = (p ? p->offset : s->real_size);
     hole = hole > r->at ? hole - r->at : 0;
+    r->is_hole = hole > 0;
     if (hole || !p) {
         *ret_data = zeros;
         *ret_len = hole < sizeof(zeros) ? (size_t)hole : sizeof(zeros);
@@ -416,6 +424,11 @@ int wcow_tar_reader_data(struct wcow_tar_reader *reader, const uint8_t **ret_dat
     if (reader->headers.sparse.is_sparse)
         return sparse_data(reader, ret_data, ret_len, err);
     return stored_data(reader, UINT64_MAX, ret_data, ret_len, err);
+}
+
+bool wcow_tar_reader_is_hole(const struct wcow_tar_reader *reader)
+{
+    return reader->is_hole;
 }
 
 size_t wcow_tar_reader_pieces(const struct wcow_tar_reader *reader,

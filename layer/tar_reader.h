@@ -22,6 +22,7 @@ struct wcow_tar_limits {
     uint64_t max_entry_bytes;  /**< of one file */
     uint32_t max_header_bytes; /**< of one entry's extension headers: 1 MiB as in Go */
     uint32_t max_depth;        /**< components of a name */
+    uint32_t max_ratio;        /**< of a sparse file to what of it is stored, over 64 MiB */
     bool skip_rules; /**< give entries that break layer/rules.h too, for tools that list or repair:
                           their names and links are then NOT safe to use as paths */
 };
@@ -50,6 +51,9 @@ WCOW_NODISCARD int wcow_tar_reader_data(struct wcow_tar_reader *reader, const ui
 
 /** Segment of the entry that next() gave last. Valid until the following next() or data(). */
 struct wcow_bytes wcow_tar_reader_segment(const struct wcow_tar_reader *reader);
+
+/** Whether the chunk that data() gave last is a hole: zeros that the tar does not store. */
+bool wcow_tar_reader_is_hole(const struct wcow_tar_reader *reader);
 
 /** The pieces of the current entry's data that the tar stores, where it has WCOW_HAS_SPARSE. Valid
  *  until the following next(). @return how many */

@@ -94,6 +94,32 @@ static void sparse_files_are_unpacked_whole(void **state)
     }
 }
 
+/* 9 GiB of which 10 MiB are stored, which is no bomb: on disk it takes what it has. */
+static void holes_take_no_room(void **state)
+{
+    (void)state;
+    enum { STORED = 10 << 20 };
+    wcow_autobuf tar = {0};
+    make_entry(&tar, &(struct made){.name = "Files", .type = '5'});
+    make_entry(&tar,
+               &(struct made){.name = "Files/big",
+                              .size = STORED,
+                              .pax = {"GNU.sparse.size=9663676416",
+                                      "GNU.sparse.map=1000000000,5242880,9000000000,5242880"}});
+    make_end(&tar);
+    char *folder = new_folder();
+    char path[512];
+    struct stat st;
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    (void)snprintf(path, sizeof(path), "%s/Files/big", folder);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(st.st_size == INT64_C(9663676416));
+    assert_true(st.st_blocks * 512 < 2 * STORED);
+    assert_leaves_as(folder, &tar);
+    remove_folder(folder);
+}
+
 /* The kernel takes paths of 4,095 bytes, Windows such of 32,767 characters. */
 static void long_paths_leave_as_they_came(void **state)
 {
@@ -303,6 +329,7 @@ int main(void)
         cmocka_unit_test(vector_leaves_as_it_came),
         cmocka_unit_test(tars_of_every_writer_leave_as_they_came),
         cmocka_unit_test(sparse_files_are_unpacked_whole),
+        cmocka_unit_test(holes_take_no_room),
         cmocka_unit_test(long_paths_leave_as_they_came),
         cmocka_unit_test(what_follows_the_end_counts),
         cmocka_unit_test(a_truncated_tar_leaves_nothing),
