@@ -30,8 +30,9 @@ struct registry_process {
 };
 
 struct registry_setup {
-    bool htpasswd; /* user "builder", password "s3cret-Pass" */
-    bool tls;      /* <dir>/cert.pem, for 127.0.0.1 and localhost */
+    bool htpasswd;           /* user "builder", password "s3cret-Pass" */
+    bool tls;                /* <dir>/cert.pem, for 127.0.0.1 and localhost */
+    const char *token_realm; /* tokens signed with <dir>/token-key.pem; NULL: none are asked for */
 };
 
 static inline int free_port(void)
@@ -75,19 +76,25 @@ static inline void write_text(const char *dir, const char *name, const char *tex
     }
 }
 
-static inline void make_certificate(const char *dir)
+/* <dir>/<prefix>key.pem and <dir>/<prefix>cert.pem. */
+static inline void make_certificate(const char *dir, const char *prefix, const char *algorithm,
+                                    const char *parameter)
 {
     char key[128];
     char cert[128];
-    (void)snprintf(key, sizeof(key), "%s/key.pem", dir);
-    (void)snprintf(cert, sizeof(cert), "%s/cert.pem", dir);
+    char kind[32];
+    char option[64];
+    (void)snprintf(key, sizeof(key), "%s/%skey.pem", dir, prefix);
+    (void)snprintf(cert, sizeof(cert), "%s/%scert.pem", dir, prefix);
+    (void)snprintf(kind, sizeof(kind), "%s", algorithm);
+    (void)snprintf(option, sizeof(option), "%s", parameter);
     char *const argv[] = {(char[]){"openssl"},
                           (char[]){"req"},
                           (char[]){"-x509"},
                           (char[]){"-newkey"},
-                          (char[]){"ec"},
+                          kind,
                           (char[]){"-pkeyopt"},
-                          (char[]){"ec_paramgen_curve:prime256v1"},
+                          option,
                           (char[]){"-nodes"},
                           (char[]){"-days"},
                           (char[]){"2"},
@@ -117,14 +124,21 @@ static inline void write_registry_config(struct registry_process *p,
                      "http:\n  addr: 127.0.0.1:%d\n",
                      p->dir, p->port);
     if (setup->tls) {
-        make_certificate(p->dir);
+        make_certificate(p->dir, "", "ec", "ec_paramgen_curve:prime256v1");
         n += snprintf(text + n, sizeof(text) - (size_t)n,
                       "  tls: {certificate: %s/cert.pem, key: %s/key.pem}\n", p->dir, p->dir);
     }
     if (setup->htpasswd) {
         write_text(p->dir, "htpasswd", "builder:" REGISTRY_BCRYPT "\n");
+        n += snprintf(text + n, sizeof(text) - (size_t)n,
+                      "auth:\n  htpasswd: {realm: wcow test, path: %s/htpasswd}\n", p->dir);
+    }
+    if (setup->token_realm) {
+        make_certificate(p->dir, "token-", "rsa", "rsa_keygen_bits:2048");
         (void)snprintf(text + n, sizeof(text) - (size_t)n,
-                       "auth:\n  htpasswd: {realm: wcow test, path: %s/htpasswd}\n", p->dir);
+                       "auth:\n  token: {realm: \"%s\", service: the registry, issuer: wcow test, "
+                       "rootcertbundle: %s/token-cert.pem}\n",
+                       setup->token_realm, p->dir);
     }
     write_text(p->dir, "config.yml", text);
 }
