@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instructions that change the image's config and nothing else, and the history of all. */
+/* Instructions that change the image's config and nothing else. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,23 +7,6 @@
 #include <strings.h>
 
 #include "builder/build_internal.h"
-
-int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
-                           const struct wcow_instruction *ins, bool empty_layer,
-                           struct wcow_error *err)
-{
-    char comment[160] = "wcow";
-    if (ins->kind == WCOW_INS_RUN && b->executor)
-        (void)snprintf(comment, sizeof(comment), "wcow, run by %s %s", b->executor->name,
-                       b->executor->version);
-    const struct wcow_history entry = {.has_created = true,
-                                       .created_s = s->created_s,
-                                       .created_by = ins->node->original,
-                                       .comment = comment,
-                                       .author = wcow_image_config_author(s->config),
-                                       .empty_layer = empty_layer};
-    return wcow_image_config_add_history(s->config, &entry, err);
-}
 
 /* ---- lists ---- */
 
@@ -50,7 +33,7 @@ static int set_shell(struct wcow_stage_state *s, const struct wcow_instruction *
     return set_list(s, WCOW_CONFIG_SHELL, &ins->list, err);
 }
 
-static int get_shell(struct wcow_stage_state *s, struct wcow_strings *ret, struct wcow_error *err)
+int wcow_build_shell(struct wcow_stage_state *s, struct wcow_strings *ret, struct wcow_error *err)
 {
     wcow_auto_str_list list = {0};
     int r = wcow_image_config_list(s->config, WCOW_CONFIG_SHELL, &list, err);
@@ -84,7 +67,7 @@ static int set_command(struct wcow_stage_state *s, const struct wcow_instruction
 {
     struct wcow_strings shell = {0};
     struct wcow_cmdline_config config = {0};
-    int r = get_shell(s, &shell, err);
+    int r = wcow_build_shell(s, &shell, err);
     if (r == WCOW_OK)
         r = wcow_cmdline_config_of(&ins->command, &shell, &s->arena, &config, err);
     if (r < 0)
@@ -171,7 +154,9 @@ static const char *read_protocol(const char *p)
     return NULL;
 }
 
-static int expose(struct wcow_stage_state *s, const char *text, struct wcow_error *err)
+/* @p ports: each that it means, "80/tcp", is added. */
+static int expose(struct wcow_stage_state *s, const char *text, struct wcow_strings *ports,
+                  struct wcow_error *err)
 {
     /* "8080:80" publishes in other commands; here only the container's side counts. */
     const char *colon = strrchr(text, ':');
@@ -186,18 +171,20 @@ static int expose(struct wcow_stage_state *s, const char *text, struct wcow_erro
         char key[32];
         (void)snprintf(key, sizeof(key), "%u/%s", port, protocol);
         int r = wcow_image_config_add_to_set(s->config, WCOW_CONFIG_EXPOSED_PORTS, key, err);
+        if (r == WCOW_OK)
+            r = wcow_strings_add(&s->arena, ports, wcow_arena_strdup(&s->arena, key), err);
         if (r < 0)
             return r;
     }
     return WCOW_OK;
 }
 
-static int expose_all(struct wcow_stage_state *s, const struct wcow_instruction *ins,
-                      struct wcow_error *err)
+static int expose_all(struct wcow_stage_state *s, const struct wcow_strings *texts,
+                      struct wcow_strings *ports, struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < ins->list.count; i++)
-        r = expose(s, ins->list.items[i], err);
+    for (size_t i = 0; r == WCOW_OK && i < texts->count; i++)
+        r = expose(s, texts->items[i], ports, err);
     return r;
 }
 
@@ -229,8 +216,11 @@ static int add_volumes(struct wcow_stage_state *s, const struct wcow_instruction
                        struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < ins->list.count; i++)
+    for (size_t i = 0; r == WCOW_OK && i < ins->list.count; i++) {
+        if (!*ins->list.items[i])
+            return WCOW_FAIL(err, WCOW_E_INVALID, "VOLUME specified can not be an empty string");
         r = wcow_image_config_add_to_set(s->config, WCOW_CONFIG_VOLUMES, ins->list.items[i], err);
+    }
     return r;
 }
 
@@ -253,8 +243,6 @@ static int configure(struct wcow_build *b, struct wcow_stage_state *s,
         return set_command(s, ins, err);
     case WCOW_INS_ENV:
         return set_env(s, ins, err);
-    case WCOW_INS_EXPOSE:
-        return expose_all(s, ins, err);
     case WCOW_INS_HEALTHCHECK:
         return set_health(b, s, ins, err);
     case WCOW_INS_LABEL:
@@ -274,6 +262,7 @@ static int configure(struct wcow_build *b, struct wcow_stage_state *s,
     case WCOW_INS_ADD:
     case WCOW_INS_ARG:
     case WCOW_INS_COPY:
+    case WCOW_INS_EXPOSE:
     case WCOW_INS_FROM:
     case WCOW_INS_RUN:
     case WCOW_INS_WORKDIR:
@@ -287,6 +276,10 @@ static int configure(struct wcow_build *b, struct wcow_stage_state *s,
 int wcow_build_configure(struct wcow_build *b, struct wcow_stage_state *s,
                          const struct wcow_instruction *ins, struct wcow_error *err)
 {
-    int r = configure(b, s, ins, err);
-    return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
+    struct wcow_instruction done = *ins;
+    bool is_expose = ins->kind == WCOW_INS_EXPOSE;
+    if (is_expose) /* the history has what came of it */
+        done.list = (struct wcow_strings){0};
+    int r = is_expose ? expose_all(s, &ins->list, &done.list, err) : configure(b, s, ins, err);
+    return r < 0 ? r : wcow_build_add_history(b, s, &done, true, err);
 }

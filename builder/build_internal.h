@@ -224,8 +224,6 @@ WCOW_NODISCARD int wcow_build_stage(struct wcow_build *b, struct wcow_stage_stat
 WCOW_NODISCARD int wcow_build_stage_env(const struct wcow_build *b,
                                         const struct wcow_stage_state *s, struct wcow_env *ret,
                                         struct wcow_error *err);
-/** How the progress calls the end of a step. */
-enum wcow_progress_end wcow_build_end_of(int code, bool is_cached);
 /** The title of a step: "[build 2/5] COPY src C:/src". */
 char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state *s, size_t step,
                        const char *text);
@@ -235,6 +233,12 @@ WCOW_NODISCARD int wcow_build_configure(struct wcow_build *b, struct wcow_stage_
                                         const struct wcow_instruction *ins, struct wcow_error *err);
 /** Entrypoint and Cmd as they have come to be. */
 WCOW_NODISCARD int wcow_build_store_commands(struct wcow_stage_state *s, struct wcow_error *err);
+/** The words of SHELL, or of the default; in the stage's arena. */
+WCOW_NODISCARD int wcow_build_shell(struct wcow_stage_state *s, struct wcow_strings *ret,
+                                    struct wcow_error *err);
+
+/* build_history.c */
+/** @p ins: its variables replaced */
 WCOW_NODISCARD int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
                                           const struct wcow_instruction *ins, bool empty_layer,
                                           struct wcow_error *err);

@@ -60,26 +60,23 @@ static int take_args(struct wcow_build *b, struct wcow_stage_state *s,
     const struct wcow_lexer lexer = wcow_lexer_of(b->dockerfile->escape, env);
     const struct wcow_arg_scope scope = {
         .build_args = &b->build_args, .globals = &s->variant->globals, .lexer = &lexer};
+    struct wcow_instruction taken = *ins;
+    struct wcow_pair *pairs = wcow_arena_alloc(&s->arena, ins->pairs.count * sizeof(*pairs));
+    if (!pairs)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for ARG");
+    taken.pairs.items = pairs;
     int r = WCOW_OK;
     for (size_t i = 0; r == WCOW_OK && i < ins->pairs.count; i++) {
         const struct wcow_pair *pair = &ins->pairs.items[i];
         const char *value = NULL;
         r = wcow_arg_value(&scope, pair, &s->arena, &value, err);
+        pairs[i] = (struct wcow_pair){.key = pair->key, .value = value};
         if (r == WCOW_OK && value)
             r = wcow_env_set(env, pair->key, value, err);
         if (r == WCOW_OK && value)
             r = wcow_env_set(&s->args, pair->key, value, err);
     }
-    return r < 0 ? r : wcow_build_add_history(b, s, ins, true, err);
-}
-
-enum wcow_progress_end wcow_build_end_of(int code, bool is_cached)
-{
-    if (code == WCOW_E_CANCELLED)
-        return WCOW_PROGRESS_CANCELED;
-    if (code < 0)
-        return WCOW_PROGRESS_ERROR;
-    return is_cached ? WCOW_PROGRESS_CACHED : WCOW_PROGRESS_DONE;
+    return r < 0 ? r : wcow_build_add_history(b, s, &taken, true, err);
 }
 
 /* The stage that @p from names, if it is one, is to be finished. */
@@ -130,7 +127,7 @@ static int make_layer(struct wcow_build *b, struct wcow_stage_state *s,
     r = make(b, s, ins, step, &made, err);
     if (r == WCOW_OK)
         r = wcow_build_add_history(b, s, ins, made.is_empty, err);
-    wcow_progress_end(b->progress, step, wcow_build_end_of(r, made.is_cached),
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, made.is_cached),
                       r < 0 && err ? err->msg : NULL);
     wcow_build_give_slot(b);
     return r;

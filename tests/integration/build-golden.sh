@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Dockerfiles of tests/data/builds: the config that each gives, and the names in its layers. What is in
+# Dockerfiles of tests/data/builds: the config and history that each gives, and the names in its layers. What is in
 # the .want files was compared with what BuildKit makes of the same; docs/dockerfile.md says where the
 # two differ. WCOW_ACCEPT=1 writes them anew.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,6 +21,9 @@ described() {
     manifest=$(jq -r '.manifests[0].digest' "$1/index.json")
     manifest=$blobs/${manifest#sha256:}
     jq -S '{architecture, os, "os.version", author, config}' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
+    echo "history"
+    jq -r '.history[] | select(.comment // "" | startswith("wcow")) |
+        "  " + (if .empty_layer then "" else "+ " end) + .created_by' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
     for layer in $(jq -r '.layers[].digest' "$manifest"); do
         [[ " ${base_layers[*]} " != *" $layer "* ]] || continue
         echo "layer"
