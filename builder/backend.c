@@ -115,6 +115,7 @@ int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_bac
     b->snapshotter = options->snapshotter;
     b->progress = options->progress;
     b->cancel = options->cancel;
+    b->push_foreign = options->push_foreign;
     b->unique = make_unique();
     if (!b->unique)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");

@@ -19,6 +19,7 @@ struct wcow_backend_options {
     const char *ns;          /**< namespace */
     const char *snapshotter; /**< "wcow" */
     bool plain_http;
+    bool push_foreign;     /**< as in struct wcow_build_options */
     const char *hosts_dir; /**< certs.d; NULL for none */
     struct wcow_progress *progress;
     const atomic_bool *cancel;
@@ -35,6 +36,7 @@ struct wcow_backend {
     struct wcow_blobs *blobs; /**< layers that may not be in the content store yet */
     struct wcow_progress *progress;
     const atomic_bool *cancel;
+    bool push_foreign;
     atomic_uint serial;
     struct wcow_key_locks busy; /**< what one thread does and others may want done, by name */
     pthread_mutex_t lock;       /**< of the next two */

@@ -40,6 +40,7 @@ static int open_backend(struct wcow_build *b, struct wcow_error *err)
                                                  .ns = o->ns,
                                                  .snapshotter = o->snapshotter,
                                                  .plain_http = o->plain_http,
+                                                 .push_foreign = o->push_foreign,
                                                  .hosts_dir = o->hosts_dir,
                                                  .progress = b->progress,
                                                  .cancel = o->cancel};

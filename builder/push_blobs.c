@@ -94,8 +94,8 @@ static int push_layer(struct pushing *p, const struct wcow_descriptor *desc, str
     const struct wcow_transfer transfer = {.progress = show_push, .ctx = &blob};
     const struct wcow_blob_push push = {
         .desc = desc, .reader = &reader, .mount_from = &mount_from, .transfer = &transfer};
-    if (wcow_media_is_foreign(desc->media_type))
-        return WCOW_OK;
+    if (wcow_media_is_foreign(desc->media_type) && !p->backend->push_foreign)
+        return WCOW_OK; /* whoever pulls has it from its own place */
     int r = mounts_of(p, desc, &mount_from, err);
     if (r == WCOW_OK)
         r = wcow_registry_push_blob(p->backend->registry, p->ref, &push, NULL, err);

@@ -296,6 +296,8 @@ static struct arguments given;
 
 static const struct wcow_option options[] = {
     {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &given.build.address},
+    {0, "allow-nondistributable-artifacts", NULL, "Push foreign layers, too", WCOW_OPTION_FLAG,
+     &given.build.push_foreign},
     {0, "annotation", "[LEVEL:]KEY=VALUE", "Add an annotation to the image", WCOW_OPTION_LIST,
      &given.annotations},
     {0, "attest", "type=TYPE[,KEY=VALUE]", "Attestation: type=provenance,mode=min|max",

@@ -70,6 +70,34 @@ for type in oci tar; do
     wait $holder 2>/dev/null || :
 done
 
+# ---- foreign layers ----
+# A base whose layer lies elsewhere, by its URL.
+foreign=$PARTS/foreign
+mkdir "$foreign"
+blobs=$LAYOUT/blobs/sha256
+index=$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$LAYOUT/index.json")
+manifest=$blobs/$(jq -r '.manifests[0].digest | ltrimstr("sha256:")' "$blobs/$index")
+layer=$(jq -r '.layers[0].digest' "$manifest")
+jq -c --arg url "http://$REGISTRY/v2/nanoserver/blobs/$layer" \
+    '.layers[0] += {mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", urls: [$url]}' "$manifest" >"$foreign/manifest"
+registry_blob foreign/base "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
+check "a base with a foreign layer" curl -fsS -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' \
+    --data-binary "@$foreign/manifest" "http://$REGISTRY/v2/foreign/base/manifests/1"
+# has_layer REPOSITORY: whether the registry has that layer there.
+has_layer() {
+    curl -fsS -I -o /dev/null "http://$REGISTRY/v2/$1/blobs/$layer"
+}
+printf 'FROM %s/foreign/base:1\nCOPY hello.txt C:/\n' "$REGISTRY" | dockerfile
+forget_images
+check "is built upon, and pushed" build -t "$REGISTRY/foreign/app:1" --push
+refused "without that layer" 404 has_layer foreign/app
+equal "which keeps its place" "$(skopeo inspect --raw --tls-verify=false "docker://$REGISTRY/foreign/app:1" | jq -c '.layers[0] | [.mediaType, .urls[0]]')" \
+    "[\"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip\",\"http://$REGISTRY/v2/nanoserver/blobs/$layer\"]"
+check "with it where that is asked for" build -t "$REGISTRY/foreign/whole:1" --push --allow-nondistributable-artifacts
+check "is there" has_layer foreign/whole
+equal "in the same image" "$(skopeo inspect --raw --tls-verify=false "docker://$REGISTRY/foreign/whole:1" | sha256sum)" \
+    "$(skopeo inspect --raw --tls-verify=false "docker://$REGISTRY/foreign/app:1" | sha256sum)"
+
 # ---- the same bytes anywhere ----
 # machine NAME COMMAND...: run where much is different.
 machine() {

@@ -36,7 +36,8 @@ static void add_base64url(struct wcow_buf *out, const void *data, size_t len)
     assert_ok(wcow_base64_encode(data, len, &text, &err));
     for (size_t i = 0; i < text.len && text.data[i] != '='; i++) {
         char c = (char)text.data[i];
-        c = c == '+' ? '-' : c == '/' ? '_' : c;
+        if (c == '+' || c == '/')
+            c = (char)(c == '+' ? '-' : '_');
         assert_ok(wcow_buf_add(out, &c, 1, &err));
     }
 }
@@ -85,9 +86,13 @@ static void add_access(struct wcow_buf *claims, const char *scope, bool may_push
     char plain[256] = "";
     size_t n = 0;
     for (; *scope && *scope != '&' && n + 1 < sizeof(plain); scope++) {
-        char hex[3] = {scope[0] == '%' ? scope[1] : '0', scope[0] == '%' ? scope[2] : '0', '\0'};
-        plain[n++] = scope[0] == '%' ? (char)strtol(hex, NULL, 16) : *scope;
-        scope += scope[0] == '%' ? 2 : 0;
+        char c = *scope;
+        if (c == '%') {
+            const char hex[3] = {scope[1], scope[2], '\0'};
+            c = (char)strtol(hex, NULL, 16);
+            scope += 2;
+        }
+        plain[n++] = c;
     }
     plain[n] = '\0';
     char *name = strchr(plain, ':');
