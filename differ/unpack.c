@@ -13,8 +13,6 @@
 #include "differ/writeback.h"
 #include "layer/check.h"
 
-enum { MAX_DEFERRED = 65536 };
-
 struct wcow_unpacker {
     int layer_fd;
     const struct wcow_layer_chain *parents;
@@ -25,8 +23,6 @@ struct wcow_unpacker {
     struct wcow_check *check;
     struct wcow_writeback *writeback;
     struct wcow_buf inlined;
-    struct wcow_entry *deferred;
-    size_t n_deferred;
     uint64_t n_entries;
     uint64_t n_streams; /* in files of their own */
 };
@@ -35,9 +31,6 @@ void wcow_unpacker_free(struct wcow_unpacker *u)
 {
     if (!u)
         return;
-    for (size_t i = 0; i < u->n_deferred; i++)
-        wcow_entry_done(&u->deferred[i]);
-    free(u->deferred);
     wcow_buf_done(&u->inlined);
     wcow_writeback_free(u->writeback);
     wcow_check_free(u->check);
@@ -152,25 +145,6 @@ static int add_stream(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     return r < 0 ? r : wcow_layer_index_add(u->index, &row, err);
 }
 
-static int defer(struct wcow_unpacker *u, const struct wcow_entry *entry, struct wcow_error *err)
-{
-    if (u->n_deferred >= MAX_DEFERRED)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d hard links before their targets",
-                         MAX_DEFERRED);
-    if ((u->n_deferred & (u->n_deferred + 1)) == 0) { /* full at 0, 1, 3, 7, ... */
-        size_t cap = u->n_deferred * 2 + 1;
-        struct wcow_entry *more = realloc(u->deferred, cap * sizeof(*more));
-        if (!more)
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
-        u->deferred = more;
-    }
-    struct wcow_entry copy = {0};
-    int r = wcow_entry_copy(entry, &copy, err);
-    if (r == WCOW_OK)
-        u->deferred[u->n_deferred++] = copy;
-    return r;
-}
-
 static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
                      struct wcow_index_row *row, struct wcow_error *err)
 {
@@ -180,8 +154,13 @@ static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     if (r < 0)
         return r;
     r = wcow_host_tree_make(u->tree, row->entry, &place, &fd, err);
+    /* The check knows of the target, so a parent's folder has lost it. */
     if (r == WCOW_E_NOT_FOUND && row->entry->type == WCOW_ENTRY_HARDLINK)
-        r = defer(u, row->entry, err);
+        r = WCOW_FAIL(
+            err, WCOW_E_DATA_LOSS,
+            "hard link \"%.200s\": a parent's folder has lost \"%.200s\"; remove its snapshot "
+            "and unpack the image again",
+            row->entry->name, row->entry->link);
     if (r == WCOW_OK && fd >= 0)
         r = copy_to_file(tar, fd, row->entry->name, err);
     if (r == WCOW_OK && fd >= 0)
@@ -204,22 +183,6 @@ static int take_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     u->n_entries++;
     return entry->type == WCOW_ENTRY_STREAM ? add_stream(u, tar, &row, err)
                                             : add_entry(u, tar, &row, err);
-}
-
-static int make_deferred(struct wcow_unpacker *u, struct wcow_error *err)
-{
-    for (size_t i = 0; i < u->n_deferred; i++) {
-        wcow_autoplace place = {.dirfd = -1};
-        int fd = -1;
-        int r = wcow_host_tree_place(u->tree, &u->deferred[i], &place, err);
-        if (r == WCOW_OK)
-            r = wcow_host_tree_make(u->tree, &u->deferred[i], &place, &fd, err);
-        if (r == WCOW_E_NOT_FOUND)
-            return wcow_error_wrap(WCOW_E_INVALID, err, "the layer is not whole");
-        if (r < 0)
-            return r;
-    }
-    return WCOW_OK;
 }
 
 /* A directory of which only the content stands in the tar. Where a parent has it, the parent's
@@ -271,8 +234,6 @@ int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
         r = wcow_header_packer_finish(u->headers, err);
     if (r == WCOW_OK)
         r = wcow_check_finish(u->check, err);
-    if (r == WCOW_OK)
-        r = make_deferred(u, err);
     return r < 0 ? r : wcow_host_tree_implied(u->tree, add_implied, u, err);
 }
 

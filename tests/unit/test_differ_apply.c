@@ -301,6 +301,35 @@ static void a_changed_file_is_data_loss(void **state)
     }
 }
 
+static void a_link_to_what_a_parent_has_lost_is_data_loss(void **state)
+{
+    (void)state;
+    wcow_autobuf below = {0};
+    wcow_autobuf above = {0};
+    make_entry(&below, &(struct made){.name = "Files", .type = '5'});
+    make_entry(&below, &(struct made){.name = "Files/a", .size = 3});
+    make_end(&below);
+    make_entry(&above, &(struct made){.name = "Files", .type = '5'});
+    make_entry(&above, &(struct made){.name = "Files/b", .type = '1', .link = "Files/a"});
+    make_end(&above);
+    char *parent = new_folder();
+    char *folder = new_folder();
+    char path[512];
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(parent, &below, WCOW_COMPRESSION_NONE, &applied, &err));
+    (void)snprintf(path, sizeof(path), "%s/Files/a", parent);
+    assert_int_equal(unlink(path), 0);
+    const char *parents[] = {parent};
+    struct memory_source memory = {.data = above.data, .len = above.len};
+    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_apply_options o = {
+        .blob = &source, .folder = folder, .parents = parents, .n_parents = 1};
+    assert_fails(wcow_apply(&o, &applied, &err), WCOW_E_DATA_LOSS);
+    assert_int_equal(count_in(folder), 0);
+    remove_folder(folder);
+    remove_folder(parent);
+}
+
 static void compressed_blobs_are_unpacked(void **state)
 {
     (void)state;
@@ -338,6 +367,7 @@ int main(void)
         cmocka_unit_test(an_empty_files_folder_stays_after_a_failure),
         cmocka_unit_test(a_cancelled_apply_leaves_nothing),
         cmocka_unit_test(a_changed_file_is_data_loss),
+        cmocka_unit_test(a_link_to_what_a_parent_has_lost_is_data_loss),
         cmocka_unit_test(compressed_blobs_are_unpacked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
