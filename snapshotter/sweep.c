@@ -17,7 +17,7 @@
 
 enum {
     NEWEST = 1000,    /* ids that are looked at first */
-    WAIT_MS = 30,     /* for the rest */
+    WAIT_MS = 30,     /* for the rest, where that is not much */
     REAPER_MS = 20,   /* for small leftovers to be deleted */
     IDS_AT_ONCE = 100 /* looked up in one write, when in doubt */
 };
@@ -35,11 +35,26 @@ struct sweep {
     size_t n_missing;
 };
 
-static int read_ids(struct wcow_db *db, void *arg, struct wcow_error *err)
+static int read_newest_ids(struct wcow_db *db, void *arg, struct wcow_error *err)
 {
     struct sweep *sweep = arg;
     int r = wcow_snapshots_last_id(db, &sweep->last_id, err);
-    return r < 0 ? r : wcow_snapshots_ids(db, &sweep->ids, &sweep->n, err);
+    return r < 0 ? r : wcow_snapshots_ids(db, NEWEST, &sweep->ids, &sweep->n, err);
+}
+
+static int read_all_ids(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    struct sweep *sweep = arg;
+    free(sweep->ids);
+    sweep->ids = NULL;
+    sweep->n = 0;
+    int r = wcow_snapshots_ids(db, 0, &sweep->ids, &sweep->n, err);
+    if (r < 0)
+        return r;
+    sweep->has_folder = calloc(sweep->n + 1, sizeof(*sweep->has_folder));
+    if (!sweep->has_folder)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu snapshots", sweep->n);
+    return WCOW_OK;
 }
 
 static bool find_id(const struct sweep *sweep, int64_t id, size_t *ret)
@@ -120,11 +135,9 @@ static int doubt(struct sweep *sweep, int64_t id, struct wcow_error *err)
 static int check_newest(struct sweep *sweep, struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (size_t i = sweep->n; r == WCOW_OK && i > 0 && sweep->n - i < NEWEST; i--) {
-        sweep->has_folder[i - 1] = wcow_folder_exists(sweep->s->folders_fd, sweep->ids[i - 1]);
-        if (!sweep->has_folder[i - 1])
-            r = doubt(sweep, sweep->ids[i - 1], err);
-    }
+    for (size_t i = 0; r == WCOW_OK && i < sweep->n; i++)
+        if (!wcow_folder_exists(sweep->s->folders_fd, sweep->ids[i]))
+            r = doubt(sweep, sweep->ids[i], err);
     return r < 0 ? r : flush(sweep, err);
 }
 
@@ -203,7 +216,9 @@ static int read_folders(struct sweep *sweep, visit_fn fn, struct wcow_error *err
 
 static int check_all(struct sweep *sweep, struct wcow_error *err)
 {
-    int r = read_folders(sweep, visit, err);
+    int r = wcow_store_read(sweep->s->store, read_all_ids, sweep, err);
+    if (r == WCOW_OK)
+        r = read_folders(sweep, visit, err);
     for (size_t i = 0; r == WCOW_OK && i < sweep->n; i++)
         if (!sweep->has_folder[i])
             r = doubt(sweep, sweep->ids[i], err);
@@ -247,12 +262,9 @@ static int new_sweep(struct wcow_snapshotter *s, struct sweep **ret, struct wcow
     if (!sweep)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a sweep");
     sweep->s = s;
-    int r = wcow_store_read(s->store, read_ids, sweep, err);
+    int r = wcow_store_read(s->store, read_newest_ids, sweep, err);
     if (r < 0)
         return r;
-    sweep->has_folder = calloc(sweep->n + 1, sizeof(*sweep->has_folder));
-    if (!sweep->has_folder)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu snapshots", sweep->n);
     *ret = WCOW_TAKE_PTR(sweep);
     return WCOW_OK;
 }
@@ -304,13 +316,14 @@ int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err)
         r = check_newest(sweep, err);
     if (r < 0)
         return r;
+    bool is_small = sweep->n < NEWEST;
     int e = pthread_create(&s->sweeper.thread, NULL, sweep_all, sweep);
     if (e)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the thread that sweeps: %d", e);
     sweep = NULL; /* the thread's */
     s->sweeper.has_thread = true;
     struct wcow_error ignored = {0};
-    if (wait_for_sweep(&s->sweeper, WAIT_MS))
+    if (is_small && wait_for_sweep(&s->sweeper, WAIT_MS))
         (void)!wcow_reaper_wait(s->reaper, REAPER_MS, &ignored);
     return WCOW_OK;
 }

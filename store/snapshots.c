@@ -20,6 +20,8 @@ static const char by_name[] =
 static const char every[] = COLUMNS "ORDER BY s.id";
 static const char labels_of[] = "SELECT key, value FROM labels WHERE snapshot_id = ?1 ORDER BY key";
 static const char all_ids[] = "SELECT id FROM snapshots ORDER BY id";
+static const char newest_ids[] =
+    "SELECT id FROM (SELECT id FROM snapshots ORDER BY id DESC LIMIT ?1) ORDER BY id";
 /* AUTOINCREMENT's own note, which outlives the rows. */
 static const char last_id[] =
     "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'snapshots'";
@@ -263,15 +265,18 @@ int wcow_snapshots_each(struct wcow_db *db, wcow_snapshots_fn fn, void *arg, str
     }
 }
 
-int wcow_snapshots_ids(struct wcow_db *db, int64_t **ret, size_t *ret_n, struct wcow_error *err)
+int wcow_snapshots_ids(struct wcow_db *db, size_t max, int64_t **ret, size_t *ret_n,
+                       struct wcow_error *err)
 {
     wcow_autofree int64_t *ids = NULL;
     size_t n = 0;
     size_t cap = 0;
     wcow_autoreset *stmt = NULL;
-    int r = wcow_db_stmt(db, all_ids, &stmt, err);
+    int r = wcow_db_stmt(db, max ? newest_ids : all_ids, &stmt, err);
     if (r < 0)
         return r;
+    if (max)
+        (void)sqlite3_bind_int64(stmt, 1, (int64_t)max);
     while ((r = wcow_db_step(db, stmt, err)) > 0) {
         if (n == cap) {
             cap = cap ? cap * 2 : 256;

@@ -110,8 +110,8 @@ WCOW_NODISCARD int wcow_snapshots_update(struct wcow_db *db, const struct wcow_s
 typedef int (*wcow_snapshots_fn)(void *arg, struct wcow_row *row, struct wcow_error *err);
 WCOW_NODISCARD int wcow_snapshots_each(struct wcow_db *db, wcow_snapshots_fn fn, void *arg,
                                        struct wcow_error *err);
-/** All ids, ascending; caller frees. */
-WCOW_NODISCARD int wcow_snapshots_ids(struct wcow_db *db, int64_t **ret, size_t *ret_n,
+/** All ids, ascending, or the @p max highest where it is not 0; caller frees. */
+WCOW_NODISCARD int wcow_snapshots_ids(struct wcow_db *db, size_t max, int64_t **ret, size_t *ret_n,
                                       struct wcow_error *err);
 /** The highest id that was ever given, whether or not that snapshot is still there; 0: none. */
 WCOW_NODISCARD int wcow_snapshots_last_id(struct wcow_db *db, int64_t *ret, struct wcow_error *err);

@@ -84,6 +84,49 @@ static int find(struct wcow_db *db, void *arg, struct wcow_error *err)
     return wcow_snapshots_find(db, arg, true, &row, err);
 }
 
+static int make_five(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    (void)arg;
+    static const char *const keys[] = {"one", "two", "three", "four", "five"};
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < 5; i++) {
+        const struct wcow_snapshots_new snap = {.key = keys[i], .kind = WCOW_KIND_ACTIVE};
+        wcow_autorow row = {0};
+        r = wcow_snapshots_create(db, &snap, &row, err);
+    }
+    return r;
+}
+
+/* The sum shows which, the order is checked. */
+static int sum_ids(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    const size_t *max = arg;
+    wcow_autofree int64_t *ids = NULL;
+    size_t n = 0;
+    int r = wcow_snapshots_ids(db, *max, &ids, &n, err);
+    int64_t sum = 0;
+    for (size_t i = 0; r == WCOW_OK && i < n; i++) {
+        assert_true(i == 0 || ids[i - 1] < ids[i]);
+        sum += ids[i];
+    }
+    return r < 0 ? r : (int)sum;
+}
+
+static void the_highest_ids_or_all_are_read_in_order(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_store_close_p) struct wcow_store *store = NULL;
+    assert_ok(wcow_store_open(root, &store, &err));
+    size_t max = 0;
+    assert_int_equal(wcow_store_read(store, sum_ids, &max, NULL), 0);
+    assert_ok(wcow_store_write(store, make_five, NULL, &err));
+    assert_int_equal(wcow_store_read(store, sum_ids, &max, NULL), 1 + 2 + 3 + 4 + 5);
+    max = 2;
+    assert_int_equal(wcow_store_read(store, sum_ids, &max, NULL), 4 + 5);
+    max = 100;
+    assert_int_equal(wcow_store_read(store, sum_ids, &max, NULL), 1 + 2 + 3 + 4 + 5);
+}
+
 static void a_reader_may_not_write(void **state)
 {
     (void)state;
@@ -207,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_root_is_made_and_opened_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_writer_is_refused_and_a_reader_is_not, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_highest_ids_or_all_are_read_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_may_not_write, setup, teardown),
         cmocka_unit_test_setup_teardown(files_that_are_none_of_ours_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_newer_schema_is_refused_and_left_alone, setup, teardown),
