@@ -274,6 +274,8 @@ static int make_layer(struct step *step, struct wcow_cached_layer *ret, struct w
     WCOW_CLEANUP(scratch_done) struct scratch scratch = {.backend = step->build->backend};
     int r = prepare(step, &scratch, err);
     if (r == WCOW_OK)
+        r = wcow_build_volumes_lock(&step->volumes, step->build->backend, err);
+    if (r == WCOW_OK)
         r = execute(step, &scratch, err);
     struct scanning scanning = {.step = step, .scratch = &scratch};
     if (r == WCOW_OK)

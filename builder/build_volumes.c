@@ -29,6 +29,7 @@ void wcow_build_volumes_done(struct wcow_build_volumes *v)
     wcow_str_list_done(&v->keys);
     wcow_str_list_done(&v->env);
     wcow_str_list_done(&v->paths);
+    wcow_str_list_done(&v->locked);
     *v = (struct wcow_build_volumes){0};
 }
 
@@ -215,24 +216,52 @@ static int make_cache_folder(const char *root, const char *id, char **ret, struc
     return WCOW_OK;
 }
 
-/* One build at a time, unless the cache is said to be shared. */
-static int lock_cache(struct taking *t, const char *path, struct wcow_error *err)
+/* One RUN at a time, unless the cache is said to be shared. */
+static int note_lock(struct taking *t, const char *path, struct wcow_error *err)
 {
+    struct wcow_str_list *locked = &t->v->locked;
     if (t->m->sharing == WCOW_SHARING_SHARED)
         return WCOW_OK;
-    if (t->v->n_locks == sizeof(t->v->locks) / sizeof(t->v->locks[0]))
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %zu locked cache mounts at one RUN",
-                         t->v->n_locks);
+    for (size_t i = 0; i < locked->count; i++) {
+        if (strcmp(locked->items[i], path) == 0)
+            return WCOW_OK; /* twice in one RUN */
+    }
+    if (locked->count == WCOW_RUN_LOCKS_MAX)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d locked cache mounts at one RUN",
+                         WCOW_RUN_LOCKS_MAX);
+    return wcow_str_list_add(locked, path, err);
+}
+
+static int lock_cache(struct wcow_build_volumes *v, const char *path,
+                      const struct wcow_backend *backend, struct wcow_error *err)
+{
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", path);
-    t->v->locks[t->v->n_locks++] = fd;
+    v->locks[v->n_locks++] = fd;
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (wcow_backend_is_cancelled(t->b->backend))
+        if (wcow_backend_is_cancelled(backend))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
         (void)usleep(100 * 1000);
     }
     return WCOW_OK;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In one order everywhere, so that no two RUNs wait for each other. */
+int wcow_build_volumes_lock(struct wcow_build_volumes *v, const struct wcow_backend *backend,
+                            struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    if (v->locked.count > 1)
+        qsort(v->locked.items, v->locked.count, sizeof(v->locked.items[0]), by_path);
+    for (size_t i = 0; r == WCOW_OK && i < v->locked.count; i++)
+        r = lock_cache(v, v->locked.items[i], backend, err);
+    return r;
 }
 
 static int take_cache(struct taking *t, struct wcow_error *err)
@@ -244,7 +273,7 @@ static int take_cache(struct taking *t, struct wcow_error *err)
     int r = make_cache_folder(t->b->options->executor_root, t->m->id ? t->m->id : t->m->target,
                               &path, err);
     if (r == WCOW_OK)
-        r = lock_cache(t, path, err);
+        r = note_lock(t, path, err);
     return r < 0 ? r : add_volume(t, path, t->m->target, false, err);
 }
 

@@ -22,7 +22,7 @@
 enum {
     POLL_MS = 100,
     LINE_MAX_BYTES = 4096,
-    END_TIMEOUT_MS = 10000, /* of the calls that end a task */
+    END_TIMEOUT_MS = 30000, /* of the calls that end a task */
     MEASURE_S = 1,
     MEASURE_SHARE = 20, /* the time between, in those that measuring takes */
 };
@@ -210,10 +210,18 @@ static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struc
 
 /* ---- the task ---- */
 
-static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
+/* Of a call that was given up nobody knows whether it was done, and so what is left of it. These
+ * take a fraction of a second, and what they made is then ended as it should be. */
+static struct wcow_containerd_ctx uncancelled(const struct wcow_backend *b)
 {
     struct wcow_containerd_ctx ctx = b->ctx;
-    ctx.cancel = NULL; /* a cancelled build ends its tasks, too */
+    ctx.cancel = NULL;
+    return ctx;
+}
+
+static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
+{
+    struct wcow_containerd_ctx ctx = uncancelled(b);
     ctx.timeout_ms = END_TIMEOUT_MS;
     return ctx;
 }
@@ -221,13 +229,14 @@ static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
 static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *task,
                            struct output *o, int fd, uint32_t *ret, struct wcow_error *err)
 {
+    struct wcow_containerd_ctx starting = uncancelled(b);
     struct wcow_containerd_ctx ending = ending_ctx(b);
     struct waiter w = {.ctx = b->ctx, .id = task->id};
     w.ctx.cancel = &w.stop;
     pthread_t thread;
     if (pthread_create(&thread, NULL, wait_for_end, &w) != 0)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "no thread to wait for a command");
-    int r = wcow_task_start(&b->ctx, task->id, err);
+    int r = wcow_task_start(&starting, task->id, err);
     if (r == WCOW_OK)
         r = watch(b, task, &w, o, fd, err);
     if (r < 0) {
@@ -253,6 +262,7 @@ static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *t
 static int run_container(struct wcow_backend *b, const struct wcow_run_task *task, struct output *o,
                          const char *fifo, uint32_t *ret, struct wcow_error *err)
 {
+    struct wcow_containerd_ctx creating = uncancelled(b);
     struct wcow_containerd_ctx ending = ending_ctx(b);
     wcow_autoclose int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
@@ -261,7 +271,7 @@ static int run_container(struct wcow_backend *b, const struct wcow_run_task *tas
     const struct wcow_task_io io = {.stdout_path = fifo, .stderr_path = fifo};
     uint32_t pid = 0;
     int r =
-        wcow_task_create(&b->ctx, task->id, task->rootfs ? task->rootfs : &none, &io, &pid, err);
+        wcow_task_create(&creating, task->id, task->rootfs ? task->rootfs : &none, &io, &pid, err);
     if (r < 0)
         return r;
     r = start_and_watch(b, task, o, fd, ret, err);
@@ -281,9 +291,12 @@ int wcow_run_task(struct wcow_backend *b, const struct wcow_run_task *task,
     if (r < 0)
         return r;
     const char *path = (const char *)fifo.data;
+    if (wcow_backend_is_cancelled(b))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
     if (mkfifo(path, 0600) < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", path);
-    r = wcow_container_create(&b->ctx, &container, err);
+    struct wcow_containerd_ctx creating = uncancelled(b);
+    r = wcow_container_create(&creating, &container, err);
     if (r == WCOW_OK) {
         r = run_container(b, task, &output, path, ret_exit_status, err);
         struct wcow_containerd_ctx ending = ending_ctx(b);

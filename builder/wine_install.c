@@ -330,10 +330,13 @@ static int ask_version(struct install *in, struct wcow_error *err)
     int r = wcow_wine_run_init(&in->template, in->backend, &run, err);
     if (r == WCOW_OK)
         r = wcow_wine_run_program(&run, &program, &code, err);
-    r = expect_success(r, code, "Wine, asked for its version,", err);
-    if (r < 0)
-        return r;
     const char *text = said.data ? (const char *)said.data : "";
+    if (r == WCOW_OK && code != 0)
+        return WCOW_FAIL(err, WCOW_E_IO,
+                         "%s of %s does not run (code %u): are all of its libraries there? %.300s",
+                         in->template.wine, in->options->usr, (unsigned)code, text);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "Wine, asked for its version");
     const char *version = strstr(text, "wine-");
     if (!version)
         return WCOW_FAIL(err, WCOW_E_IO, "Wine does not tell its version: \"%.100s\"", text);

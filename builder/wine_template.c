@@ -41,6 +41,23 @@ static int format_path(char **ret, struct wcow_error *err, const char *folder, c
     return WCOW_OK;
 }
 
+/* Wine itself: of a package that was removed, or a root that was moved, there is the template
+ * alone. */
+static int check_is_there(const struct wcow_wine_template *t, struct wcow_error *err)
+{
+    static const char usr[] = "/usr/";
+    const char *inside = strncmp(t->wine, usr, strlen(usr)) == 0 ? t->wine + strlen(usr) : t->wine;
+    wcow_autofree char *path = NULL;
+    int r = format_path(&path, err, t->usr, inside);
+    if (r < 0 || access(path, X_OK) == 0)
+        return r;
+    return WCOW_FAIL(
+        err, WCOW_E_UNSUPPORTED,
+        "--executor=wine: %s has no %s any more, which was set up: put it back, or run "
+        "`wcow executor install wine` again",
+        t->usr, inside);
+}
+
 int wcow_wine_template_load(const char *folder, struct wcow_wine_template *ret,
                             struct wcow_error *err)
 {
@@ -65,8 +82,12 @@ int wcow_wine_template_load(const char *folder, struct wcow_wine_template *ret,
         return WCOW_FAIL(err, WCOW_E_CORRUPT,
                          "%s is damaged: run `wcow executor install wine` again", path);
     }
-    *ret = t;
-    return WCOW_OK;
+    r = check_is_there(&t, err);
+    if (r < 0)
+        wcow_wine_template_done(&t);
+    else
+        *ret = t;
+    return r;
 }
 
 int wcow_wine_template_save(const struct wcow_wine_template *t, struct wcow_error *err)

@@ -102,12 +102,44 @@ equal "the context is not written to" "$(cat "$context/sub/in.txt")$(ls "$contex
 fetch mounted
 equal "no mount leaves anything" "$(jq -r '.layers[].digest' "$manifest" | tail -n 9 | while read -r d; do gzip -dc "$layout/blobs/sha256/${d#sha256:}" | tar -tf - 2>/dev/null; done | grep -cvE '^(Files|Hives|Hives/.*)/?$' || :)" 0
 check "nor is the secret in the image" bash -c "! zcat -f '$layout'/blobs/sha256/* 2>/dev/null | grep -aq sesame"
+
+# ---- caches that one RUN has at a time ----
+dockerfile <<'DOCKERFILE'
+FROM @BASE@ AS other
+RUN --mount=type=cache,id=k,target=C:\cache,sharing=locked echo second> C:\cache\second
+FROM @BASE@
+RUN --mount=type=cache,id=l,target=C:\l,sharing=private --mount=type=cache,id=k,target=C:\a,sharing=locked --mount=type=cache,id=k,target=C:\b,sharing=locked --mount=type=bind,from=other,target=C:\o type C:\b\second
+DOCKERFILE
+says "a locked cache twice in one RUN, and in a stage that it waits for" '[0-9] second *$'
+printf 'FROM @BASE@\nRUN --mount=type=cache,id=held,target=C:/c,sharing=@SHARING@ echo x> C:\\c\\x\n' >"$PARTS/held"
+sed 's/@SHARING@/shared/' "$PARTS/held" | dockerfile
+check "a cache of its own" build
+held=$(find "$WCOWD_ROOT/executors/cache" -name x -printf '%h\n')
+exec {lock}<"$held"
+flock $lock
+check "a shared one is had at once, whoever has it" build --no-cache
+for sharing in locked private; do
+    sed "s/@SHARING@/$sharing/" "$PARTS/held" | dockerfile
+    rm -f "$PARTS/had" "$PARTS/said"
+    (build --no-cache >"$PARTS/said" 2>&1 && touch "$PARTS/had") &
+    eventually "$sharing: a RUN is at work" grep -q '^#.*RUN --mount' "$PARTS/said"
+    sleep 1
+    check "$sharing: it waits for who has it" test ! -e "$PARTS/had"
+    flock -u $lock
+    code=0
+    wait $! || code=$?
+    equal "$sharing: and gets it then" $code 0
+    flock $lock
+done
+flock -u $lock
+
+# ---- mounts that are refused ----
 printf 'FROM @BASE@\nRUN --mount=type=secret,id=nope,required type C:\\run\\secrets\\nope\n' | dockerfile
 refused "a required secret that is not given" 'secret nope: not found.*--secret id=nope' build
 printf 'FROM @BASE@\nRUN --mount=type=ssh exit 0\n' | dockerfile
 refused "ssh is refused, with another way" 'type=ssh.*type=secret' build
 printf 'FROM @BASE@\nRUN --mount=type=bind,source=absent,target=C:\\x exit 0\n' | dockerfile
 refused "a source that is not there is named" 'absent' build
-check "nothing is left running" nothing_runs
+eventually "nothing is left running" nothing_runs
 
 finish

@@ -188,14 +188,21 @@ printf 'FROM @BASE@\nRUN ["C:\\\\\\\\nosuch.exe"]\n' | dockerfile
 refused "in exec form" 'exit code: 9009' build
 printf 'FROM @BASE@\nRUN for /L %%%%i in (0,0,1) do @rem\n' | dockerfile
 refused "one that hangs" 'longer than 2 s' build --run-timeout 2
-check "nothing is left running" nothing_runs
-"$wcow" build --progress plain "$context" >"$PARTS/said" 2>&1 &
-pid=$!
-eventually "a command runs" bash -c "ctr tasks ls | grep -q RUNNING"
-kill -INT $pid
-wait $pid || code=$?
-equal "Ctrl-C ends it" "${code:-0}" 130
-check "and leaves nothing" nothing_runs
+eventually "nothing is left running" nothing_runs
+interrupted "Ctrl-C" note_tasks "$PARTS/said" "$wcow" build --progress plain "$context"
+eventually "and leaves nothing" nothing_runs
+# At whatever moment: while the container is made, started or cleaned away.
+for tenths in 0 1 2 3 4 5; do
+    rm -f "$PARTS/said"
+    "$wcow" build --progress plain "$context" >"$PARTS/said" 2>&1 &
+    parts_wait 60 "the build" test -s "$PARTS/said" # it listens to signals by now
+    sleep 0.$tenths
+    kill -INT $!
+    code=0
+    wait $! || code=$?
+    equal "Ctrl-C after 0.$tenths s" $code 130
+done
+eventually "leaves nothing either" nothing_runs
 printf 'FROM @BASE@\nRUN --network=none type W:\\\\..\\\\etc\\\\passwd\n' | dockerfile
 refused "nothing of the host can be seen" 'exit code' build
 

@@ -417,6 +417,9 @@ static void a_deadline_ends_the_call_on_both_sides(void **state)
     struct fixture *f = *state;
     /* A busy machine may let it pass before the server has begun: then there is more time. */
     struct wcow_rpc_call_options options = {.timeout_ms = 100, .peer = "wcowd"};
+    stat_response *reply = NULL;
+    assert_ok(call_stat(f, &plain, "connected", &reply, &err));
+    free_reply(reply);
     int64_t before = now_ms();
     for (; atomic_load(&f->slow_cancelled) == 0; options.timeout_ms *= 4) {
         assert_fails(call_slow(f, &options, FOREVER_MS, &err), WCOW_E_DEADLINE);

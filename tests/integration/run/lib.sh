@@ -99,9 +99,23 @@ hive_of() {
     layer "$1" | tar -xOf - "$2" 2>/dev/null >"$PARTS/hive"
 }
 
-# Nothing of any RUN: no task, container, folder, snapshot or mount.
+# Nothing of any RUN: no task, container, shim, control group, folder, snapshot, lease or mount.
 nothing_runs() {
-    [ -z "$(ctr tasks ls -q)" ] && [ -z "$(ctr containers ls -q)" ] &&
-        [ -z "$(ls "$WCOWD_ROOT/executors/wine/runs")" ] &&
-        ! snapshots ls | grep 'wcow-build' >/dev/null && ! grep -q "$PARTS.*overlay\|overlay.*$PARTS" /proc/self/mounts
+    [ -z "$(ctr tasks ls -q)" ] && [ -z "$(ctr containers ls -q)" ] && ! grep -lq "shim.*$PARTS/" /proc/[0-9]*/cmdline 2>/dev/null &&
+        [ -z "$(ls "$WCOWD_ROOT/executors/wine/runs")" ] && ! snapshots ls | grep 'wcow-build' >/dev/null &&
+        ! ctr leases ls -q | grep -v '^wcow-build-cache$' >/dev/null &&
+        ! grep -q "$PARTS.*overlay\|overlay.*$PARTS\| $PARTS/state/" /proc/self/mounts && no_cgroups
+}
+
+# note_tasks: which tasks run now; no_cgroups: those have none any more.
+noted=''
+note_tasks() {
+    noted=$(ctr tasks ls -q)
+    [ -n "$noted" ] && ctr tasks ls | grep RUNNING >/dev/null
+}
+no_cgroups() {
+    local id
+    for id in $noted; do
+        [ -z "$(find /sys/fs/cgroup -type d -name "$id" -print -quit 2>/dev/null)" ] || return 1
+    done
 }
