@@ -202,6 +202,35 @@ static int set_env(struct wcow_stage_state *s, const struct wcow_instruction *in
     return r;
 }
 
+/* A number, or a name with SIG before it or without, as Docker takes them on every system. */
+static bool is_signal(const char *text)
+{
+    static const char *const names[] = {"ABRT", "ALRM", "BUS",  "CHLD", "CLD",    "CONT",   "FPE",
+                                        "HUP",  "ILL",  "INT",  "IO",   "IOT",    "KILL",   "PIPE",
+                                        "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP",
+                                        "SYS",  "TERM", "TRAP", "TSTP", "TTIN",   "TTOU",   "URG",
+                                        "USR1", "USR2", "XCPU", "XFSZ", "VTALRM", "WINCH"};
+    if (isdigit((unsigned char)*text))
+        return text[strspn(text, "0123456789")] == '\0' && text[strspn(text, "0")] != '\0';
+    const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
+    if (strncasecmp(name, "RTM", 3) == 0) /* RTMIN+1 */
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcasecmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int set_stop_signal(struct wcow_stage_state *s, const struct wcow_instruction *ins,
+                           struct wcow_error *err)
+{
+    return is_signal(ins->text)
+               ? wcow_image_config_set_string(s->config, WCOW_CONFIG_STOP_SIGNAL, ins->text, err)
+               : WCOW_FAIL(err, WCOW_E_INVALID,
+                           "Invalid signal: %s (write a name as SIGTERM, or a number)", ins->text);
+}
+
 static int set_labels(struct wcow_stage_state *s, const struct wcow_instruction *ins,
                       struct wcow_error *err)
 {
@@ -254,7 +283,7 @@ static int configure(struct wcow_build *b, struct wcow_stage_state *s,
     case WCOW_INS_SHELL:
         return set_shell(s, ins, err);
     case WCOW_INS_STOPSIGNAL:
-        return wcow_image_config_set_string(s->config, WCOW_CONFIG_STOP_SIGNAL, ins->text, err);
+        return set_stop_signal(s, ins, err);
     case WCOW_INS_USER:
         return wcow_image_config_set_string(s->config, WCOW_CONFIG_USER, ins->text, err);
     case WCOW_INS_VOLUME:

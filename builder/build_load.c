@@ -131,11 +131,23 @@ static int take_build_args(struct wcow_build *b, struct wcow_error *err)
     return r;
 }
 
+/* The environment's SOURCE_DATE_EPOCH is a build argument, as with buildx. */
+static int take_epoch_arg(struct wcow_build *b, struct wcow_error *err)
+{
+    static const char name[] = "SOURCE_DATE_EPOCH";
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    const char *text = getenv(name);
+    return text && !wcow_env_get(&b->build_args, name)
+               ? wcow_env_set(&b->build_args, name, text, err)
+               : WCOW_OK;
+}
+
+/* As given, or as an ARG before the first FROM has it. */
 static int take_epoch(struct wcow_build *b, struct wcow_error *err)
 {
     const char *text = wcow_env_get(&b->build_args, "SOURCE_DATE_EPOCH");
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
-    text = text ? text : getenv("SOURCE_DATE_EPOCH");
+    if (!text)
+        text = wcow_env_get(&b->variants[0].globals, "SOURCE_DATE_EPOCH");
     b->now_s = time(NULL);
     if (!text || !*text)
         return WCOW_OK;
@@ -159,8 +171,10 @@ int wcow_build_load(struct wcow_build *b, struct wcow_error *err)
     if (r == WCOW_OK)
         r = take_build_args(b, err);
     if (r == WCOW_OK)
-        r = take_epoch(b, err);
-    return r < 0 ? r : wcow_build_fill_variants(b, err);
+        r = take_epoch_arg(b, err);
+    if (r == WCOW_OK)
+        r = wcow_build_fill_variants(b, err);
+    return r < 0 ? r : take_epoch(b, err);
 }
 
 void wcow_build_done(struct wcow_build *b)

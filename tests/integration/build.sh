@@ -160,6 +160,10 @@ check "--chown of a stage's file" grep -q '^O:S-1-5-93-2-2' <<<"$(rights 4 Files
 forget_images
 printf 'FROM @BASE@\nCOPY --chmod=rwx hello.txt C:/\n' | dockerfile
 refused "a mode that is none" 'is no mode' build
+printf 'FROM @BASE@\nSTOPSIGNAL SIGTREM\n' | dockerfile
+refused "a signal that is none" '2 [|] >>> STOPSIGNAL SIGTREM.*Invalid signal: SIGTREM' build
+printf 'FROM @BASE@\nARG V\nVOLUME $V\n' | dockerfile
+refused "a volume that turns out empty" 'VOLUME specified can not be an empty string' build
 printf 'FROM @BASE@\nCOPY --chown=1000:1000 hello.txt C:/\n' | dockerfile
 refused "a user that Windows does not know" 'only the image itself knows "1000"' build
 
