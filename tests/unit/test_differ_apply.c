@@ -115,7 +115,7 @@ static void holes_take_no_room(void **state)
     (void)snprintf(path, sizeof(path), "%s/Files/big", folder);
     assert_int_equal(stat(path, &st), 0);
     assert_true(st.st_size == INT64_C(9663676416));
-    assert_true(st.st_blocks * 512 < 2 * STORED);
+    assert_true(st.st_blocks * 512 < INT64_C(2) * STORED);
     assert_leaves_as(folder, &tar);
     remove_folder(folder);
 }
