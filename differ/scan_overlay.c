@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +15,25 @@
 
 enum { MAX_VALUE = 4096 };
 
+/* How a name in a directory is written for calls that take no descriptor: the last component is
+ * not followed by those that begin with an l. */
+struct place {
+    char path[sizeof("/proc/self/fd/") + 3 * sizeof(int) + NAME_MAX + 1];
+};
+
+static bool place_of(int dirfd, const char *name, struct place *ret)
+{
+    int n = snprintf(ret->path, sizeof(ret->path), "/proc/self/fd/%d/%s", dirfd, name);
+    return n > 0 && (size_t)n < sizeof(ret->path);
+}
+
 /* An attribute's value with a NUL behind it; its length, or -1 where it is not there. */
 static ssize_t get(int dirfd, const char *name, const char *xattr, char *value, size_t size)
 {
-    char path[64];
-    wcow_autoclose int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
+    struct place place;
+    if (!place_of(dirfd, name, &place))
         return -1;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    ssize_t n = getxattr(path, xattr, value, size - 1);
+    ssize_t n = lgetxattr(place.path, xattr, value, size - 1);
     if (n >= 0)
         value[n] = '\0';
     return n;
@@ -42,12 +53,8 @@ static ssize_t get_overlay(int dirfd, const char *name, const char *what, char *
 
 bool wcow_overlay_has_notes(int dirfd, const char *name)
 {
-    char path[64];
-    wcow_autoclose int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return true;
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return listxattr(path, NULL, 0) != 0;
+    struct place place;
+    return !place_of(dirfd, name, &place) || llistxattr(place.path, NULL, 0) != 0;
 }
 
 bool wcow_overlay_is_whiteout(const struct stat *st)
