@@ -6,6 +6,7 @@
 
 #include "base/utf.h"
 #include "snapshotter/filter_internal.h"
+#include "snapshotter/regex.h"
 
 enum { MAX_PATH_PARTS = 64 };
 enum relation { IS_PRESENT, IS_EQUAL, IS_DIFFERENT, MATCHES };
@@ -15,9 +16,8 @@ struct selector {
     size_t n_path;
     enum relation relation;
     char *value;
-    regex_t regex;
-    bool has_regex;
-    struct selector *next; /* and */
+    struct wcow_regex *regex; /* of MATCHES */
+    struct selector *next;    /* and */
 };
 
 struct clause {
@@ -36,8 +36,7 @@ static void free_selector(struct selector *s)
     for (size_t i = 0; i < s->n_path; i++)
         free(s->path[i]);
     free(s->value);
-    if (s->has_regex)
-        regfree(&s->regex);
+    wcow_regex_free(s->regex);
     free(s);
 }
 WCOW_DEFINE_CLEANUP(struct selector, free_selector)
@@ -130,11 +129,8 @@ static int parse_value(struct wcow_filter_scanner *s, struct selector *sel, stru
     int r = text_of(s, token, start, sel->relation == MATCHES, &sel->value, err);
     if (r < 0 || sel->relation != MATCHES)
         return r;
-    r = wcow_filter_compile(sel->value, &sel->regex, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "position %zu", start);
-    sel->has_regex = true;
-    return WCOW_OK;
+    r = wcow_regex_compile(sel->value, &sel->regex, err);
+    return r < 0 ? wcow_error_wrap(r, err, "position %zu", start) : WCOW_OK;
 }
 
 static int parse_selector(struct wcow_filter_scanner *s, struct selector **ret,
@@ -228,7 +224,7 @@ static bool matches_selector(const struct selector *s, wcow_filter_field field, 
     case IS_DIFFERENT:
         return strcmp(present ? value : "", s->value) != 0;
     case MATCHES:
-        return regexec(&s->regex, present ? value : "", 0, NULL, 0) == 0;
+        return wcow_regex_matches(s->regex, present ? value : "");
     }
     return false;
 }

@@ -4,8 +4,8 @@
  *  A comma means and; several filters mean or; an empty filter matches all. A field is present,
  *  equal (==), different (!=) or matches a regular expression (~=).
  *
- *  Expressions are POSIX extended ones with \d, \w, \s, \b and (?: added, where containerd has
- *  RE2: what only RE2 has (lazy repeats, flags) is refused, not misread. */
+ *  What is behind ~= is an expression of snapshotter/regex.h. One that is bad is refused;
+ * containerd lets it match nothing. */
 #ifndef WCOW_SNAPSHOTTER_FILTER_H
 #define WCOW_SNAPSHOTTER_FILTER_H
 
@@ -15,10 +15,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-enum {
-    WCOW_FILTER_MAX_BYTES = 64 << 10,  /**< of one filter */
-    WCOW_FILTER_MAX_REGEX_BYTES = 1024 /**< of one expression */
-};
+enum { WCOW_FILTER_MAX_BYTES = 64 << 10 }; /**< of one filter */
 
 struct wcow_filter;
 

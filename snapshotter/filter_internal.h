@@ -4,8 +4,6 @@
 #ifndef WCOW_SNAPSHOTTER_FILTER_INTERNAL_H
 #define WCOW_SNAPSHOTTER_FILTER_INTERNAL_H
 
-#include <regex.h>
-
 #include "base/bytes.h"
 
 enum wcow_filter_token {
@@ -29,10 +27,6 @@ enum wcow_filter_token wcow_filter_scan(struct wcow_filter_scanner *s, size_t *r
 
 /** What a quoted word stands for, with Go's escapes. WCOW_E_INVALID. */
 WCOW_NODISCARD int wcow_filter_unquote(const char *quoted, size_t len, struct wcow_buf *out,
-                                       struct wcow_error *err);
-
-/** Compile an RE2 expression as a POSIX one; WCOW_E_INVALID for what cannot be had. */
-WCOW_NODISCARD int wcow_filter_compile(const char *expression, regex_t *ret,
                                        struct wcow_error *err);
 
 #endif

@@ -331,10 +331,21 @@ static void list_all(struct wcow_rpc_call *call, void *ctx)
     (void)list(call, ctx, 0);
 }
 
+/* Expressions take their time over each row. */
+static bool has_expression(const PB(ListSnapshotsRequest) * request)
+{
+    for (size_t i = 0; i < request->n_filters; i++) {
+        if (strstr(request->filters[i], "~="))
+            return true;
+    }
+    return false;
+}
+
 /* What fits into one message is listed at once. */
 static void handle_list(struct wcow_rpc_call *call, void *ctx)
 {
-    if (!list(call, ctx, INFOS_A_MESSAGE - 1))
+    if (has_expression((const void *)wcow_rpc_call_request(call)) ||
+        !list(call, ctx, INFOS_A_MESSAGE - 1))
         wcow_rpc_call_go_on(call, list_all);
 }
 

@@ -34,7 +34,8 @@ static const struct object sample = {{{"name", "default/7/sha256:abc"},
                                       {"parent", ""},
                                       {"labels|a.b/c", "x,y"},
                                       {"labels|version", "v1.2.3"},
-                                      {"labels|quote", "a\"b\n"}}};
+                                      {"labels|quote", "a\"b\n"},
+                                      {"labels|of \\ and \".tail", "x_y.z-1"}}};
 
 static void filters_match_as_containerd_has_them(void **state)
 {
@@ -69,6 +70,13 @@ static void filters_match_as_containerd_has_them(void **state)
         {"labels.version~=/^(?:v2|v3)/", false},
         {"name~=\"sha256:[a-c]{3}$\"", true},
         {"nothing~=\"^$\"", true},
+        {"kind~=(?i)COMMITTED", true},
+        {"kind~=^comm.*?ted$,name", true},
+        {"labels.version~=/^v1\\/?/", true},
+        {"labels.\"of \\\\ and \\\".tail\"", true},
+        {"labels.\"of \\\\ and \\\"\".tail==x_y.z-1", true},
+        {"labels.\"of \\\\ and \\\"\".tail==x_y.z", false},
+        {"\"kind\"==committed", true},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
@@ -117,8 +125,12 @@ static void bad_filters_are_refused_with_their_position(void **state)
         {"name==/x/", "position 6"},
         {"/name/==x", "position 0"},
         {"name~=\"(\"", "position 6"},
-        {"name~=\"a*?\"", "lazy"},
-        {"name~=\"(?i)a\"", "flags"},
+        {"labels.|a|==x", "position 7"},
+        {"labels.?\"a\"==x", "position 7"},
+        {"labels.a/b==x", "position 8"},
+        {"labels.a==/b", "position 10"},
+        {"name~=,kind", "position 6"},
+        {"name~=\"(?x)a\"", "flags"},
         {"name~=\"(a)\\\\1\"", "escape"},
         {"name~=\"((a{100}){100}){100}\"", "1000"},
         {"name==\xff", "UTF-8"},
