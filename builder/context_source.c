@@ -13,13 +13,16 @@
 
 #include "base/beneath.h"
 #include "base/bytes.h"
+#include "base/dir_tree.h"
 #include "base/fd.h"
 #include "builder/archive.h"
 #include "builder/build.h"
 #include "builder/dockerfile.h"
 #include "builder/git.h"
+#include "builder/instructions_flags.h"
 #include "builder/remote.h"
 #include "builder/spool.h"
+#include "image/http.h"
 
 enum { OPEN_FOLDERS = 16, COPY_BYTES = 64 << 10 };
 
@@ -185,7 +188,9 @@ static int take_http(const struct wcow_context_fetch *fetch, struct wcow_context
     r = wcow_spool_rewind(file.spool, &fd, err);
     if (r == WCOW_OK)
         r = take_bytes(fetch, fd, source, err);
-    return r < 0 ? wcow_error_wrap(r, err, "the build context %s", fetch->from) : WCOW_OK;
+    return r < 0
+               ? wcow_error_wrap(r, err, "the build context %s", wcow_http_shown(fetch->from).text)
+               : WCOW_OK;
 }
 
 /* ---- git ---- */
@@ -202,6 +207,42 @@ static int check_folder(const struct wcow_context_source *source, const char *fo
     return r < 0 ? wcow_error_wrap(r, err, "the folder %s of the repository", folder) : WCOW_OK;
 }
 
+/* What tells a file's history is no part of a context: it would get into images by `COPY .`, and
+ * with it where the repository was fetched from. */
+static int remove_pointer(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    if (type == FTW_F && strcmp(path + ftw->base, ".git") == 0) /* of a submodule */
+        (void)unlink(path);
+    return 0;
+}
+
+static int remove_git_dirs(const struct wcow_context_source *source, struct wcow_error *err)
+{
+    const char *path = source->checkout->path;
+    wcow_autoclose int top = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (top < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", path);
+    int r = wcow_dir_tree_delete(top, ".git", NULL, err);
+    if (r == WCOW_OK)
+        (void)nftw(path, remove_pointer, OPEN_FOLDERS, FTW_PHYS);
+    return r;
+}
+
+/* BUILDKIT_CONTEXT_KEEP_GIT_DIR, as BuildKit reads it. */
+static bool keeps_git_dir(const struct wcow_context_fetch *fetch)
+{
+    static const char name[] = "BUILDKIT_CONTEXT_KEEP_GIT_DIR=";
+    bool keeps = false;
+    for (size_t i = 0; fetch->build_args && i < fetch->build_args->count; i++) {
+        const char *arg = fetch->build_args->items[i];
+        if (strncmp(arg, name, sizeof name - 1) == 0 &&
+            !wcow_parse_bool(arg + sizeof name - 1, &keeps))
+            keeps = false;
+    }
+    return keeps;
+}
+
 static int take_repository(const struct wcow_context_fetch *fetch,
                            struct wcow_context_source *source, unsigned step,
                            struct wcow_error *err)
@@ -211,6 +252,8 @@ static int take_repository(const struct wcow_context_fetch *fetch,
     int r = wcow_git_url_parse(fetch->from, &url, err);
     if (r == WCOW_OK)
         r = wcow_git_clone(&url, NULL, fetch->cancel, &source->checkout, err);
+    if (r == WCOW_OK && !keeps_git_dir(fetch))
+        r = remove_git_dirs(source, err);
     if (r == WCOW_OK && url.folder && *url.folder)
         r = check_folder(source, url.folder, err);
     if (r == WCOW_OK)
@@ -229,7 +272,8 @@ static int take_remote(const struct wcow_context_fetch *fetch, struct wcow_conte
     bool is_git = wcow_git_is_url(fetch->from);
     wcow_autobuf title = {0};
     unsigned step = 0;
-    int r = is_git ? wcow_buf_addf(&title, err, "[internal] load git source %s", fetch->from)
+    int r = is_git ? wcow_buf_addf(&title, err, "[internal] load git source %s",
+                                   wcow_http_shown(fetch->from).text)
                    : wcow_buf_add_str(&title, "[internal] load remote build context", err);
     if (r < 0)
         return r;

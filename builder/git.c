@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "image/http.h"
+
 enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
 
 /* ---- URLs ---- */
@@ -374,7 +376,7 @@ int wcow_git_clone(const struct wcow_git_url *url, const char *commit, const ato
                 : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
     free(git.env);
     if (r < 0)
-        return wcow_error_wrap(r, err, "%s", url->repository);
+        return wcow_error_wrap(r, err, "%s", wcow_http_shown(url->repository).text);
     *ret = WCOW_TAKE_PTR(checkout);
     return WCOW_OK;
 }

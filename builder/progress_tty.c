@@ -158,8 +158,11 @@ static void choose(struct wcow_progress_state *s, size_t rows)
     }
 }
 
-static void add_title(const struct wcow_progress_state *s, bool final, struct wcow_buf *out)
+static void add_title(const struct wcow_progress_state *s, const struct screen *screen, bool final,
+                      struct wcow_buf *out)
 {
+    char text[128];
+    size_t used = 0;
     size_t ended = 0;
     bool failed = false;
     for (size_t i = 0; i < s->n_steps; i++) {
@@ -168,8 +171,10 @@ static void add_title(const struct wcow_progress_state *s, bool final, struct wc
     }
     double seconds = (double)(wcow_progress_now_ms() - s->start_ms) / 1000;
     const char *state = final ? (failed ? "ERROR" : "FINISHED") : "";
-    (void)!wcow_buf_addf(out, NULL, "[+] Building %.1fs (%zu/%zu) %s\033[K\n", seconds, ended,
-                         s->n_steps, state);
+    (void)snprintf(text, sizeof(text), "[+] Building %.1fs (%zu/%zu) %s", seconds, ended,
+                   s->n_steps, state);
+    (void)!wcow_buf_addf(out, NULL, "%.*s\033[K\n", (int)fit(text, screen->columns - 1, &used),
+                         text);
 }
 
 static void draw(struct wcow_progress_state *s, bool final)
@@ -178,7 +183,7 @@ static void draw(struct wcow_progress_state *s, bool final)
     wcow_autobuf out = {0};
     if (s->drawn_lines > 0)
         (void)!wcow_buf_addf(&out, NULL, "\033[%zuF", s->drawn_lines);
-    add_title(s, final, &out);
+    add_title(s, &screen, final, &out);
     s->drawn_lines = 1;
     choose(s, screen.rows - 2);
     for (size_t i = 0; i < s->n_steps; i++) {

@@ -106,7 +106,8 @@ static int status_error(const char *url, int status, struct wcow_error *err)
         code = WCOW_E_DENIED;
     else if (status == 408 || status == 429 || status >= 500)
         code = WCOW_E_UNAVAILABLE;
-    return WCOW_FAIL(err, code, "%s: the server answered with status %d", url, status);
+    return WCOW_FAIL(err, code, "%s: the server answered with status %d", wcow_http_shown(url).text,
+                     status);
 }
 
 static bool is_redirect(int status)
@@ -118,12 +119,14 @@ static int follow(char **url, const struct wcow_http_response *response, struct 
 {
     char *next = NULL;
     if (!response->location)
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s: a redirect that leads nowhere", *url);
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s: a redirect that leads nowhere",
+                         wcow_http_shown(*url).text);
     int r = wcow_http_resolve_url(*url, response->location, &next, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "redirect of %s", *url);
+        return wcow_error_wrap(r, err, "redirect of %s", wcow_http_shown(*url).text);
     if (strncasecmp(*url, "https://", 8) == 0 && strncasecmp(next, "https://", 8) != 0) {
-        r = WCOW_FAIL(err, WCOW_E_DENIED, "%s redirects to %s, which is without TLS", *url, next);
+        r = WCOW_FAIL(err, WCOW_E_DENIED, "%s redirects to %s, which is without TLS",
+                      wcow_http_shown(*url).text, wcow_http_shown(next).text);
         free(next);
         return r;
     }
@@ -161,7 +164,7 @@ static int attempt(struct fetching *f, int64_t *ret_mtime_s, struct wcow_error *
                                                   .cancelled = {f->fetch->cancel, NULL}};
         int r = wcow_http_perform(f->http, &request, &response, err);
         if (r < 0)
-            return wcow_error_wrap(r, err, "%s", url);
+            return wcow_error_wrap(r, err, "%s", wcow_http_shown(url).text);
         if (is_redirect(response.status)) {
             r = follow(&url, &response, err);
             if (r < 0)
@@ -173,7 +176,8 @@ static int attempt(struct fetching *f, int64_t *ret_mtime_s, struct wcow_error *
         *ret_mtime_s = time_of(response.last_modified);
         return WCOW_OK;
     }
-    return WCOW_FAIL(err, WCOW_E_LIMIT, "%s: more than %d redirects", f->fetch->url, MAX_REDIRECTS);
+    return WCOW_FAIL(err, WCOW_E_LIMIT, "%s: more than %d redirects",
+                     wcow_http_shown(f->fetch->url).text, MAX_REDIRECTS);
 }
 
 static void wait_ms(unsigned ms)

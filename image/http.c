@@ -537,8 +537,11 @@ static int fail_of(const struct exchange *x, CURLcode code, const char *text)
     if (code == CURLE_UNSUPPORTED_PROTOCOL && strncasecmp(x->request->url, "http", 4) == 0)
         return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE, "the server does not speak HTTP (%s)", why);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
-        return WCOW_FAIL(x->err, WCOW_E_INVALID, "bad URL \"%.*s\"",
-                         wcow_http_shown_len(x->request->url), x->request->url);
+        return WCOW_FAIL(x->err, WCOW_E_INVALID, "bad URL \"%s\"",
+                         wcow_http_shown(x->request->url).text);
+    if (code == CURLE_PEER_FAILED_VERIFICATION && strstr(why, "subject name"))
+        return WCOW_FAIL(x->err, WCOW_E_DENIED, "the server's certificate is for another name (%s)",
+                         why);
     if (code == CURLE_PEER_FAILED_VERIFICATION)
         return WCOW_FAIL(x->err, WCOW_E_DENIED,
                          "the server's certificate is not trusted (%s); put its CA into the "

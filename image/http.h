@@ -91,9 +91,12 @@ WCOW_NODISCARD int wcow_http_resolve_url(const char *base, const char *location,
 /** "https://host:port" of a URL with the port always said; two URLs with the same origin are the
  *  same server. */
 WCOW_NODISCARD int wcow_http_origin(const char *url, char **ret, struct wcow_error *err);
-/** How much of a URL a message may show: neither what follows a '?' (signatures stand there) nor
- *  more than 200 bytes. */
-int wcow_http_shown_len(const char *url);
+/** A URL as messages may show it: without a login and without what follows a '?', for signatures
+ *  stand there. */
+struct wcow_http_shown {
+    char text[256];
+};
+struct wcow_http_shown wcow_http_shown(const char *url);
 /** Whether two URLs are of one origin. */
 WCOW_NODISCARD int wcow_http_same_origin(const char *a, const char *b, bool *ret,
                                          struct wcow_error *err);

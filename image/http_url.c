@@ -38,8 +38,8 @@ int wcow_http_resolve_url(const char *base, const char *location, char **ret,
     wcow_autofree char *full = code == CURLUE_OK ? part_of(url, CURLUPART_URL, 0) : NULL;
     curl_url_cleanup(url);
     if (!scheme || !full || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.*s\" is not an http or https URL",
-                         wcow_http_shown_len(location), location);
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\" is not an http or https URL",
+                         wcow_http_shown(location).text);
     *ret = WCOW_TAKE_PTR(full);
     return WCOW_OK;
 }
@@ -56,8 +56,8 @@ int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
         code == CURLUE_OK ? part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
     curl_url_cleanup(url);
     if (!scheme || !host || !port)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.*s\" is not a URL",
-                         wcow_http_shown_len(url_text), url_text);
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is not a URL",
+                         wcow_http_shown(url_text).text);
     for (char *s = host; *s; s++)
         if (*s >= 'A' && *s <= 'Z')
             *s = (char)(*s + ('a' - 'A'));
@@ -80,10 +80,22 @@ int wcow_http_same_origin(const char *a, const char *b, bool *ret, struct wcow_e
     return r;
 }
 
-int wcow_http_shown_len(const char *url)
+struct wcow_http_shown wcow_http_shown(const char *url)
 {
-    size_t len = strcspn(url, "?");
-    return len < 200 ? (int)len : 200;
+    struct wcow_http_shown shown;
+    const char *host = strstr(url, "://");
+    size_t scheme_len = host ? (size_t)(host + 3 - url) : 0;
+    const char *rest = url + scheme_len;
+    const char *at = memchr(rest, '@', strcspn(rest, "/?#"));
+    /* ssh://git@host names no secret. */
+    bool has_login =
+        at && host && (strncmp(url, "http", 4) == 0 || memchr(rest, ':', (size_t)(at - rest)));
+    if (has_login)
+        rest = at;
+    (void)snprintf(shown.text, sizeof(shown.text), "%.*s%s%.*s",
+                   (int)(scheme_len < 16 ? scheme_len : 16), url, has_login ? "xxxxx" : "",
+                   (int)strcspn(rest, "?"), rest);
+    return shown;
 }
 
 int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err)

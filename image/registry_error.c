@@ -91,6 +91,15 @@ static void login_advice(const struct wcow_call *call, const struct wcow_http_re
                        host);
 }
 
+/* What Go's and nginx's servers answer to plain HTTP on a port of TLS. */
+static bool wants_tls(const struct wcow_call *call, const struct wcow_http_response *response)
+{
+    const struct wcow_buf *body = &response->body;
+    return response->status == 400 && strncmp(call->url, "http:", 5) == 0 && body->len > 0 &&
+           (memmem(body->data, body->len, "HTTPS server", 12) ||
+            memmem(body->data, body->len, "HTTPS port", 10));
+}
+
 static const char *advice_for(const struct wcow_call *call,
                               const struct wcow_http_response *response, char *to, size_t size)
 {
@@ -99,6 +108,10 @@ static const char *advice_for(const struct wcow_call *call,
     to[0] = '\0';
     if (status == 401 || status == 403)
         login_advice(call, response, host, to, size);
+    else if (wants_tls(call, response))
+        (void)snprintf(
+            to, size, "; it wants TLS: name it with https:// in the hosts.toml of %s (--hosts-dir)",
+            host);
     else if (status == 404 && call->ref)
         (void)snprintf(to, size, "; check the name and the tag");
     else if (status == 429)

@@ -81,6 +81,13 @@ for option in --load --rm --rm=false --force-rm --compress --sbom=false --ssh-is
     said=$("$wcow" build --check $option "$PARTS/context" 2>&1) || :
     equal "$option" "$(grep -c 'unrecognized\|not supported' <<<"$said")" "$([ $option = --ssh-is-not-there ] && echo 1 || echo 0)"
 done
+
+# ---- secrets ----
+for url in http://user:s3cret@127.0.0.1:1/context.tar http://user:s3cret@127.0.0.1:1/app.git 'http://127.0.0.1:1/c.tar?sig=s3cret'; do
+    "$wcow" build --progress plain "$url" >"$PARTS/said" 2>&1 || :
+    equal "a login in ${url##*/} is not shown" "$(grep -c s3cret "$PARTS/said") $(grep -c '^ERROR.*127.0.0.1:1/' "$PARTS/said")" '0 1'
+done
+
 code=0
 "$wcow" build >"$PARTS/said" 2>&1 || code=$?
 equal "without a context the usage is shown" "$code $(grep -c '^Usage: wcow build' "$PARTS/said")" '2 1'

@@ -522,6 +522,17 @@ static void what_no_attempt_mends_is_tried_once(void **state)
     }
 }
 
+static void a_server_of_tls_is_told_of(void **state)
+{
+    (void)state;
+    struct world w;
+    say("400 Bad Request", "", "Client sent an HTTP request to an HTTPS server.\n");
+    begin(&w, says);
+    assert_int_equal(fetch_manifest(&w), WCOW_E_CORRUPT);
+    assert_non_null(strstr(w.err.msg, "it wants TLS"));
+    finish(&w);
+}
+
 static void is_no_http(struct bad_server *s, int fd, const struct bad_request *q)
 {
     (void)s;
@@ -563,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_manifest_that_breaks_off_is_no_manifest),
         cmocka_unit_test(a_digest_that_is_none_is_refused),
         cmocka_unit_test(what_no_attempt_mends_is_tried_once),
+        cmocka_unit_test(a_server_of_tls_is_told_of),
         cmocka_unit_test(a_server_that_speaks_no_http_is_told),
     };
     return cmocka_run_group_tests_name("image/registry, hostile servers", tests, setup, teardown);
