@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/cond.h"
 
 enum { POLL_MS = 50 };
 
@@ -30,19 +31,6 @@ static size_t find(const struct wcow_key_locks *locks, const char *key)
     return i;
 }
 
-/* Until something is given back, or it is time to look at the flag again. */
-static void wait(struct wcow_key_locks *locks)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += POLL_MS * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&locks->given, &locks->mutex, &until);
-}
-
 static int add(struct wcow_key_locks *locks, const char *key, struct wcow_error *err)
 {
     char **grown = reallocarray(locks->held, locks->n + 1, sizeof(char *));
@@ -61,7 +49,7 @@ int wcow_key_lock_take(struct wcow_key_locks *locks, const char *key, const atom
     bool is_cancelled = false;
     (void)pthread_mutex_lock(&locks->mutex);
     while (find(locks, key) < locks->n && !(is_cancelled = cancel && atomic_load(cancel)))
-        wait(locks);
+        wcow_cond_wait_ms(&locks->given, &locks->mutex, POLL_MS); /* to look at the flag again */
     int r = is_cancelled ? WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled") : add(locks, key, err);
     (void)pthread_mutex_unlock(&locks->mutex);
     return r;

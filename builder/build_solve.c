@@ -6,9 +6,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/cond.h"
 #include "builder/words.h"
 
 enum {
@@ -40,14 +40,7 @@ static void *watch(void *arg)
     struct wcow_solver *s = arg;
     (void)pthread_mutex_lock(&s->lock);
     while (!s->is_over) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += POLL_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        (void)pthread_cond_timedwait(&s->changed, &s->lock, &until);
+        wcow_cond_wait_ms(&s->changed, &s->lock, POLL_MS);
         if (atomic_load(s->user) && !atomic_exchange(&s->stop, true))
             (void)pthread_cond_broadcast(&s->changed);
     }

@@ -114,77 +114,75 @@ static int load_profile(struct wcow_wine_changes *c, struct wcow_error *err)
 
 /* ---- changes ---- */
 
-static int on_key(void *arg, const char *path, struct wcow_error *err)
+/* Where a change of the key goes: into the profile, into a delta's key, or nowhere. */
+struct target {
+    bool in_profile;
+    struct wcow_hive *hive;
+    struct wcow_hive_key *key;
+};
+
+static int find_target(struct wcow_wine_changes *c, const char *path, struct target *ret,
+                       struct wcow_error *err)
 {
-    struct wcow_wine_changes *c = arg;
-    struct wcow_hive *hive = NULL;
-    struct wcow_hive_key *key = NULL;
-    struct wcow_reg_key *mine = NULL;
+    *ret = (struct target){0};
     if (is_foreign(path))
         return WCOW_OK;
     if (c->which != 1)
-        return find_key(c, path, &hive, &key, err);
+        return find_key(c, path, &ret->hive, &ret->key, err);
     int r = load_profile(c, err);
-    return r < 0 ? r : wcow_reg_make(c->profile, path, &mine, err);
+    ret->in_profile = r == WCOW_OK;
+    return r;
+}
+
+static int on_key(void *arg, const char *path, struct wcow_error *err)
+{
+    struct wcow_wine_changes *c = arg;
+    struct wcow_reg_key *mine = NULL;
+    struct target t;
+    int r = find_target(c, path, &t, err);
+    return r < 0 || !t.in_profile ? r : wcow_reg_make(c->profile, path, &mine, err);
 }
 
 static int on_key_removed(void *arg, const char *path, struct wcow_error *err)
 {
     struct wcow_wine_changes *c = arg;
-    struct wcow_hive *hive = NULL;
-    struct wcow_hive_key *key = NULL;
-    if (is_foreign(path))
-        return WCOW_OK;
-    if (c->which == 1) {
-        int r = load_profile(c, err);
-        if (r == WCOW_OK)
-            wcow_reg_remove(c->profile, path);
-        return r;
-    }
-    int r = find_key(c, path, &hive, &key, err);
-    return r < 0 || !key ? r : wcow_hive_set_layer(hive, key, WCOW_HIVE_TOMBSTONE, err);
+    struct target t;
+    int r = find_target(c, path, &t, err);
+    if (r == WCOW_OK && t.in_profile)
+        wcow_reg_remove(c->profile, path);
+    return r < 0 || !t.key ? r : wcow_hive_set_layer(t.hive, t.key, WCOW_HIVE_TOMBSTONE, err);
 }
 
 static int on_value(void *arg, const char *path, const struct wcow_reg_value *value,
                     struct wcow_error *err)
 {
     struct wcow_wine_changes *c = arg;
-    struct wcow_hive *hive = NULL;
-    struct wcow_hive_key *key = NULL;
     struct wcow_reg_key *mine = NULL;
-    if (is_foreign(path))
-        return WCOW_OK;
-    if (c->which == 1) {
-        int r = load_profile(c, err);
-        if (r == WCOW_OK)
-            r = wcow_reg_make(c->profile, path, &mine, err);
+    struct target t;
+    int r = find_target(c, path, &t, err);
+    if (r == WCOW_OK && t.in_profile) {
+        r = wcow_reg_make(c->profile, path, &mine, err);
         return r < 0 ? r
                      : wcow_reg_set(mine, value->name, value->type, value->data, value->len, err);
     }
-    int r = find_key(c, path, &hive, &key, err);
-    return r < 0 || !key
+    return r < 0 || !t.key
                ? r
-               : wcow_hive_set_value(key, value->name, value->type, value->data, value->len, err);
+               : wcow_hive_set_value(t.key, value->name, value->type, value->data, value->len, err);
 }
 
 static int on_value_removed(void *arg, const char *path, const char *name, struct wcow_error *err)
 {
     struct wcow_wine_changes *c = arg;
-    struct wcow_hive *hive = NULL;
-    struct wcow_hive_key *key = NULL;
-    if (is_foreign(path))
-        return WCOW_OK;
-    if (c->which == 1) {
-        struct wcow_reg_key *mine = NULL;
-        int r = load_profile(c, err);
-        if (r == WCOW_OK)
-            r = wcow_reg_find(c->profile, path, &mine, err);
+    struct wcow_reg_key *mine = NULL;
+    struct target t;
+    int r = find_target(c, path, &t, err);
+    if (r == WCOW_OK && t.in_profile) {
+        r = wcow_reg_find(c->profile, path, &mine, err);
         if (r > 0)
             wcow_reg_unset(mine, name);
         return r < 0 ? r : WCOW_OK;
     }
-    int r = find_key(c, path, &hive, &key, err);
-    return r < 0 || !key ? r : wcow_hive_delete_value(key, name, err);
+    return r < 0 || !t.key ? r : wcow_hive_delete_value(t.key, name, err);
 }
 
 int wcow_wine_changes_add(struct wcow_wine_changes *changes, size_t which, struct wcow_reg *before,
