@@ -54,7 +54,7 @@ for program in powershell setx robocopy icacls cacls netsh dism certutil shutdow
 done
 
 # ---- secrets ----
-printf 'FROM @BASE@\nRUN --mount=type=secret,id=s --mount=type=secret,id=s,env=TOKEN find /c "sesame" C:\\\\run\\\\secrets\\\\s > nul && if defined TOKEN (exit 0) else (exit 1)\n' | dockerfile
+printf 'FROM @BASE@\nRUN --mount=type=secret,id=s --mount=type=secret,id=s,env=TOKEN type C:\\\\run\\\\secrets\\\\s > nul && if defined TOKEN (exit 0) else (exit 1)\n' | dockerfile
 printf 'open-sesame-4711' >"$PARTS/secret"
 fetch_secret() {
     build --secret "id=s,src=$PARTS/secret" --output "type=oci,dest=$PARTS/secret.tar" >"$PARTS/said" 2>&1
