@@ -105,7 +105,8 @@ int wcow_build_run(const struct wcow_build_options *options, struct wcow_build_r
     const struct wcow_context_fetch fetch = {.from = options->context,
                                              .takes_text = true,
                                              .progress = options->progress,
-                                             .cancel = own.cancel};
+                                             .cancel = own.cancel,
+                                             .build_args = &options->build_args};
     r = wcow_context_source_open(&fetch, &source, err);
     if (r == WCOW_OK)
         r = wcow_context_source_apply(&source, &own, &dockerfile, err);

@@ -102,8 +102,10 @@ int wcow_build_call(const struct wcow_build_options *options, const char *name,
     struct wcow_build b = {.options = &own};
     WCOW_CLEANUP(wcow_context_source_done) struct wcow_context_source source = {0};
     wcow_autofree char *dockerfile = NULL;
-    const struct wcow_context_fetch fetch = {
-        .from = options->context, .takes_text = true, .cancel = options->cancel};
+    const struct wcow_context_fetch fetch = {.from = options->context,
+                                             .takes_text = true,
+                                             .cancel = options->cancel,
+                                             .build_args = &options->build_args};
     (void)pthread_mutex_init(&b.lock, NULL);
     const char *comma = strchr(name, ',');
     size_t len = comma ? (size_t)(comma - name) : strlen(name);

@@ -98,8 +98,10 @@ int wcow_build_keep_checkout(struct wcow_build *b, const struct wcow_build_check
 static int open_folder(struct wcow_build *b, const char *value, struct wcow_build_checkout *kept,
                        struct wcow_error *err)
 {
-    const struct wcow_context_fetch fetch = {
-        .from = value, .progress = b->progress, .cancel = b->options->cancel};
+    const struct wcow_context_fetch fetch = {.from = value,
+                                             .progress = b->progress,
+                                             .cancel = b->options->cancel,
+                                             .build_args = &b->options->build_args};
     int r = wcow_context_source_open(&fetch, &kept->source, err);
     if (r < 0)
         return r;

@@ -22,6 +22,8 @@ struct wcow_context_fetch {
     bool takes_text; /**< what is no archive is a Dockerfile, with nothing beside it */
     struct wcow_progress *progress; /**< NULL allowed */
     const atomic_bool *cancel;      /**< NULL allowed */
+    /** As given: BUILDKIT_CONTEXT_KEEP_GIT_DIR=1 keeps a repository's .git. NULL allowed. */
+    const struct wcow_str_list *build_args;
 };
 
 /** Zero-initialise; release with wcow_context_source_done(). */

@@ -222,6 +222,28 @@ printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
 refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
 printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
 refused "another commit" 'is at commit' build
+
+# ---- contexts that are no folders ----
+mkdir -p "$PARTS/www/far/sub"
+echo far >"$PARTS/www/far/sub/far.txt"
+printf 'FROM %s\nCOPY . C:/far/\n' "$IMAGE" | tee "$PARTS/www/far/Dockerfile" >"$PARTS/www/far/sub/Dockerfile"
+tar -C "$PARTS/www/far/sub" -czf "$PARTS/www/far.tgz" .
+git -C "$PARTS/www/far" init -q -b main
+git -C "$PARTS/www/far" add .
+git -C "$PARTS/www/far" -c user.name=a -c user.email=a@b commit -q -m one
+git clone -q --bare "$PARTS/www/far" "$PARTS/www/far.git"
+git -C "$PARTS/www/far.git" update-server-info
+# far CONTEXT [OPTION...]: the names below C:\far of what is built from there.
+far() {
+    rm -rf "$PARTS/far-out"
+    "$wcow" build -q -o "type=local,dest=$PARTS/far-out" "${@:2}" "$1" >/dev/null
+    (cd "$PARTS/far-out/far" && find . -type f -not -path './.git/?*/*' | sort | tr '\n' ' ')
+}
+equal "an archive behind http is a context" "$(far "$url/far.tgz")" './Dockerfile ./far.txt '
+equal "an archive on standard input is one" "$(far - <"$PARTS/www/far.tgz")" './Dockerfile ./far.txt '
+equal "a folder of a repository is one" "$(far "$url/far.git#main:sub")" './Dockerfile ./far.txt '
+equal "a repository is one, without its .git" "$(far "$url/far.git")" './Dockerfile ./sub/Dockerfile ./sub/far.txt '
+check "or with it" grep -q '\./\.git/HEAD' <(far "$url/far.git#main" --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1)
 kill "$web"
 forget_images
 
