@@ -526,6 +526,13 @@ static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
     return WCOW_OK;
 }
 
+/* How OpenSSL words what a server says that misses a client's certificate, or doesn't like it. */
+static bool wants_client_cert(const char *why)
+{
+    return strstr(why, "alert bad certificate") || strstr(why, "alert certificate required") ||
+           strstr(why, "alert unknown ca");
+}
+
 /* The error that a failed transfer stands for. */
 static int fail_of(const struct exchange *x, CURLcode code, const char *text)
 {
@@ -547,6 +554,12 @@ static int fail_of(const struct exchange *x, CURLcode code, const char *text)
                          "the server's certificate is not trusted (%s); put its CA into the "
                          "registry's hosts.toml, or among the system's",
                          why);
+    if ((code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR) && wants_client_cert(why))
+        return WCOW_FAIL(
+            x->err, WCOW_E_DENIED,
+            "the server wants a client's certificate that it knows (%s); name one with "
+            "client = [[\"FILE.cert\", \"FILE.key\"]] in the registry's hosts.toml",
+            why);
     if (code == CURLE_SSL_CONNECT_ERROR)
         return WCOW_FAIL(x->err, WCOW_E_UNAVAILABLE,
                          "no TLS with the server (%s); where it speaks plain HTTP, say so: "

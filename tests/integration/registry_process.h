@@ -32,6 +32,7 @@ struct registry_process {
 struct registry_setup {
     bool htpasswd;           /* user "builder", password "s3cret-Pass" */
     bool tls;                /* <dir>/cert.pem, for 127.0.0.1 and localhost */
+    bool client_cert;        /* with tls: clients have to show that certificate, too */
     const char *token_realm; /* tokens signed with <dir>/token-key.pem; NULL: none are asked for */
 };
 
@@ -126,7 +127,9 @@ static inline void write_registry_config(struct registry_process *p,
     if (setup->tls) {
         make_certificate(p->dir, "", "ec", "ec_paramgen_curve:prime256v1");
         n += snprintf(text + n, sizeof(text) - (size_t)n,
-                      "  tls: {certificate: %s/cert.pem, key: %s/key.pem}\n", p->dir, p->dir);
+                      "  tls: {certificate: %s/cert.pem, key: %s/key.pem%s%s%s}\n", p->dir, p->dir,
+                      setup->client_cert ? ", clientcas: [" : "", setup->client_cert ? p->dir : "",
+                      setup->client_cert ? "/cert.pem]" : "");
     }
     if (setup->htpasswd) {
         write_text(p->dir, "htpasswd", "builder:" REGISTRY_BCRYPT "\n");

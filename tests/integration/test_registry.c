@@ -318,6 +318,47 @@ static void with_basic_login_an_image_goes_up(void **state)
     push_image(registry, &ref, &pushed);
 }
 
+/* <dir>/<host>:<port>/hosts.toml. */
+static void write_hosts(const char *dir, int port, const char *text)
+{
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/127.0.0.1:%d", dir, port);
+    (void)mkdir(path, 0700);
+    write_text(path, "hosts.toml", text);
+}
+
+static void a_client_shows_its_certificate(void **state)
+{
+    (void)state;
+    char dir[128];
+    char text[512];
+    struct registry_process strict;
+    assert_true(
+        registry_start(&strict, &(struct registry_setup){.tls = true, .client_cert = true}));
+    make_dir(dir);
+    struct wcow_reference ref = reference(strict.port, "team/app:v1");
+    int n =
+        snprintf(text, sizeof(text), "server = \"https://127.0.0.1:%d\"\nca = \"%s/cert.pem\"\n",
+                 strict.port, strict.dir);
+    write_hosts(dir, strict.port, text);
+    {
+        WCOW_CLEANUP(wcow_registry_free_p)
+        struct wcow_registry *registry =
+            client_with((struct wcow_registry_options){.hosts_dir = dir});
+        wcow_auto_descriptor desc = {0};
+        struct wcow_error err = {0};
+        assert_int_equal(wcow_registry_resolve(registry, &ref, &desc, &err), WCOW_E_DENIED);
+        assert_non_null(strstr(err.msg, "client = "));
+    }
+    (void)snprintf(text + n, sizeof(text) - (size_t)n,
+                   "client = [[\"%s/cert.pem\", \"%s/key.pem\"]]\n", strict.dir, strict.dir);
+    write_hosts(dir, strict.port, text);
+    WCOW_CLEANUP(wcow_registry_free_p)
+    struct wcow_registry *registry = client_with((struct wcow_registry_options){.hosts_dir = dir});
+    round_trip(registry, &ref);
+    registry_stop(&strict);
+}
+
 static void tls_needs_a_trusted_certificate(void **state)
 {
     (void)state;
@@ -410,6 +451,7 @@ int main(void)
         cmocka_unit_test(without_login_the_message_says_how),
         cmocka_unit_test(a_wrong_password_is_refused_and_not_shown),
         cmocka_unit_test(with_basic_login_an_image_goes_up),
+        cmocka_unit_test(a_client_shows_its_certificate),
         cmocka_unit_test(tls_needs_a_trusted_certificate),
         cmocka_unit_test(several_threads_share_one_client),
         cmocka_unit_test(a_cancelled_client_stops_at_once),

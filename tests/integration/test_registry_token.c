@@ -160,6 +160,7 @@ static void keep_certificate(void)
     (void)snprintf(fixture.key, sizeof(fixture.key), "%s/token-key.pem", fixture.registry.dir);
     (void)snprintf(path, sizeof(path), "%s/token-cert.pem", fixture.registry.dir);
     read_file(path, &pem);
+    assert_non_null(pem.data);
     const char *at = strchr((const char *)pem.data, '\n');
     size_t n = 0;
     for (; at && *at && *at != '-' && n + 1 < sizeof(fixture.cert_text); at++) {
@@ -249,7 +250,7 @@ static int open_bytes(void *ctx, uint64_t offset, struct wcow_source *ret, struc
     (void)offset;
     (void)err;
     if (c->sleep_s)
-        (void)sleep((unsigned)c->sleep_s);
+        (void)nanosleep(&(struct timespec){.tv_sec = c->sleep_s}, NULL);
     c->sleep_s = 0;
     c->given = false;
     *ret = (struct wcow_source){.next = next_bytes, .ctx = c};
