@@ -270,10 +270,10 @@ static void take_folder(struct wcow_chore *chore)
 static void clean_up_after(void *arg)
 {
     struct removal *m = arg;
-    if (m->removed)
-        wcow_chores_add(m->s->chores, &m->chore);
-    else
+    if (!m->removed)
         free(m);
+    else if (!wcow_chores_add(m->s->chores, &m->chore))
+        take_folder(&m->chore);
 }
 
 void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_change_done done,

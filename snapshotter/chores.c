@@ -17,6 +17,8 @@ enum {
     FULL = 64,          /* spare folders of a shape */
     LOW = 32,           /* few enough to make new ones */
     PAUSE_NS = 1000000, /* several chores for one waking, mostly while others wait for the disk */
+    A_FEW = 8,          /* chores, before spare folders are looked after again */
+    MANY = 1000,        /* chores that wait: whoever has another may do it himself */
     NAME_BYTES = 48,
 };
 
@@ -39,6 +41,7 @@ struct wcow_chores {
     bool stopping;
     struct wcow_chore *first;
     struct wcow_chore **last;
+    size_t n_waiting;
     struct stock stocks[WCOW_SPARES];
 
     pthread_t thread;
@@ -113,16 +116,34 @@ static bool has_work(const struct wcow_chores *chores)
 }
 
 /* With the mutex held. */
-static void run_all(struct wcow_chores *chores)
+static void run_a_few(struct wcow_chores *chores)
 {
-    struct wcow_chore *first = chores->first;
-    chores->first = NULL;
-    chores->last = &chores->first;
-    (void)pthread_mutex_unlock(&chores->mutex);
-    for (struct wcow_chore *chore = first, *next = NULL; chore; chore = next) {
-        next = chore->next;
+    for (int i = 0; i < A_FEW && chores->first; i++) {
+        struct wcow_chore *chore = chores->first;
+        chores->first = chore->next;
+        if (!chores->first)
+            chores->last = &chores->first;
+        chores->n_waiting--;
+        (void)pthread_mutex_unlock(&chores->mutex);
         chore->run(chore);
+        (void)pthread_mutex_lock(&chores->mutex);
     }
+}
+
+/* Until there is work, and a moment longer. With the mutex held. */
+static void rest(struct wcow_chores *chores)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    if (has_work(chores) || chores->stopping)
+        return;
+    chores->rests = true;
+    while (!has_work(chores) && !chores->stopping)
+        (void)pthread_cond_wait(&chores->wake, &chores->mutex);
+    chores->rests = false;
+    if (chores->stopping)
+        return;
+    (void)pthread_mutex_unlock(&chores->mutex);
+    (void)nanosleep(&pause, NULL);
     (void)pthread_mutex_lock(&chores->mutex);
 }
 
@@ -130,22 +151,13 @@ static void *work(void *arg)
 {
     struct wcow_chores *chores = arg;
     struct wcow_error ignored = {0};
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
     (void)!wcow_dir_tree_delete(chores->root_fd, spare_folder, NULL, &ignored);
     (void)pthread_mutex_lock(&chores->mutex);
     while (!chores->stopping || chores->first) {
-        chores->rests = true;
-        while (!has_work(chores) && !chores->stopping)
-            (void)pthread_cond_wait(&chores->wake, &chores->mutex);
-        chores->rests = false;
-        if (!chores->stopping) {
-            (void)pthread_mutex_unlock(&chores->mutex);
-            (void)nanosleep(&pause, NULL);
-            (void)pthread_mutex_lock(&chores->mutex);
-        }
+        rest(chores);
         for (int shape = 0; shape < WCOW_SPARES; shape++)
             fill(chores, (enum wcow_spare)shape);
-        run_all(chores);
+        run_a_few(chores);
     }
     (void)pthread_mutex_unlock(&chores->mutex);
     return NULL;
@@ -162,14 +174,19 @@ static void wake(struct wcow_chores *chores)
     (void)pthread_cond_signal(&chores->wake);
 }
 
-void wcow_chores_add(struct wcow_chores *chores, struct wcow_chore *chore)
+bool wcow_chores_add(struct wcow_chores *chores, struct wcow_chore *chore)
 {
     chore->next = NULL;
     (void)pthread_mutex_lock(&chores->mutex);
-    *chores->last = chore;
-    chores->last = &chore->next;
-    wake(chores);
+    bool taken = chores->n_waiting < MANY;
+    if (taken) {
+        *chores->last = chore;
+        chores->last = &chore->next;
+        chores->n_waiting++;
+        wake(chores);
+    }
     (void)pthread_mutex_unlock(&chores->mutex);
+    return taken;
 }
 
 /* @return whether there is one, of that number */

@@ -34,8 +34,9 @@ WCOW_NODISCARD int wcow_chores_new(const char *root, struct wcow_chores **ret,
 void wcow_chores_free(struct wcow_chores *chores);
 WCOW_DEFINE_CLEANUP(struct wcow_chores, wcow_chores_free)
 
-/** Have it run in a moment, in the order they come. */
-void wcow_chores_add(struct wcow_chores *chores, struct wcow_chore *chore);
+/** Have it run in a moment, in the order they come. @return false where too many wait already: the
+ *  caller is to run it, so that they grow no faster than they are done */
+WCOW_NODISCARD bool wcow_chores_add(struct wcow_chores *chores, struct wcow_chore *chore);
 /** Rename a spare folder to @p name in @p folders_fd. The first ones are made when one was asked
  *  for. @return false where there is none, or where something has that name */
 bool wcow_chores_take_spare(struct wcow_chores *chores, enum wcow_spare shape, int folders_fd,

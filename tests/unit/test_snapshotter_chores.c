@@ -147,7 +147,7 @@ static void chores_run_in_order_and_before_the_end(void **state)
         struct counted *c = calloc(1, sizeof(*c));
         assert_non_null(c);
         *c = (struct counted){.chore = {.run = count}, .number = i};
-        wcow_chores_add(f.chores, &c->chore);
+        assert_true(wcow_chores_add(f.chores, &c->chore));
     }
     wcow_chores_free(WCOW_TAKE_PTR(f.chores));
     assert_int_equal(atomic_load(&n_run), 1000);
