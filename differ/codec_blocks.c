@@ -194,7 +194,11 @@ void wcow_blocks_free(struct wcow_blocks *b)
 /* Memory that no block uses costs nothing: small layers touch the first job's only. */
 static int start(struct wcow_blocks *b, unsigned n_threads, struct wcow_error *err)
 {
+    if (n_threads >= b->codec->n_max)
+        n_threads = b->codec->n_max - 1;
     b->n_jobs = (size_t)n_threads + b->codec->n_waiting;
+    if (b->n_jobs > b->codec->n_max)
+        b->n_jobs = b->codec->n_max;
     b->jobs = calloc(b->n_jobs, sizeof(*b->jobs));
     b->threads = calloc(n_threads, sizeof(*b->threads));
     if (!b->jobs || !b->threads)

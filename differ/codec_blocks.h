@@ -16,6 +16,7 @@ struct wcow_block_codec {
     size_t before_bytes; /**< of what stood before it a block is shown as many, at most */
     size_t out_bytes;    /**< what a block can become, at most */
     unsigned n_waiting;  /**< blocks in memory besides one for each thread; 1 or more */
+    unsigned n_max;      /**< blocks in memory at most, which bounds the threads to one less */
     /** What a thread needs; its own. */
     int (*begin)(void **ret, struct wcow_error *err);
     /** @return the bytes written to @p out, or an error */

@@ -95,6 +95,7 @@ int wcow_gzip_new(const struct wcow_sink *output, unsigned n_threads, struct wco
                                                   .before_bytes = DICT_BYTES,
                                                   .out_bytes = OUT_BYTES,
                                                   .n_waiting = N_WAITING,
+                                                  .n_max = WCOW_CODEC_MAX_THREADS + N_WAITING,
                                                   .begin = begin_thread,
                                                   .run = deflate_block,
                                                   .end = end_thread};

@@ -16,6 +16,8 @@ enum {
     ZSTD_WINDOW_LOG = 22,
     ZSTD_FRAME_BYTES = 1 << ZSTD_WINDOW_LOG, /* 4 MiB: more is hardly smaller */
     ZSTD_N_WAITING = 2,
+    ZSTD_N_MAX =
+        4, /* of 8 MiB with what they become; hashing the tar keeps up with three threads */
     ZSTD_WINDOW_LOG_MAX = 25, /* in: 32 MiB, what --ultra -20 makes; the memory bound needs one */
 };
 
@@ -204,6 +206,7 @@ int wcow_zstd_new(const struct wcow_sink *output, unsigned n_threads, struct wco
     static const struct wcow_block_codec codec = {.block_bytes = ZSTD_FRAME_BYTES,
                                                   .out_bytes = ZSTD_COMPRESSBOUND(ZSTD_FRAME_BYTES),
                                                   .n_waiting = ZSTD_N_WAITING,
+                                                  .n_max = ZSTD_N_MAX,
                                                   .begin = begin_thread,
                                                   .run = make_frame,
                                                   .end = end_thread};
