@@ -4,8 +4,9 @@
  *   layers-load apply BLOB FOLDER            unpack a gzip blob into the empty layer folder
  *   layers-load compare FOLDER KIND [PARENT...]   tar of a folder to nowhere; KIND: tar, gzip, zstd
  *   layers-load diff SOCKET SNAPSHOTTER UPPER LOWER KIND   one Diff call to containerd, timed
- *   layers-load unpack SOCKET SNAPSHOTTER KEY DIGEST SIZE  one Apply call to containerd, timed
- *   layers-load files BYTES_OF FOLDER N SIZE  make N files with SIZE bytes in all, cut from
+ *   layers-load send SOCKET BLOB             what containerd takes to receive a blob; it keeps
+ * nothing layers-load unpack SOCKET SNAPSHOTTER KEY DIGEST SIZE  one Apply call to containerd,
+ * timed layers-load files BYTES_OF FOLDER N SIZE  make N files with SIZE bytes in all, cut from
  * BYTES_OF layers-load floor BLOB FOLDER SCRATCH    inflate BLOB, hash its tar, and make the files
  * of the unpacked FOLDER again in SCRATCH, one after the other
  *
@@ -31,6 +32,14 @@ static double now(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Of all threads. */
+static double processor_time(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -103,6 +112,7 @@ static int compare(const char *folder, const char *kind, const char *const *pare
     struct wcow_digest diff_id = {0};
     uint64_t tar_bytes = 0;
     double from = now();
+    double cpu_from = processor_time();
     int r = wcow_compressor_new(&nowhere, compression, 0, &c, &err);
     if (r < 0)
         return told(&err);
@@ -112,8 +122,8 @@ static int compare(const char *folder, const char *kind, const char *const *pare
         r = wcow_compressor_finish(c, &err);
     if (r < 0)
         return told(&err);
-    (void)printf("compare=%.3f tar_bytes=%llu bytes=%zu\n", now() - from,
-                 (unsigned long long)tar_bytes, bytes);
+    (void)printf("compare=%.3f cpu=%.3f tar_bytes=%llu bytes=%zu\n", now() - from,
+                 processor_time() - cpu_from, (unsigned long long)tar_bytes, bytes);
     return 0;
 }
 
