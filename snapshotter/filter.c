@@ -212,40 +212,48 @@ int wcow_filter_parse(const char *const *texts, size_t n, struct wcow_filter **r
 
 /* ---- matching ---- */
 
-static bool matches_selector(const struct selector *s, wcow_filter_field field, const void *object)
+static int match_selector(const struct selector *s, wcow_filter_field field, const void *object,
+                          bool *ret, struct wcow_error *err)
 {
     const char *value = "";
     bool present = field(object, (const char *const *)s->path, s->n_path, &value) > 0;
+    const char *text = present ? value : "";
     switch (s->relation) {
     case IS_PRESENT:
-        return present;
+        *ret = present;
+        break;
     case IS_EQUAL:
-        return present && strcmp(value, s->value) == 0;
+        *ret = present && strcmp(value, s->value) == 0;
+        break;
     case IS_DIFFERENT:
-        return strcmp(present ? value : "", s->value) != 0;
+        *ret = strcmp(text, s->value) != 0;
+        break;
     case MATCHES:
-        return wcow_regex_matches(s->regex, present ? value : "");
+        return wcow_regex_match(s->regex, text, ret, err);
     }
-    return false;
+    return WCOW_OK;
 }
 
-static bool matches_clause(const struct clause *clause, wcow_filter_field field, const void *object)
+static int match_clause(const struct clause *clause, wcow_filter_field field, const void *object,
+                        bool *ret, struct wcow_error *err)
 {
-    for (const struct selector *s = clause->selectors; s; s = s->next) {
-        if (!matches_selector(s, field, object))
-            return false;
-    }
-    return true;
+    bool matches = true;
+    int r = WCOW_OK;
+    for (const struct selector *s = clause->selectors; s && matches && r == WCOW_OK; s = s->next)
+        r = match_selector(s, field, object, &matches, err);
+    if (r == WCOW_OK)
+        *ret = matches;
+    return r;
 }
 
-bool wcow_filter_match(const struct wcow_filter *filter, wcow_filter_field field,
-                       const void *object)
+int wcow_filter_match(const struct wcow_filter *filter, wcow_filter_field field, const void *object,
+                      bool *ret, struct wcow_error *err)
 {
-    if (!filter->clauses)
-        return true;
-    for (const struct clause *c = filter->clauses; c; c = c->next) {
-        if (matches_clause(c, field, object))
-            return true;
-    }
-    return false;
+    bool matches = !filter->clauses;
+    int r = WCOW_OK;
+    for (const struct clause *c = filter->clauses; c && !matches && r == WCOW_OK; c = c->next)
+        r = match_clause(c, field, object, &matches, err);
+    if (r == WCOW_OK)
+        *ret = matches;
+    return r;
 }

@@ -28,8 +28,9 @@ typedef int (*wcow_filter_field)(const void *object, const char *const *path, si
 /** Any of @p texts; none: everything. WCOW_E_INVALID names the filter and the position. */
 WCOW_NODISCARD int wcow_filter_parse(const char *const *texts, size_t n, struct wcow_filter **ret,
                                      struct wcow_error *err);
-bool wcow_filter_match(const struct wcow_filter *filter, wcow_filter_field field,
-                       const void *object);
+/** Whether @p object is one of those. WCOW_E_INVALID: an expression costs too much on it. */
+WCOW_NODISCARD int wcow_filter_match(const struct wcow_filter *filter, wcow_filter_field field,
+                                     const void *object, bool *ret, struct wcow_error *err);
 void wcow_filter_free(struct wcow_filter *filter);
 WCOW_DEFINE_CLEANUP(struct wcow_filter, wcow_filter_free)
 

@@ -209,7 +209,9 @@ static int pass_matching(void *arg, struct wcow_row *row, struct wcow_error *err
     struct matching *m = arg;
     if (m->max_rows && ++m->n_rows > m->max_rows)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %zu snapshots", m->max_rows);
-    return wcow_filter_match(m->filter, row_field, row) ? m->fn(m->arg, row, err) : WCOW_OK;
+    bool matches = false;
+    int r = wcow_filter_match(m->filter, row_field, row, &matches, err);
+    return r == WCOW_OK && matches ? m->fn(m->arg, row, err) : r;
 }
 
 static int walk_rows(struct wcow_db *db, void *arg, struct wcow_error *err)

@@ -37,6 +37,13 @@ static const struct object sample = {{{"name", "default/7/sha256:abc"},
                                       {"labels|quote", "a\"b\n"},
                                       {"labels|of \\ and \".tail", "x_y.z-1"}}};
 
+static bool matches(const struct wcow_filter *filter)
+{
+    bool answer = false;
+    assert_ok(wcow_filter_match(filter, field, &sample, &answer, &err));
+    return answer;
+}
+
 static void filters_match_as_containerd_has_them(void **state)
 {
     (void)state;
@@ -81,7 +88,7 @@ static void filters_match_as_containerd_has_them(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
         assert_ok(wcow_filter_parse(&cases[i].filter, 1, &filter, &err));
-        if (wcow_filter_match(filter, field, &sample) != cases[i].want)
+        if (matches(filter) != cases[i].want)
             fail_msg("`%s`", cases[i].filter);
     }
 }
@@ -97,9 +104,9 @@ static void several_filters_mean_or_and_none_means_all(void **state)
     assert_ok(wcow_filter_parse(either, 2, &a, &err));
     assert_ok(wcow_filter_parse(neither, 2, &b, &err));
     assert_ok(wcow_filter_parse(NULL, 0, &c, &err));
-    assert_true(wcow_filter_match(a, field, &sample));
-    assert_false(wcow_filter_match(b, field, &sample));
-    assert_true(wcow_filter_match(c, field, &sample));
+    assert_true(matches(a));
+    assert_false(matches(b));
+    assert_true(matches(c));
 }
 
 static void bad_filters_are_refused_with_their_position(void **state)
@@ -130,9 +137,9 @@ static void bad_filters_are_refused_with_their_position(void **state)
         {"labels.a/b==x", "position 8"},
         {"labels.a==/b", "position 10"},
         {"name~=,kind", "position 6"},
-        {"name~=\"(?x)a\"", "flags"},
-        {"name~=\"(a)\\\\1\"", "escape"},
-        {"name~=\"((a{100}){100}){100}\"", "1000"},
+        {"name~=\"(a\"", "parenthesis"},
+        {"name~=\"\\\\q\"", "unrecognized"},
+        {"name~=\"((a{100}){100}){100}\"", "too large"},
         {"name==\xff", "UTF-8"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -164,7 +171,7 @@ static void no_bytes_crash_the_parser(void **state)
         struct wcow_error err = {0};
         WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
         if (wcow_filter_parse(&one, 1, &filter, &err) == WCOW_OK)
-            (void)wcow_filter_match(filter, field, &sample);
+            (void)matches(filter);
         else
             assert_true(err.msg[0] != '\0');
     }
