@@ -224,9 +224,11 @@ static int remove_git_dirs(const struct wcow_context_source *source, struct wcow
     if (top < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", path);
     int r = wcow_dir_tree_delete(top, ".git", NULL, err);
-    if (r == WCOW_OK)
-        (void)nftw(path, remove_pointer, OPEN_FOLDERS, FTW_PHYS);
-    return r;
+    if (r < 0)
+        return r;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
+    (void)nftw(path, remove_pointer, OPEN_FOLDERS, FTW_PHYS);
+    return WCOW_OK;
 }
 
 /* BUILDKIT_CONTEXT_KEEP_GIT_DIR, as BuildKit reads it. */
