@@ -64,7 +64,8 @@ static inline void make_block(struct wcow_buf *out, const char *name, char type,
                               uint64_t size)
 {
     uint8_t b[512] = {0};
-    memcpy(b, name, strnlen(name, 100));
+    size_t len = strlen(name);
+    memcpy(b, name, len < 100 ? len : 100);
     (void)snprintf((char *)b + 100, 8, "%07o", 0644U);
     (void)snprintf((char *)b + 124, 12, "%011llo", (unsigned long long)size);
     (void)snprintf((char *)b + 136, 12, "%011o", 0U);

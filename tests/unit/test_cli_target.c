@@ -159,7 +159,7 @@ static void a_layer_gives_its_entries_and_streams(void **state)
 
 static off_t size_of(const char *folder, const char *name)
 {
-    char path[400];
+    char path[1024];
     struct stat st;
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     return lstat(path, &st) == 0 ? st.st_size : -1;

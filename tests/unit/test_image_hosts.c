@@ -24,7 +24,7 @@ static int setup(void **state)
 
 static void remove_path(const char *name)
 {
-    char path[160];
+    char path[512];
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     (void)remove(path);
 }
