@@ -68,7 +68,7 @@ static inline int run_program(char *const argv[])
 
 static inline void write_text(const char *dir, const char *name, const char *text)
 {
-    char path[256];
+    char path[512];
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     FILE *f = fopen(path, "we");
     if (!f || fputs(text, f) < 0 || fclose(f) != 0) {
