@@ -9,8 +9,8 @@
 enum {
     /* The size of a message to containerd. Whoever receives them is woken less often, and has less
      * to say in reply, where they are large; see docs/benchmarks.md. */
-    SLOT_BYTES = 2 << 20,
-    N_SLOTS = 4,
+    SLOT_BYTES = 512 << 10,
+    N_SLOTS = 8,
 };
 
 enum slot_state { SLOT_FREE, SLOT_FULL, SLOT_LENT };
