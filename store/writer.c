@@ -34,7 +34,6 @@ struct wcow_writer {
     bool has_remains; /* of a transaction that failed, in the log */
     size_t expected;  /* callers at work, as the last batch showed them */
     uint64_t took_ns; /* a transaction, smoothed */
-    uint64_t sync_ns; /* its COMMIT alone, smoothed */
 
     /* Answers while the next transaction runs. */
     pthread_mutex_t answers_mutex;
@@ -47,9 +46,8 @@ struct wcow_writer {
 };
 
 enum {
-    GATHER_SHARE = 4,        /* wait for others at most this part of what a COMMIT takes... */
-    GATHER_MAX_NS = 1000000, /* ...and this long, ... */
-    GATHER_MIN_NS = 150000,  /* ...and not at all where nobody could be back so soon */
+    GATHER_SHARE = 4,        /* wait for others at most this part of what a transaction takes... */
+    GATHER_MAX_NS = 1000000, /* ...and this long */
     IN_PLACE_NS = 3000000,   /* a slower disk has a thread of its own wait for it */
     ERASE_TRIES = 3,
     ERASE_AGAIN_NS = 1000000000,
@@ -155,23 +153,14 @@ static bool erase_remains(struct wcow_db *db)
     return false;
 }
 
-static int commit(struct wcow_writer *w, struct wcow_error *err)
-{
-    uint64_t begin_ns = now_ns();
-    int r = wcow_db_exec(w->db, "COMMIT", err);
-    w->sync_ns = (w->sync_ns * 3 + (now_ns() - begin_ns)) / 4;
-    return r;
-}
-
 /* With the transaction to itself an op needs no savepoint. @return whether its COMMIT failed */
-static bool run_alone(struct wcow_writer *w, struct wcow_store_op *op)
+static bool run_alone(struct wcow_db *db, struct wcow_store_op *op)
 {
-    struct wcow_db *db = w->db;
     op->code = op->run(db, op->arg, &op->err);
     bool ran = op->code == WCOW_OK;
     bool commits = ran && sqlite3_get_autocommit(db->handle) == 0;
     if (commits)
-        op->code = commit(w, &op->err);
+        op->code = wcow_db_exec(db, "COMMIT", &op->err);
     else if (ran)
         op->code = WCOW_FAIL(&op->err, WCOW_E_IO, "metadata.db: the transaction was rolled back");
     if (op->code == WCOW_OK)
@@ -197,7 +186,7 @@ static bool run_batch(struct wcow_writer *w, struct wcow_store_op *first, bool m
         return true;
     }
     if (!first->next) {
-        w->has_remains = run_alone(w, first) && !erase_remains(db);
+        w->has_remains = run_alone(db, first) && !erase_remains(db);
         return true;
     }
     for (struct wcow_store_op *op = first; op; op = op->next) {
@@ -209,7 +198,7 @@ static bool run_batch(struct wcow_writer *w, struct wcow_store_op *first, bool m
         fail_all(op, &why);
         return true;
     }
-    bool failed = commit(w, &why) < 0;
+    bool failed = wcow_db_exec(db, "COMMIT", &why) < 0;
     if (failed) {
         roll_back(db);
         undo_until(first, NULL, &why);
@@ -263,14 +252,13 @@ static void *answer_loop(void *arg)
     return NULL;
 }
 
-/* Callers that were answered a moment ago, or are about to be, mostly have a next op: where syncing
- * is slow, waiting for them a fraction of that saves them, and the disk, a whole one. Where it is
- * quick, two groups that take turns use the processors better: one's calls are read while the
- * other's sync runs. A caller alone waits for nobody. With the mutex held. */
+/* Callers that were answered a moment ago, or are about to be, mostly have a next op: waiting for
+ * them a fraction of what a transaction takes saves them, and the disk, a whole one. A caller alone
+ * waits for nobody. With the mutex held. */
 static void gather(struct wcow_writer *w)
 {
-    uint64_t wait_ns = w->sync_ns / GATHER_SHARE;
-    if (w->waiting.n >= w->expected || w->stopping || wait_ns < GATHER_MIN_NS)
+    uint64_t wait_ns = w->took_ns / GATHER_SHARE;
+    if (w->waiting.n >= w->expected || w->stopping)
         return;
     uint64_t until_ns = now_ns() + (wait_ns < GATHER_MAX_NS ? wait_ns : GATHER_MAX_NS);
     const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000U),
