@@ -49,6 +49,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct wcow_h2 *h2 = user_data;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    if (h2->parted) /* the last GOAWAY, which may wait to be sent, does not name it */
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_REFUSED_STREAM);
     struct wcow_rpc_call *call = wcow_server_take_call(h2->server);
     if (!call)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
@@ -156,11 +159,21 @@ static void on_ping_answer(struct wcow_h2 *h2)
     if (!h2->draining)
         return;
     h2->draining = false;
+    h2->parting = true;
+}
+
+/* What was sent before the notice arrived has come by now, the rest of what was read with the
+ * answer to our ping included: clients write that answer before calls that they began earlier. A
+ * call that is handled and not named here would be made again elsewhere. */
+static bool part(struct wcow_h2 *h2)
+{
+    if (!h2->parting)
+        return true;
+    h2->parting = false;
     h2->parted = true;
-    /* What was sent before the notice arrived has come by now. */
-    (void)nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(h2->session),
-                                NGHTTP2_NO_ERROR, NULL, 0);
+    return nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                                 nghttp2_session_get_last_proc_stream_id(h2->session),
+                                 NGHTTP2_NO_ERROR, NULL, 0) == 0;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -383,7 +396,7 @@ void wcow_h2_flush(struct wcow_h2 *h2)
 {
     if (h2->dead)
         return;
-    bool ok = send_pending(h2) && (h2->pending || send_frames(h2));
+    bool ok = send_pending(h2) && (h2->pending || (part(h2) && send_frames(h2)));
     /* After the last GOAWAY the caller ends the connection: what it writes meanwhile must not fail.
      */
     bool done = !h2->pending && !h2->parted && nghttp2_session_want_read(h2->session) == 0 &&

@@ -20,7 +20,8 @@ struct wcow_h2 {
     bool dirty;
     bool dead;     /**< to be freed at the end of the loop's turn */
     bool blocked;  /**< the socket is full: the loop waits for it */
-    bool draining; /**< the last GOAWAY is due with the answer to our ping */
+    bool draining; /**< the last GOAWAY is due with the answer to our ping... */
+    bool parting;  /**< ...which has come: it is due now */
     bool parted;   /**< it was said: the rest is the caller's */
     int fd;
     nghttp2_session *session;

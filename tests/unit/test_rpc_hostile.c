@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <nghttp2/nghttp2.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
+#include "rpc/listener.h"
 #include "rpc/server.h"
 #include "rpc/text.h"
 
@@ -178,6 +180,8 @@ struct peer {
     char message[512];
     uint32_t reset; /* + 1 */
     bool closed;
+    bool pinged;
+    int32_t named; /* by the last GOAWAY */
     const char *body;
     size_t body_len;
     size_t received;
@@ -229,6 +233,17 @@ static int peer_on_close(nghttp2_session *session, int32_t stream_id, uint32_t c
     return 0;
 }
 
+static int peer_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    (void)session;
+    struct peer *p = user_data;
+    if (frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
+        p->pinged = true;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        p->named = frame->goaway.last_stream_id;
+    return 0;
+}
+
 static ssize_t peer_body(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length,
                          uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {
@@ -255,6 +270,7 @@ static void peer_new(struct peer *p, uint32_t window)
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, peer_on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, peer_on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, peer_on_close);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, peer_on_frame);
     nghttp2_option_set_no_http_messaging(option, 1);
     nghttp2_option_set_no_auto_window_update(option, 1);
     assert_int_equal(nghttp2_session_client_new2(&p->session, callbacks, p, option), 0);
@@ -456,6 +472,58 @@ static void a_caller_that_never_reads_is_not_written_for(void **state)
     serves();
 }
 
+/* What is to be sent, instead of sending it. */
+static size_t peer_hold(struct peer *p, uint8_t *out, size_t size)
+{
+    size_t len = 0;
+    const uint8_t *data = NULL;
+    for (ssize_t n = 0; (n = nghttp2_session_mem_send(p->session, &data)) > 0; len += (size_t)n) {
+        assert_true((size_t)n <= size - len);
+        memcpy(out + len, data, (size_t)n);
+    }
+    return len;
+}
+
+static void *stop(void *arg)
+{
+    (void)arg;
+    wcow_rpc_server_stop(server);
+    return NULL;
+}
+
+/* gRPC's own client writes its answers to pings before calls that it began earlier. */
+static void a_call_behind_the_answer_to_the_last_ping_is_named_and_handled(void **state)
+{
+    (void)state;
+    struct peer p;
+    pthread_t stopping;
+    struct wcow_listener listener = WCOW_LISTENER_NONE;
+    uint8_t call[1024];
+    uint8_t bytes[2048];
+    peer_new(&p, 65535);
+    const struct pair headers[MAX_HEADERS] = {GRPC_HEADERS(STAT_PATH)};
+    peer_ask(&p, headers, empty_message, 5);
+    int32_t id = peer_request(&p, headers, empty_message, 5);
+    size_t call_len = peer_hold(&p, call, sizeof(call));
+    assert_ok(wcow_rpc_server_pass_on(server, 1000 * WAIT_S, &listener, &err));
+    assert_int_equal(pthread_create(&stopping, NULL, stop, NULL), 0);
+    while (!p.pinged)
+        assert_true(peer_receive(&p));
+    size_t len = peer_hold(&p, bytes, sizeof(bytes) - sizeof(call));
+    memcpy(bytes + len, call, call_len);
+    len += call_len;
+    assert_int_equal(send(p.fd, bytes, len, MSG_NOSIGNAL), len);
+    p.grpc_status[0] = '\0';
+    while (!p.closed)
+        assert_true(peer_receive(&p));
+    assert_string_equal(p.grpc_status, "0");
+    assert_int_equal(p.named, id);
+    peer_done(&p);
+    assert_int_equal(pthread_join(stopping, NULL), 0);
+    wcow_listener_close(&listener);
+    (void)unlink(socket_path);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -469,6 +537,7 @@ int main(void)
         WITH_SERVER(a_timeout_that_is_none_is_no_timeout),
         WITH_SERVER(thousands_of_streams_that_are_reset_cost_nothing),
         WITH_SERVER(a_caller_that_never_reads_is_not_written_for),
+        WITH_SERVER(a_call_behind_the_answer_to_the_last_ping_is_named_and_handled),
     };
     return cmocka_run_group_tests_name("rpc/hostile", tests, NULL, NULL);
 }
