@@ -19,7 +19,7 @@
 static la_ssize_t on_write(struct archive *archive, void *ctx, const void *data, size_t len)
 {
     struct wcow_tar_file *f = ctx;
-    for (;;) {
+    while (!f->is_over) {
         f->was_cancelled = wcow_fd_wait(f->fd, POLLOUT, f->cancel, NULL) < 0;
         if (f->was_cancelled)
             return -1;
@@ -31,6 +31,7 @@ static la_ssize_t on_write(struct archive *archive, void *ctx, const void *data,
             archive_set_error(archive, errno, "%s", "write failed");
         return n;
     }
+    return -1;
 }
 
 int wcow_tar_file_failed(const struct wcow_tar_file *f, const char *what, struct wcow_error *err)
@@ -101,7 +102,8 @@ int wcow_tar_file_finish(struct wcow_tar_file *f, struct wcow_error *err)
 void wcow_tar_file_done(struct wcow_tar_file *f)
 {
     if (f->archive) {
-        (void)archive_write_fail(f->archive); /* nothing more is written */
+        f->is_over = true;
+        (void)archive_write_close(f->archive); /* else libarchive leaks what it has buffered */
         (void)archive_write_free(f->archive);
     }
     if (f->path && f->fd >= 0)

@@ -24,6 +24,7 @@ struct wcow_tar_file {
     bool is_plain; /**< never blocks */
     const atomic_bool *cancel;
     bool was_cancelled;
+    bool is_over; /**< nothing more is written */
 };
 
 /** @param dest    "-" is standard output; borrowed
