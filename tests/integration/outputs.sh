@@ -55,7 +55,7 @@ equal "a reader that goes away is told of" "$("$wcow" build -o - "$context" 2>"$
 
 # A pipe that nobody reads: the build waits, and ends when it is told to.
 for type in oci tar; do
-    rm -f "$PARTS/pipe"
+    rm -f "$PARTS/pipe" "$PARTS/said" # what the former one said would do for this one, too
     mkfifo "$PARTS/pipe"
     sleep infinity <>"$PARTS/pipe" &
     holder=$!
