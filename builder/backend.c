@@ -95,9 +95,13 @@ static int check_containerd(struct wcow_backend *b, const char *address, struct 
 static int take_lease(struct wcow_backend *b, struct wcow_error *err)
 {
     struct wcow_labels labels = {0};
+    /* Of a call that Ctrl-C cut short nobody would know the lease that it may have made. */
+    struct wcow_containerd_ctx creating = b->ctx;
+    creating.cancel = NULL;
+    creating.timeout_ms = CONNECT_TIMEOUT_MS;
     int r = wcow_labels_set(&labels, "wcow.build", b->unique, err);
     if (r == WCOW_OK)
-        r = wcow_lease_create(&b->ctx, NULL, LEASE_SECONDS, &labels, &b->lease, err);
+        r = wcow_lease_create(&creating, NULL, LEASE_SECONDS, &labels, &b->lease, err);
     wcow_labels_done(&labels);
     if (r == WCOW_OK)
         b->ctx.lease = b->lease;
