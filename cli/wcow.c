@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     /* libarchive takes names to be in the locale's characters; ours are UTF-8, whatever the user's
      * locale is. Nothing else of a locale changes what is built. */
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (strcmp(name, "-v") == 0 || strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
         (void)printf("wcow %s\n", WCOW_VERSION);

@@ -206,7 +206,25 @@ static void wait_until(const atomic_int *value, int want)
     assert_int_equal(atomic_load(value), want);
 }
 
-/* Lent, a piece a message, and hashed by containerd alone. */
+/* A piece a message. @return how many */
+static int lend(struct wcow_content_writer *writer, const uint8_t *data, size_t len,
+                atomic_int *n_given_back)
+{
+    int n_lent = 0;
+    struct wcow_borrower to = wcow_content_writer_borrower(writer);
+    for (size_t at = 0; at < len; n_lent++) {
+        size_t n = (at * 7919 + 333333) % (3U << 20) + 1;
+        struct wcow_lent lent = {.data = data + at,
+                                 .len = n < len - at ? n : len - at,
+                                 .release = count,
+                                 .arg = n_given_back};
+        assert_ok(wcow_borrower_take(&to, &lent, &err));
+        at += lent.len;
+    }
+    return n_lent;
+}
+
+/* Lent, and hashed by containerd alone. */
 static void write_lent(const uint8_t *data, size_t len, const struct wcow_digest *want)
 {
     int n_lent = 0;
@@ -215,16 +233,7 @@ static void write_lent(const uint8_t *data, size_t len, const struct wcow_digest
     {
         WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
         assert_ok(wcow_content_writer_open(&env.ctx, "lent", NULL, 0, &writer, &err));
-        struct wcow_borrower to = wcow_content_writer_borrower(writer);
-        for (size_t at = 0; at < len; n_lent++) {
-            size_t n = (at * 7919 + 333333) % (3U << 20) + 1;
-            struct wcow_lent lent = {.data = data + at,
-                                     .len = n < len - at ? n : len - at,
-                                     .release = count,
-                                     .arg = &n_given_back};
-            assert_ok(wcow_borrower_take(&to, &lent, &err));
-            at += lent.len;
-        }
+        n_lent = lend(writer, data, len, &n_given_back);
         assert_ok(wcow_content_writer_digest(writer, &digest, &err));
         assert_string_equal(digest.text, want->text);
         assert_ok(wcow_content_writer_commit(writer, digest.text, NULL, &err)); /* it is there */

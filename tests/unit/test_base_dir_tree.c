@@ -19,7 +19,7 @@ static int top_fd = -1;
 static int setup(void **state)
 {
     (void)state;
-    (void)strcpy(top + sizeof(top) - 7, "XXXXXX");
+    memset(top + sizeof(top) - 7, 'X', 6);
     if (!mkdtemp(top))
         return -1;
     top_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -120,7 +120,8 @@ static void a_tree_can_be_measured_while_it_changes(void **state)
     struct wcow_error err = {0};
     for (int i = 0; i < ROUNDS; i++) {
         struct wcow_dir_tree_size size = {0};
-        if (wcow_dir_tree_measure(top_fd, "t", &size, &err) < 0 || size.size_bytes != 10 * LASTING)
+        if (wcow_dir_tree_measure(top_fd, "t", &size, &err) < 0 ||
+            size.size_bytes != 10UL * LASTING)
             failures++;
     }
     atomic_store(&enough, true);

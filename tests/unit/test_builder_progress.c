@@ -37,7 +37,7 @@ static void stop_the_clock(char *text)
             continue;
         for (char *digit = dot - 1; digit >= text && isdigit((unsigned char)*digit); digit--)
             *digit = '0';
-        memcpy(dot + 1, "000", 3);
+        memset(dot + 1, '0', 3);
     }
 }
 
@@ -103,6 +103,20 @@ static void steps_at_once_stand_apart(void **state)
                              "#1 CACHED\n");
 }
 
+/* What was drawn last, once the last line is in it. It is drawn now and then; a busy machine may
+ * take its time. */
+static const char *await_line(FILE *f, char *got, size_t size)
+{
+    const char *last = NULL;
+    for (int tries = 0; tries < 600 && !(last && strstr(last, "# line 7")); tries++) {
+        (void)usleep(50000);
+        read_back(f, got, size);
+        for (const char *next = got; (next = strstr(next + 1, "(60/61)"));)
+            last = next;
+    }
+    return last;
+}
+
 /* More steps than lines: those at work are seen, whenever they began. */
 static void a_small_terminal_shows_what_is_at_work(void **state)
 {
@@ -123,14 +137,7 @@ static void a_small_terminal_shows_what_is_at_work(void **state)
         (void)snprintf(line, sizeof(line), "line %u", i);
         wcow_progress_log(p, 1, line);
     }
-    /* It is drawn now and then; a busy machine may take its time. */
-    const char *last = NULL;
-    for (int tries = 0; tries < 600 && !(last && strstr(last, "# line 7")); tries++) {
-        (void)usleep(50000);
-        read_back(f, got, sizeof(got));
-        for (const char *next = got; (next = strstr(next + 1, "(60/61)"));)
-            last = next;
-    }
+    const char *last = await_line(f, got, sizeof(got));
     assert_non_null(last);
     assert_non_null(strstr(last, " => the long one"));
     assert_non_null(strstr(last, " => => # line 7"));
