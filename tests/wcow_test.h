@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 
@@ -42,4 +43,13 @@
         assert_int_equal(err.code, (want));                                                        \
         assert_true(err.msg[0] != '\0');                                                           \
     } while (0)
+/** For a test that this machine cannot run: said, and a failure where all of them have to run. */
+#define cannot_run(why)                                                                            \
+    do {                                                                                           \
+        if (getenv("CI")) /* NOLINT(concurrency-mt-unsafe) */                                      \
+            fail_msg("cannot run here: %s", why);                                                  \
+        print_message("not run: %s\n", why);                                                       \
+        skip();                                                                                    \
+    } while (0)
+
 #endif
