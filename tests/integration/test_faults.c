@@ -289,13 +289,19 @@ static void remove_many(int n)
     }
 }
 
-static void on_a_full_disk_what_needs_no_room_works_and_all_does_with_room(void **state)
+/* A root of 24 MB and 400 files, and wcowd on it. */
+static void start_on_a_small_disk(void)
 {
-    (void)state;
     if (mkdir(daemon_.root, 0700) < 0 ||
         mount("tmpfs", daemon_.root, "tmpfs", 0, "size=24m,nr_inodes=400") < 0)
         cannot_run("mounts are not allowed");
     assert_true(start_faulty());
+}
+
+static void on_a_full_disk_what_needs_no_room_works_and_all_does_with_room(void **state)
+{
+    (void)state;
+    start_on_a_small_disk();
     prepare_twenty();
     fill_disk();
     int n_more = use_up_spare_folders();
@@ -317,10 +323,7 @@ static void on_a_full_disk_what_needs_no_room_works_and_all_does_with_room(void 
 static void a_start_on_a_full_disk_says_so(void **state)
 {
     (void)state;
-    if (mkdir(daemon_.root, 0700) < 0 ||
-        mount("tmpfs", daemon_.root, "tmpfs", 0, "size=24m,nr_inodes=400") < 0)
-        cannot_run("mounts are not allowed");
-    assert_true(start_faulty());
+    start_on_a_small_disk();
     assert_ok(wcowd_prepare(&daemon_, "a", "", NULL, &err));
     wcowd_kill(&daemon_, SIGTERM);
     run_shell("cd %s && rm -f metadata.db-shm && ! head -c 100m /dev/zero >filler 2>/dev/null",
