@@ -3,24 +3,8 @@
 # wcow build against real containerd and a registry: base pulled, layers written, image stored, pushed
 # and exported; what users get wrong; Ctrl-C.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin
-
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context"
-printf 'hello\r\n' >"$context/hello.txt"
+begin_builds
 make_image nanoserver:ltsc2022
-
-build() {
-    "$wcow" build --progress plain "$@" "$context"
-}
-
-# dockerfile: from standard input, with @BASE@ replaced.
-dockerfile() {
-    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
-}
 
 # config REF FILTER: of the image's config in the registry.
 config() {

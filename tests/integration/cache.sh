@@ -8,7 +8,6 @@ top=$PARTS
 trap 'code=$?; PARTS=$top; set +e; (exit $code); parts_end' EXIT
 export REGISTRY_QUIET=false
 start_registry
-wcow=$WCOW_BUILD/wcow
 unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
 context=$top/context
 mkdir -p "$context/src"

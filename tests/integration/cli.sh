@@ -3,7 +3,6 @@
 # The commands that look at snapshots: wcow layers, wcow spec, wcow snapshots; and their errors.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 begin
-wcow=$WCOW_BUILD/wcow
 
 make_image nanoserver:ltsc2022 --update
 pull "$(pull_way)" "$IMAGE" >/dev/null

@@ -5,7 +5,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 parts_begin
 
-wcow=$WCOW_BUILD/wcow
 man=$wcow_source/docs/man
 mkdir -p "$PARTS/bin" "$PARTS/context"
 ln -s "$wcow" "$PARTS/bin/wcow"

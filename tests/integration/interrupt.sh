@@ -3,14 +3,9 @@
 # Ctrl-C at each phase of a build, with servers that stop in the middle: it ends at once, with 130, and
 # nothing is left of it. SIGTERM, a second Ctrl-C, and readers that go away.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin
-
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker TMPDIR=$PARTS/tmp
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context" "$TMPDIR" "$DOCKER_CONFIG" "$PARTS/proxy" "$PARTS/bin"
-printf 'hello\r\n' >"$context/hello.txt"
+begin_builds
+export TMPDIR=$PARTS/tmp
+mkdir -p "$TMPDIR" "$DOCKER_CONFIG" "$PARTS/proxy" "$PARTS/bin"
 make_image nanoserver:ltsc2022
 python3 "$wcow_source/tests/integration/stalling_proxy.py" "$REGISTRY" "$PARTS/proxy" >"$PARTS/proxy.log" 2>&1 &
 parts_pids+=($!)

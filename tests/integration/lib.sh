@@ -4,6 +4,7 @@
 #
 #   source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 #   begin [WCOWD OPTION...]            # a registry, wcowd, and the containerd of WCOW_TEST_CONTAINERD
+#   begin_builds                       # that, and what builds want
 #   check "what must be true" COMMAND...
 #   finish                             # the count, and the exit code
 #
@@ -14,6 +15,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/parts.sh"
 export WCOW_BUILD
 WCOW_TEST_CONTAINERD=${WCOW_TEST_CONTAINERD:-2.x}
+wcow=$WCOW_BUILD/wcow
 checks=0
 failures=0
 
@@ -22,6 +24,27 @@ begin() {
     start_registry
     start_wcowd "$@"
     start_containerd "$WCOW_TEST_CONTAINERD"
+}
+
+# begin_builds: that, for tests of wcow build: nothing of the caller's settings or caches, and $context, a folder
+# with a hello.txt.
+begin_builds() {
+    begin
+    export XDG_CACHE_HOME=$PARTS/cache XDG_CONFIG_HOME=$PARTS/config DOCKER_CONFIG=$PARTS/docker
+    unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
+    context=$PARTS/context
+    mkdir "$context"
+    printf 'hello\r\n' >"$context/hello.txt"
+}
+
+# build [OPTION...]: of $context.
+build() {
+    "$wcow" build --progress plain "$@" "$context"
+}
+
+# dockerfile: that of $context, from standard input, with @BASE@ replaced by $IMAGE.
+dockerfile() {
+    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
 }
 
 finish() {

@@ -3,24 +3,10 @@
 # Where a build's result goes: archives to files, pipes and devices; names that are no ASCII; the same
 # bytes on two machines whatever their owner, umask, locale, time zone, file system and number of processors.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin
-
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context/d"
-printf 'hello\r\n' >"$context/hello.txt"
+begin_builds
+mkdir "$context/d"
 printf 'über\n' >"$context/d/ü.txt"
 make_image nanoserver:ltsc2022
-
-build() {
-    "$wcow" build --progress plain "$@" "$context"
-}
-
-dockerfile() {
-    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
-}
 
 # ---- names that are no ASCII, in a locale that has none ----
 printf 'FROM scratch\nCOPY d C:/d\n' | dockerfile

@@ -3,24 +3,9 @@
 # wcow build for several platforms: an index of images, each on the base of its Windows; stages side by
 # side; annotations on their four levels; provenance; the same bytes on two machines.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin
-
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context"
-printf 'hello\r\n' >"$context/hello.txt"
+begin_builds
 make_image nanoserver:multi --os-version 10.0.20348.2340 --os-version 10.0.26100.1742
 both='windows(10.0.20348)/amd64,windows(10.0.26100)/amd64'
-
-build() {
-    "$wcow" build --progress plain "$@" "$context"
-}
-
-dockerfile() {
-    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
-}
 
 # raw REF[@DIGEST]: the manifest or index that the registry has under this name.
 raw() {

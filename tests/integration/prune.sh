@@ -3,13 +3,8 @@
 # The step cache and containerd's garbage collection: what the cache holds is not collected, whoever
 # removes images, stops or is killed; after a prune nothing of it is left, anywhere.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin
-wcow=$WCOW_BUILD/wcow
-export XDG_CACHE_HOME=$PARTS/cache DOCKER_CONFIG=$PARTS/docker
-unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-context=$PARTS/context
-mkdir -p "$context/d"
-printf 'hello\r\n' >"$context/hello.txt"
+begin_builds
+mkdir "$context/d"
 head -c 300000 /dev/urandom >"$context/d/noise"
 make_image nanoserver:ltsc2022
 cat >"$context/Dockerfile" <<DOCKERFILE

@@ -3,12 +3,11 @@
 # For the tests of RUN under Wine: builds, and what is in the layers that they make. Sourced after lib.sh:
 #
 #   begin_run            # parts, a base image, Wine set up, wcow.conf with executor = wine
-#   dockerfile <<TEXT    # with @BASE@
 #   says "what is true" 'a regular expression of the output' [BUILD OPTION...]
 #
 # Needs Wine (wine64) and a wcow built with mingw-w64: fails where they are missing, unless
 # WCOW_TEST_NO_WINE says that this machine is not to have them.
-wcow=$WCOW_BUILD/wcow
+# shellcheck disable=SC2154 # wcow is lib.sh's
 
 begin_parts() {
     if [ -n "${WCOW_TEST_NO_WINE:-}" ]; then
@@ -18,13 +17,9 @@ begin_parts() {
     [ -x /usr/lib/wine/wine64 ] || [ -x /usr/lib/wine/wine ] ||
         parts_die "no Wine: apt-get install --no-install-recommends wine64 (or set WCOW_TEST_NO_WINE)"
     [ -f "$WCOW_BUILD/wcow-launch.exe" ] || parts_die "no wcow-launch.exe in $WCOW_BUILD: install mingw-w64 and build again"
-    begin
-    export XDG_CACHE_HOME=$PARTS/cache XDG_CONFIG_HOME=$PARTS/config DOCKER_CONFIG=$PARTS/docker
-    unset SOURCE_DATE_EPOCH BUILDKIT_PROGRESS
-    context=$PARTS/context
+    begin_builds
     conf=$PARTS/config/wcow/wcow.conf
-    mkdir -p "$context" "$PARTS/config/wcow"
-    printf 'hello\r\n' >"$context/hello.txt"
+    mkdir -p "$PARTS/config/wcow"
     make_image nanoserver:ltsc2022
 }
 
@@ -32,15 +27,6 @@ begin_run() {
     begin_parts
     check "Wine is set up" "$wcow" executor install wine
     printf 'executor = wine\n' >"$conf"
-}
-
-# dockerfile: from standard input, with @BASE@ replaced.
-dockerfile() {
-    sed "s#@BASE@#$IMAGE#" >"$context/Dockerfile"
-}
-
-build() {
-    "$wcow" build --progress plain "$@" "$context"
 }
 
 # says NAME WANT [OPTION...]: the build's output has the extended regular expression in it.
