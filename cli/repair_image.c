@@ -168,21 +168,29 @@ static int mend_listed(struct job *j, struct wcow_descriptor *desc, uint64_t *re
     return r < 0 ? r : 1;
 }
 
-/* What was attested of an image that is another one now is not true of it. */
+/* What was attested of an image that is another one now is not true of it. Leaves gaps: somebody
+ * goes through the index. */
 static void drop_attestations(struct wcow_index *index, const char *of_digest)
 {
-    size_t n = 0;
     for (size_t i = 0; i < index->manifest_count; i++) {
         struct wcow_descriptor *d = &index->manifests[i];
         const char *of = wcow_str_map_get(&d->annotations, ATTESTED);
-        if (wcow_descriptor_is_attestation(d) && of && strcmp(of, of_digest) == 0) {
-            (void)fprintf(stderr, "attestation %s is left out: it speaks of the image as it was\n",
-                          d->digest.text);
-            wcow_descriptor_done(d);
-        } else if (n++ != i) {
-            index->manifests[n - 1] = *d;
-            *d = (struct wcow_descriptor){0};
-        }
+        if (!wcow_descriptor_is_attestation(d) || !of || strcmp(of, of_digest) != 0)
+            continue;
+        (void)fprintf(stderr, "attestation %s is left out: it speaks of the image as it was\n",
+                      d->digest.text);
+        wcow_descriptor_done(d);
+    }
+}
+
+static void close_gaps(struct wcow_index *index)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < index->manifest_count; i++) {
+        struct wcow_descriptor moved = index->manifests[i];
+        index->manifests[i] = (struct wcow_descriptor){0};
+        if (moved.digest.text[0])
+            index->manifests[n++] = moved;
     }
     index->manifest_count = n;
 }
@@ -198,10 +206,10 @@ static int mend_windows(struct job *j, struct wcow_error *err)
         if (r < 0)
             return r;
         n_there += r > 0;
-        /* Those of an image stand behind it. */
         if (n_mended)
             drop_attestations(&j->index, old.text);
     }
+    close_gaps(&j->index);
     return n_there ? WCOW_OK
                    : WCOW_FAIL(err, WCOW_E_NOT_FOUND, "%s lists no image for Windows that it has",
                                j->q->input);
