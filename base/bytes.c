@@ -64,19 +64,21 @@ void wcow_buf_done(struct wcow_buf *buf)
     *buf = (struct wcow_buf){.max_bytes = buf->max_bytes};
 }
 
+static int sink_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    return wcow_buf_add(ctx, data, len, err);
+}
+
+struct wcow_sink wcow_buf_sink(struct wcow_buf *buf)
+{
+    return (struct wcow_sink){.write = sink_write, .ctx = buf};
+}
+
 int wcow_buf_add_source(struct wcow_buf *buf, const struct wcow_source *source,
                         struct wcow_error *err)
 {
-    for (;;) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        int r = wcow_source_next(source, &data, &len, err);
-        if (r < 0 || len == 0)
-            return r;
-        r = wcow_buf_add(buf, data, len, err);
-        if (r < 0)
-            return r;
-    }
+    const struct wcow_sink sink = wcow_buf_sink(buf);
+    return wcow_stream_copy(source, &sink, err);
 }
 
 char *wcow_buf_take_str(struct wcow_buf *buf)

@@ -132,6 +132,8 @@ WCOW_NODISCARD int wcow_buf_add(struct wcow_buf *buf, const void *data, size_t l
 WCOW_NODISCARD int wcow_buf_add_str(struct wcow_buf *buf, const char *s, struct wcow_error *err);
 WCOW_NODISCARD int wcow_buf_addf(struct wcow_buf *buf, struct wcow_error *err, const char *fmt, ...)
     WCOW_PRINTF(3, 4);
+/** A sink that adds to @p buf, which must outlive it. */
+struct wcow_sink wcow_buf_sink(struct wcow_buf *buf);
 /** All that is left in @p source, within max_bytes. */
 WCOW_NODISCARD int wcow_buf_add_source(struct wcow_buf *buf, const struct wcow_source *source,
                                        struct wcow_error *err);

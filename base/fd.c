@@ -44,16 +44,20 @@ struct wcow_sink wcow_fd_sink(int *fd)
     return (struct wcow_sink){.write = sink_write, .ctx = fd};
 }
 
+struct named_fd {
+    int fd;
+    const char *what;
+};
+
+static int named_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    const struct named_fd *to = ctx;
+    return wcow_fd_write(to->fd, data, len, to->what, err);
+}
+
 int wcow_fd_take(int fd, const struct wcow_source *source, const char *what, struct wcow_error *err)
 {
-    for (;;) {
-        const uint8_t *data = NULL;
-        size_t len = 0;
-        int r = wcow_source_next(source, &data, &len, err);
-        if (r < 0 || len == 0)
-            return r;
-        r = wcow_fd_write(fd, data, len, what, err);
-        if (r < 0)
-            return r;
-    }
+    struct named_fd to = {.fd = fd, .what = what};
+    const struct wcow_sink sink = {.write = named_write, .ctx = &to};
+    return wcow_stream_copy(source, &sink, err);
 }

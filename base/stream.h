@@ -59,6 +59,10 @@ static inline uint8_t *wcow_sink_room(const struct wcow_sink *s, size_t *ret_len
     return s->room ? s->room(s->ctx, ret_len) : NULL;
 }
 
+/** All that is left in @p from goes into @p to. */
+WCOW_NODISCARD int wcow_stream_copy(const struct wcow_source *from, const struct wcow_sink *to,
+                                    struct wcow_error *err);
+
 WCOW_NODISCARD static inline int wcow_borrower_take(const struct wcow_borrower *b,
                                                     const struct wcow_lent *lent,
                                                     struct wcow_error *err)

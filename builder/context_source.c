@@ -33,15 +33,6 @@ bool wcow_context_source_is_remote(const char *from)
 
 /* ---- the temporary folder: context/ and, for a text, Dockerfile ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    (void)remove(path);
-    return 0;
-}
-
 static int format_path(char **ret, struct wcow_error *err, const char *parent, const char *name)
 {
     wcow_autobuf path = {0};
@@ -81,8 +72,7 @@ static int make_folder(struct wcow_context_source *source, struct wcow_error *er
 void wcow_context_source_done(struct wcow_context_source *source)
 {
     if (source->temporary)
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
-        (void)nftw(source->temporary, remove_one, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+        (void)!wcow_dir_tree_delete(AT_FDCWD, source->temporary, NULL, NULL);
     wcow_git_checkout_free(source->checkout);
     free(source->temporary);
     free(source->folder);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/dir_tree.h"
 #include "image/http.h"
 
 enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
@@ -326,22 +327,12 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
 
 /* ---- the folder ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    (void)remove(path);
-    return 0;
-}
-
 void wcow_git_checkout_free(struct wcow_git_checkout *checkout)
 {
     if (!checkout)
         return;
     if (checkout->path)
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
-        (void)nftw(checkout->path, remove_one, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+        (void)!wcow_dir_tree_delete(AT_FDCWD, checkout->path, NULL, NULL);
     free(checkout->path);
     free(checkout);
 }

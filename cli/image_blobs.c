@@ -138,11 +138,6 @@ int wcow_image_source_layer(const struct wcow_image_source *source, size_t i,
 
 /* ---- documents ---- */
 
-static int buffer_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 int wcow_image_source_document(const struct wcow_image_source *s,
                                const struct wcow_descriptor *desc, struct wcow_buf *out,
                                struct wcow_error *err)
@@ -153,7 +148,7 @@ int wcow_image_source_document(const struct wcow_image_source *s,
     WCOW_CLEANUP(wcow_layer_tar_free_p) struct wcow_layer_tar *tar = NULL;
     struct wcow_source source = {0};
     out->max_bytes = WCOW_CONFIG_MAX_BYTES;
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     int r = wcow_image_source_blob(s, desc, &tar, err);
     if (r == WCOW_OK)
         r = wcow_layer_tar_raw(tar, &source, err);

@@ -18,17 +18,12 @@ static int add_to_tar(struct wcow_tar_out *tar, int dirfd, const struct wcow_ind
     return r < 0 ? r : wcow_tar_out_zeros(tar, wcow_tar_padding(e->size_bytes), err);
 }
 
-static int buffer_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 /* A stream kept from a parent: its data comes into this layer's index. */
 static int add_inlined(struct wcow_layer_index_writer *index, int dirfd,
                        const struct wcow_index_row *row, struct wcow_error *err)
 {
     wcow_autobuf data = {0};
-    struct wcow_sink sink = {.write = buffer_write, .ctx = &data};
+    const struct wcow_sink sink = wcow_buf_sink(&data);
     WCOW_CLEANUP(wcow_tar_out_done) struct wcow_tar_out reader = {0};
     struct wcow_digest digest;
     int r = wcow_tar_out_init(&reader, &sink, NULL, err);

@@ -146,11 +146,6 @@ int wcow_registry_fetch_blob(struct wcow_registry *registry, const struct wcow_r
     return WCOW_OK;
 }
 
-static int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 int wcow_registry_fetch_bytes(struct wcow_registry *registry, const struct wcow_reference *ref,
                               const struct wcow_descriptor *desc, size_t max_bytes,
                               struct wcow_buf *out, struct wcow_error *err)
@@ -160,7 +155,7 @@ int wcow_registry_fetch_bytes(struct wcow_registry *registry, const struct wcow_
             err, WCOW_E_LIMIT, "%s/%s: blob %s has %" PRIu64 " bytes, more than the limit of %zu",
             ref->host, ref->repository, desc->digest.text, desc->size_bytes, max_bytes);
     wcow_autobuf whole = {.max_bytes = max_bytes + 1};
-    struct wcow_sink sink = {.write = buf_write, .ctx = &whole};
+    struct wcow_sink sink = wcow_buf_sink(&whole);
     int r = wcow_registry_fetch_blob(registry, ref, desc, &sink, NULL, err);
     return r < 0 ? r : wcow_buf_add(out, whole.data, whole.len, err);
 }

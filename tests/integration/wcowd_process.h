@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/dir_tree.h"
 #include "google/protobuf/empty.pb-c.h"
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
@@ -109,19 +109,10 @@ static inline void wcowd_kill(struct wcowd *d, int signal_number)
     d->pid = 0;
 }
 
-static inline int wcowd_remove_one(const char *path, const struct stat *st, int type,
-                                   struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void wcowd_end(struct wcowd *d)
 {
     wcowd_kill(d, SIGTERM);
-    (void)nftw(d->folder, wcowd_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    (void)!wcow_dir_tree_delete(AT_FDCWD, d->folder, NULL, NULL);
 }
 
 /* One call; *ret_reply may be NULL where only the code matters. Waits for a daemon that starts. */

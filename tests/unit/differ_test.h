@@ -41,11 +41,6 @@ static inline int memory_next(void *ctx, const uint8_t **ret_data, size_t *ret_l
     return WCOW_OK;
 }
 
-static inline int buffer_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 /* A temporary folder; the caller removes it with remove_folder(). */
 static inline char *new_folder(void)
 {
@@ -88,7 +83,7 @@ static inline int export_bytes(const char *folder, struct wcow_buf *out, struct 
                                struct wcow_error *err)
 {
     wcow_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     uint64_t bytes = 0;
     int r = wcow_export_layer(fd, &sink, NULL, ret, &bytes, err);
     if (r == WCOW_OK)

@@ -2,12 +2,12 @@
 #include "builder/context.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir_tree.h"
 #include "store/cache.h"
 #include "wcow_test.h"
 
@@ -42,14 +42,6 @@ static void make_link(const char *name, const char *target)
     assert_int_equal(symlink(target, path), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -72,8 +64,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return wcow_dir_tree_delete(AT_FDCWD, root, NULL, NULL);
 }
 
 static struct wcow_context *open_context(bool with_ignore)
@@ -227,11 +218,6 @@ static void twins_by_letter_case_are_refused(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-static int add(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 static void a_file_that_changes_is_told(void **state)
 {
     (void)state;
@@ -239,7 +225,7 @@ static void a_file_that_changes_is_told(void **state)
     struct wcow_context_item item = {0};
     struct wcow_payload payload = {0};
     wcow_autobuf got = {0};
-    const struct wcow_sink sink = {.write = add, .ctx = &got};
+    const struct wcow_sink sink = wcow_buf_sink(&got);
     make_file("changing", "one");
     assert_ok(wcow_context_find(c, "changing", &item, &err));
     assert_ok(wcow_context_payload(c, &item, &payload, &err));

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/copy.h"
 
-#include <ftw.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir_tree.h"
 #include "wcow_test.h"
 
 static char root[64];
@@ -31,19 +32,10 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     (void)state;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return wcow_dir_tree_delete(AT_FDCWD, root, NULL, NULL);
 }
 
 static int add_line(void *arg, struct wcow_tree_node *node, struct wcow_error *err)

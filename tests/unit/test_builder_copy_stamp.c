@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stamp of what a COPY takes: equal while nothing changes that its layer could depend on. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dir_tree.h"
 #include "builder/copy.h"
 #include "wcow_test.h"
 
@@ -45,14 +45,6 @@ static void touch(const char *name, time_t seconds)
     assert_int_equal(utimensat(AT_FDCWD, path_of(name), times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -71,8 +63,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return wcow_dir_tree_delete(AT_FDCWD, root, NULL, NULL);
 }
 
 /* Of "COPY <source> C:/" as the context is now. */

@@ -175,11 +175,6 @@ static void what_is_there_is_no_change(void **state)
 
 /* ---- the tar ---- */
 
-static int collect(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 struct given {
     const struct wcow_buf *tar;
     bool done;
@@ -198,7 +193,7 @@ static int give(void *ctx, const uint8_t **ret, size_t *ret_len, struct wcow_err
 static void write_tar(struct wcow_tree *tree, const struct wcow_layer_write *options,
                       struct wcow_buf *tar)
 {
-    const struct wcow_sink sink = {.write = collect, .ctx = tar};
+    const struct wcow_sink sink = wcow_buf_sink(tar);
     assert_ok(wcow_layer_write(tree, options, &sink, &err));
 }
 
@@ -292,7 +287,7 @@ static void a_file_that_shrank_is_told(void **state)
     assert_ok(wcow_tree_dir(tree, "Files", &dir, &err));
     assert_ok(wcow_tree_put(tree, dir, &item, &node, &err));
     wcow_autobuf tar = {0};
-    const struct wcow_sink sink = {.write = collect, .ctx = &tar};
+    const struct wcow_sink sink = wcow_buf_sink(&tar);
     const struct wcow_layer_write options = {0};
     assert_fails(wcow_layer_write(tree, &options, &sink, &err), WCOW_E_PRECONDITION);
     wcow_tree_free(tree);

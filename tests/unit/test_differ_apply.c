@@ -338,7 +338,7 @@ static void compressed_blobs_are_unpacked(void **state)
     load_vector(&tar);
     for (size_t i = 0; i < 2; i++) {
         wcow_autobuf packed = {0};
-        struct wcow_sink sink = {.write = buffer_write, .ctx = &packed};
+        const struct wcow_sink sink = wcow_buf_sink(&packed);
         WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
         assert_ok(wcow_compressor_new(&sink, all[i], 2, &c, &err));
         struct wcow_sink in = wcow_compressor_sink(c);

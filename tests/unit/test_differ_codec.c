@@ -22,7 +22,7 @@ static void make_sample(struct wcow_buf *out)
 static void compress(const struct wcow_buf *in, enum wcow_compression c, unsigned threads,
                      size_t step, struct wcow_buf *out)
 {
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *z = NULL;
     assert_ok(wcow_compressor_new(&sink, c, threads, &z, &err));
     struct wcow_sink to = wcow_compressor_sink(z);
@@ -96,7 +96,7 @@ static void bytes_repeat_whatever_the_threads(void **state)
 static void compress_in_place(const struct wcow_buf *in, enum wcow_compression c,
                               struct wcow_buf *out)
 {
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *z = NULL;
     assert_ok(wcow_compressor_new(&sink, c, 2, &z, &err));
     struct wcow_sink to = wcow_compressor_sink(z);
@@ -190,7 +190,7 @@ static void a_bomb_is_refused(void **state)
     (void)state;
     static const uint8_t chunk[1 << 20];
     wcow_autobuf packed = {0};
-    struct wcow_sink sink = {.write = buffer_write, .ctx = &packed};
+    const struct wcow_sink sink = wcow_buf_sink(&packed);
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *z = NULL;
     assert_ok(wcow_compressor_new(&sink, WCOW_COMPRESSION_ZSTD, 1, &z, &err));
     struct wcow_sink to = wcow_compressor_sink(z);

@@ -377,7 +377,7 @@ static void make_bomb(enum wcow_compression compression, struct wcow_buf *packed
     make_entry(
         &header,
         &(struct made){.name = "Files/zeros", .size = (uint64_t)BOMB_MIB << 20, .no_data = true});
-    struct wcow_sink sink = {.write = buffer_write, .ctx = packed};
+    const struct wcow_sink sink = wcow_buf_sink(packed);
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
     assert_ok(wcow_compressor_new(&sink, compression, 2, &c, &err));
     struct wcow_sink in = wcow_compressor_sink(c);

@@ -154,7 +154,7 @@ static void compare_with(const struct wcow_compare_options *with, struct wcow_bu
     o.folder = layers[2];
     o.parents = parents;
     o.n_parents = 2;
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     struct wcow_digest diff_id;
     uint64_t bytes = 0;
     assert_ok(wcow_compare(&o, &sink, &diff_id, &bytes, &err));

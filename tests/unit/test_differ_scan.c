@@ -74,7 +74,7 @@ static int compare(const uint64_t *latest, struct wcow_buf *out, struct wcow_err
     const char *parents[] = {base};
     struct wcow_compare_options o = {
         .folder = scratch, .parents = parents, .n_parents = 1, .latest = latest};
-    struct wcow_sink sink = {.write = buffer_write, .ctx = out};
+    const struct wcow_sink sink = wcow_buf_sink(out);
     struct wcow_digest diff_id;
     uint64_t bytes = 0;
     return wcow_compare(&o, &sink, &diff_id, &bytes, err);
