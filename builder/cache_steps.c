@@ -158,24 +158,30 @@ static int start(struct making *m, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* Ends the making, which went well so far or gave the error @p r. */
+static int finish(struct making *m, int r, struct wcow_cache_config *ret, struct wcow_error *err)
+{
+    free(m->places);
+    if (r == WCOW_OK)
+        r = add_texts(m->steps, m->config, err);
+    if (r < 0)
+        wcow_cache_config_done(m->config);
+    else
+        *ret = *m->config;
+    return r;
+}
+
 int wcow_cache_steps_config(const struct wcow_cache_steps *steps, bool all,
                             struct wcow_cache_config *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_cache_config_done) struct wcow_cache_config config = {0};
+    struct wcow_cache_config config = {0};
     struct making m = {.steps = steps, .config = &config};
     int r = start(&m, err);
     for (size_t i = 0; r == WCOW_OK && i < steps->n; i++) {
         if (all || steps->items[i].in_result)
             r = add_step(&m, i, err);
     }
-    free(m.places);
-    if (r == WCOW_OK)
-        r = add_texts(steps, &config, err);
-    if (r < 0)
-        return r;
-    *ret = config;
-    config = (struct wcow_cache_config){0};
-    return WCOW_OK;
+    return finish(&m, r, ret, err);
 }
 
 static int find_desc(const struct wcow_descriptor *layers, size_t n, const struct wcow_digest *blob)
@@ -191,7 +197,7 @@ int wcow_cache_steps_inline(const struct wcow_cache_steps *steps,
                             const struct wcow_descriptor *layers, size_t n_layers,
                             struct wcow_cache_config *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_cache_config_done) struct wcow_cache_config config = {0};
+    struct wcow_cache_config config = {0};
     struct making m = {.steps = steps, .config = &config};
     int r = start(&m, err);
     for (size_t i = 0; r == WCOW_OK && i < steps->n; i++) {
@@ -201,12 +207,5 @@ int wcow_cache_steps_inline(const struct wcow_cache_steps *steps,
         if (step->in_result && (is_empty || layer != WCOW_CACHE_NONE))
             r = add_records(&m, i, is_empty ? WCOW_CACHE_NONE : layer, err);
     }
-    free(m.places);
-    if (r == WCOW_OK)
-        r = add_texts(steps, &config, err);
-    if (r < 0)
-        return r;
-    *ret = config;
-    config = (struct wcow_cache_config){0};
-    return WCOW_OK;
+    return finish(&m, r, ret, err);
 }

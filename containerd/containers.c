@@ -52,11 +52,6 @@ int wcow_container_delete(const struct wcow_containerd_ctx *ctx, const char *id,
     Containerd__Services__Containers__V1__DeleteContainerRequest request =
         CONTAINERD__SERVICES__CONTAINERS__V1__DELETE_CONTAINER_REQUEST__INIT;
     request.id = wcow_rpc_text(id);
-    struct wcow_error why = {0};
-    int r = wcow_containerd_order(ctx, CONTAINERS "Delete", &request.base, &why);
-    if (r == WCOW_OK || r == WCOW_E_NOT_FOUND)
-        return WCOW_OK;
-    if (err)
-        *err = why;
-    return wcow_error_wrap(r, err, "cannot delete container %s", id);
+    int r = wcow_containerd_delete(ctx, CONTAINERS "Delete", &request.base, err);
+    return r < 0 ? wcow_error_wrap(r, err, "cannot delete container %s", id) : r;
 }

@@ -47,6 +47,18 @@ int wcow_containerd_order(const struct wcow_containerd_ctx *ctx, const char *met
                                 err);
 }
 
+int wcow_containerd_delete(const struct wcow_containerd_ctx *ctx, const char *method,
+                           const ProtobufCMessage *request, struct wcow_error *err)
+{
+    struct wcow_error why = {0};
+    int r = wcow_containerd_order(ctx, method, request, &why);
+    if (r == WCOW_E_NOT_FOUND)
+        return WCOW_OK;
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}
+
 int wcow_copy(const char *s, char **ret, struct wcow_error *err)
 {
     char *copy = strdup(s);

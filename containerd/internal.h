@@ -26,6 +26,9 @@ WCOW_NODISCARD int wcow_containerd_call(const struct wcow_containerd_ctx *ctx, c
 /** The same where the reply is google.protobuf.Empty. */
 WCOW_NODISCARD int wcow_containerd_order(const struct wcow_containerd_ctx *ctx, const char *method,
                                          const ProtobufCMessage *request, struct wcow_error *err);
+/** That, to delete something: absent is fine. */
+WCOW_NODISCARD int wcow_containerd_delete(const struct wcow_containerd_ctx *ctx, const char *method,
+                                          const ProtobufCMessage *request, struct wcow_error *err);
 
 static inline void wcow_message_freep_(ProtobufCMessage **message)
 {

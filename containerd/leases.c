@@ -79,22 +79,23 @@ int wcow_lease_delete(const struct wcow_containerd_ctx *ctx, const char *id, boo
         CONTAINERD__SERVICES__LEASES__V1__DELETE_REQUEST__INIT;
     request.id = wcow_rpc_text(id);
     request.sync = sync;
-    struct wcow_error why = {0};
-    int r = wcow_containerd_order(ctx, LEASES "Delete", &request.base, &why);
-    if (r == WCOW_OK || r == WCOW_E_NOT_FOUND)
-        return WCOW_OK;
-    if (err)
-        *err = why;
-    return wcow_error_wrap(r, err, "cannot delete lease %s", id);
+    int r = wcow_containerd_delete(ctx, LEASES "Delete", &request.base, err);
+    return r < 0 ? wcow_error_wrap(r, err, "cannot delete lease %s", id) : r;
+}
+
+static Containerd__Services__Leases__V1__Resource resource_of(const char *type, const char *name)
+{
+    Containerd__Services__Leases__V1__Resource resource =
+        CONTAINERD__SERVICES__LEASES__V1__RESOURCE__INIT;
+    resource.id = wcow_rpc_text(name);
+    resource.type = wcow_rpc_text(type);
+    return resource;
 }
 
 int wcow_lease_add_resource(const struct wcow_containerd_ctx *ctx, const char *id, const char *type,
                             const char *resource, struct wcow_error *err)
 {
-    Containerd__Services__Leases__V1__Resource what =
-        CONTAINERD__SERVICES__LEASES__V1__RESOURCE__INIT;
-    what.id = wcow_rpc_text(resource);
-    what.type = wcow_rpc_text(type);
+    Containerd__Services__Leases__V1__Resource what = resource_of(type, resource);
     Containerd__Services__Leases__V1__AddResourceRequest request =
         CONTAINERD__SERVICES__LEASES__V1__ADD_RESOURCE_REQUEST__INIT;
     request.id = wcow_rpc_text(id);
@@ -106,19 +107,11 @@ int wcow_lease_add_resource(const struct wcow_containerd_ctx *ctx, const char *i
 int wcow_lease_delete_resource(const struct wcow_containerd_ctx *ctx, const char *id,
                                const char *type, const char *resource, struct wcow_error *err)
 {
-    Containerd__Services__Leases__V1__Resource what =
-        CONTAINERD__SERVICES__LEASES__V1__RESOURCE__INIT;
-    what.id = wcow_rpc_text(resource);
-    what.type = wcow_rpc_text(type);
+    Containerd__Services__Leases__V1__Resource what = resource_of(type, resource);
     Containerd__Services__Leases__V1__DeleteResourceRequest request =
         CONTAINERD__SERVICES__LEASES__V1__DELETE_RESOURCE_REQUEST__INIT;
     request.id = wcow_rpc_text(id);
     request.resource = &what;
-    struct wcow_error why = {0};
-    int r = wcow_containerd_order(ctx, LEASES "DeleteResource", &request.base, &why);
-    if (r == WCOW_OK || r == WCOW_E_NOT_FOUND)
-        return WCOW_OK;
-    if (err)
-        *err = why;
-    return wcow_error_wrap(r, err, "cannot take %s out of lease %s", resource, id);
+    int r = wcow_containerd_delete(ctx, LEASES "DeleteResource", &request.base, err);
+    return r < 0 ? wcow_error_wrap(r, err, "cannot take %s out of lease %s", resource, id) : r;
 }
