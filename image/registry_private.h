@@ -3,6 +3,7 @@
  *  Shared by image/registry*.c: one call to one server, and what stands under it.
  *
  *    registry.c, registry_blob.c, registry_push.c   the operations: which servers, which URLs
+ *    registry_upload.c                              a blob's bytes on their way up
  *    registry_request.c                             attempts, redirects, authentication
  *    registry_auth.c                                tokens and their cache
  *    registry_error.c                               an answer as an error for people
@@ -61,9 +62,10 @@ struct wcow_call {
 WCOW_NODISCARD int wcow_registry_call(struct wcow_registry *registry, struct wcow_call *call,
                                       struct wcow_http_response *ret, struct wcow_error *err);
 
-/* Wait before attempt number @p tried + 1; WCOW_E_CANCELLED. */
+/* Wait before attempt number @p tried + 1, as long as @p answer asks for; WCOW_E_CANCELLED. */
 WCOW_NODISCARD int wcow_registry_pause(const struct wcow_registry *registry,
                                        const struct wcow_transfer *transfer, unsigned tried,
+                                       const struct wcow_http_response *answer,
                                        struct wcow_error *err);
 
 /* Turn an answer that is not what was hoped for into an error. */

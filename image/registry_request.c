@@ -208,11 +208,11 @@ static int sleep_for(const struct wcow_registry *registry, const atomic_bool *ca
 }
 
 int wcow_registry_pause(const struct wcow_registry *registry, const struct wcow_transfer *transfer,
-                        unsigned tried, struct wcow_error *err)
+                        unsigned tried, const struct wcow_http_response *answer,
+                        struct wcow_error *err)
 {
-    const struct wcow_http_response nothing = {0};
     return sleep_for(registry, transfer ? transfer->cancelled : NULL,
-                     pause_ms(registry, tried, &nothing), err);
+                     pause_ms(registry, tried, answer), err);
 }
 
 static bool status_is_passing(int status)

@@ -25,6 +25,7 @@ struct bad_request {
     char head[8192];           /* request line and headers */
     char body[4096];           /* its beginning */
     unsigned long long length; /* Content-Length */
+    size_t received;           /* fewer where the server was told to stop reading */
 };
 
 struct bad_server {
@@ -37,6 +38,9 @@ struct bad_server {
     atomic_int step;    /* for the handlers' own use */
     atomic_int failure; /* a handler saw what must not be */
     atomic_int other_port;
+    uint8_t *received_body; /* where to put the whole body of a request; may be NULL */
+    size_t received_room;
+    size_t stop_reading_at; /* so many bytes into a body; 0: read all */
 };
 
 /* The value of a header into @p to; "" when absent. */
@@ -78,7 +82,36 @@ static inline void answer(int fd, const char *status, const char *headers, const
     send_bytes(fd, body, len);
 }
 
-static inline bool read_request(int fd, struct bad_request *q)
+static inline void keep_received(struct bad_server *s, size_t at, const void *data, size_t len)
+{
+    if (s->received_body && at < s->received_room)
+        memcpy(s->received_body + at, data,
+               len < s->received_room - at ? len : s->received_room - at);
+}
+
+/* The rest of a body of which @p body bytes are there. */
+static inline bool read_body(struct bad_server *s, int fd, struct bad_request *q, size_t body)
+{
+    static char part[65536];
+    size_t end = q->length;
+    if (s->stop_reading_at && s->stop_reading_at < end)
+        end = s->stop_reading_at;
+    while (body < end) {
+        ssize_t n = recv(fd, part, end - body < sizeof(part) ? end - body : sizeof(part), 0);
+        if (n <= 0)
+            return false;
+        if (body < sizeof(q->body) - 1) {
+            size_t room = sizeof(q->body) - 1 - body;
+            memcpy(q->body + body, part, (size_t)n < room ? (size_t)n : room);
+        }
+        keep_received(s, body, part, (size_t)n);
+        body += (size_t)n;
+    }
+    q->received = end;
+    return true;
+}
+
+static inline bool read_request(struct bad_server *s, int fd, struct bad_request *q)
 {
     size_t have = 0;
     char *end = NULL;
@@ -98,18 +131,8 @@ static inline bool read_request(int fd, struct bad_request *q)
     end[2] = '\0';
     header_of(q, "Content-Length", length, sizeof(length));
     q->length = strtoull(length, NULL, 10);
-    static char sink[65536];
-    while (body < q->length) {
-        ssize_t n = recv(fd, sink, sizeof(sink), 0);
-        if (n <= 0)
-            return false;
-        if (body < sizeof(q->body) - 1) {
-            size_t room = sizeof(q->body) - 1 - body;
-            memcpy(q->body + body, sink, (size_t)n < room ? (size_t)n : room);
-        }
-        body += (size_t)n;
-    }
-    return true;
+    keep_received(s, 0, end + 4, body);
+    return read_body(s, fd, q, body);
 }
 
 static inline void *bad_server_run(void *arg)
@@ -121,7 +144,7 @@ static inline void *bad_server_run(void *arg)
             continue;
         int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
         struct bad_request *q = malloc(sizeof(*q));
-        if (fd >= 0 && q && read_request(fd, q)) {
+        if (fd >= 0 && q && read_request(s, fd, q)) {
             atomic_fetch_add(&s->requests, 1);
             s->handle(s, fd, q);
         }

@@ -50,26 +50,6 @@ static void attempts_end_with_the_registrys_words(void **state)
     finish(&w);
 }
 
-static void asks_to_wait_a_second(struct bad_server *s, int fd, const struct bad_request *q)
-{
-    (void)q;
-    if (atomic_fetch_add(&s->step, 1) == 0)
-        answer(fd, "429 Too Many Requests", "Retry-After: 1\r\n", "", 0);
-    else
-        answer(fd, "200 OK", "", blob, sizeof(blob));
-}
-
-static void retry_after_is_kept(void **state)
-{
-    (void)state;
-    struct world w;
-    begin(&w, asks_to_wait_a_second);
-    int64_t start = now_ms();
-    assert_int_equal(fetch(&w), WCOW_OK);
-    assert_true(now_ms() - start >= 950);
-    finish(&w);
-}
-
 /* ---- broken transfers ---- */
 
 static void breaks_off(struct bad_server *s, int fd, const struct bad_request *q)
@@ -268,127 +248,6 @@ static void a_manifest_that_is_not_its_digest_is_refused(void **state)
     finish(&w);
 }
 
-/* ---- uploads ---- */
-
-static void drops_the_first_upload(struct bad_server *s, int fd, const struct bad_request *q)
-{
-    if (strcmp(q->method, "HEAD") == 0)
-        answer(fd, "404 Not Found", "", "", 0);
-    else if (strcmp(q->method, "POST") == 0)
-        answer(fd, "202 Accepted", "Location: /up?state=1\r\n", "", 0);
-    else if (atomic_fetch_add(&s->step, 1) == 0)
-        return; /* no answer at all */
-    else if (q->length == BLOB_BYTES && strstr(q->path, "/up?state=1&digest=sha256:"))
-        answer(fd, "201 Created", "", "", 0);
-    else
-        answer(fd, "400 Bad Request", "", "", 0);
-}
-
-static void an_upload_that_broke_starts_anew(void **state)
-{
-    (void)state;
-    struct world w;
-    begin(&w, drops_the_first_upload);
-    assert_int_equal(push(&w), WCOW_OK);
-    assert_int_equal(atomic_load(&w.server.step), 2);
-    finish(&w);
-}
-
-static void upload_elsewhere(struct bad_server *s, int fd, const struct bad_request *q)
-{
-    char auth[256];
-    char headers[256];
-    header_of(q, "Authorization", auth, sizeof(auth));
-    (void)snprintf(headers, sizeof(headers), "Location: http://127.0.0.1:%d/up\r\n", s->other_port);
-    if (strcmp(auth, BASIC) != 0)
-        answer(fd, "401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "", 0);
-    else if (strcmp(q->method, "HEAD") == 0)
-        answer(fd, "404 Not Found", "", "", 0);
-    else
-        answer(fd, "202 Accepted", headers, "", 0);
-}
-
-static void takes_uploads(struct bad_server *s, int fd, const struct bad_request *q)
-{
-    char auth[256];
-    header_of(q, "Authorization", auth, sizeof(auth));
-    if (auth[0] || q->length != BLOB_BYTES)
-        atomic_store(&s->failure, 1);
-    answer(fd, "201 Created", "", "", 0);
-}
-
-static void an_upload_to_another_server_carries_no_credentials(void **state)
-{
-    (void)state;
-    struct bad_server other = {.handle = takes_uploads};
-    bad_server_start(&other);
-    struct world w;
-    begin(&w, upload_elsewhere);
-    atomic_store(&w.server.other_port, other.port);
-    assert_int_equal(push(&w), WCOW_OK);
-    assert_int_equal(atomic_load(&other.requests), 1);
-    assert_int_equal(atomic_load(&other.failure), 0);
-    bad_server_stop(&other);
-    finish(&w);
-}
-
-static void refuses_wholes(struct bad_server *s, int fd, const struct bad_request *q)
-{
-    char range[64];
-    header_of(q, "Content-Range", range, sizeof(range));
-    if (strcmp(q->method, "HEAD") == 0) {
-        answer(fd, "404 Not Found", "", "", 0);
-    } else if (strcmp(q->method, "PATCH") == 0) {
-        char want[64];
-        int step = atomic_fetch_add(&s->step, 1);
-        (void)snprintf(want, sizeof(want), "%d-%d", step << 24,
-                       step ? LARGE_BYTES - 1 : (1 << 24) - 1);
-        if (strcmp(range, want) != 0)
-            atomic_store(&s->failure, 1);
-        answer(fd, "202 Accepted", "Location: /up/next\r\n", "", 0);
-    } else if (strcmp(q->method, "POST") == 0) {
-        answer(fd, "202 Accepted", "Location: /up\r\n", "", 0);
-    } else if (q->length) {
-        answer(fd, "413 Content Too Large", "", "", 0);
-    } else {
-        answer(fd, strncmp(q->path, "/up/next?digest=", 16) == 0 ? "201 Created" : "400 Bad", "",
-               "", 0);
-    }
-}
-
-static int next_zeros(void *ctx, const uint8_t **data, size_t *len, struct wcow_error *err)
-{
-    (void)err;
-    static const uint8_t zeros[1 << 20];
-    size_t *left = ctx;
-    *data = zeros;
-    *len = *left < sizeof(zeros) ? *left : sizeof(zeros);
-    *left -= *len;
-    return WCOW_OK;
-}
-
-static int open_zeros(void *ctx, uint64_t offset, struct wcow_source *ret, struct wcow_error *err)
-{
-    (void)err;
-    *(size_t *)ctx = LARGE_BYTES - (size_t)offset;
-    *ret = (struct wcow_source){.next = next_zeros, .ctx = ctx};
-    return WCOW_OK;
-}
-
-static void a_blob_too_large_for_one_request_goes_up_in_pieces(void **state)
-{
-    (void)state;
-    struct world w;
-    begin(&w, refuses_wholes);
-    w.desc.size_bytes = LARGE_BYTES;
-    size_t left = 0;
-    struct wcow_blob_reader reader = {.open = open_zeros, .ctx = &left};
-    struct wcow_blob_push what = {.desc = &w.desc, .reader = &reader};
-    assert_int_equal(wcow_registry_push_blob(w.registry, &w.ref, &what, NULL, &w.err), WCOW_OK);
-    assert_int_equal(atomic_load(&w.server.step), 2);
-    finish(&w);
-}
-
 /* ---- other places ---- */
 
 static void not_found(struct bad_server *s, int fd, const struct bad_request *q)
@@ -490,7 +349,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_busy_server_is_asked_again),
         cmocka_unit_test(attempts_end_with_the_registrys_words),
-        cmocka_unit_test(retry_after_is_kept),
         cmocka_unit_test(a_broken_transfer_goes_on_where_it_broke),
         cmocka_unit_test(a_server_without_ranges_repeats_nothing_to_the_sink),
         cmocka_unit_test(a_wrong_range_is_refused),
@@ -500,9 +358,6 @@ int main(void)
         cmocka_unit_test(more_bytes_than_told_are_refused),
         cmocka_unit_test(a_huge_manifest_is_refused),
         cmocka_unit_test(a_manifest_that_is_not_its_digest_is_refused),
-        cmocka_unit_test(an_upload_that_broke_starts_anew),
-        cmocka_unit_test(an_upload_to_another_server_carries_no_credentials),
-        cmocka_unit_test(a_blob_too_large_for_one_request_goes_up_in_pieces),
         cmocka_unit_test(a_foreign_layer_comes_from_its_url),
         cmocka_unit_test(a_mirror_is_asked_first_and_without_credentials),
         cmocka_unit_test(what_a_mirror_has_not_the_registry_gives),
