@@ -107,7 +107,7 @@ eventually() {
             echo "ok: $name"
             return
         fi
-        sleep 0.1
+        sleep 0.03
     done
     fail "$name" "$* still fails" "$("$@" 2>&1 || :)"
 }
