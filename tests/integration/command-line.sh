@@ -16,9 +16,19 @@ commands() {
     "$wcow" --help | awk '/^Commands:/ {on = 1; next} /^$/ {on = 0} on {print $1}'
 }
 
-# options COMMAND: the long options that its help shows.
+# long_options PROGRAM [COMMAND]: the long options that its help shows.
+long_options() {
+    "$@" --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'
+}
+
+# options COMMAND: of wcow.
 options() {
-    "$wcow" "$1" --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'
+    long_options "$wcow" "$1"
+}
+
+# described PAGE: .BR "--name", .BR -n ", " --name, .B --name: what a paragraph of OPTIONS begins with.
+described() {
+    awk '/^\.SH/ {on = $2 == "OPTIONS"} on && last == ".TP"; {last = $1}' <<<"$1" | grep -oE -- '--[a-z-]+' | sort -u
 }
 
 # page FILE: a manual page as text that can be searched.
@@ -39,9 +49,8 @@ build_page=$(page "$man/wcow-build.1")
 wcow_page=$(page "$man/wcow.1")
 mapfile -t build_options < <(options build)
 equal "wcow-build(1) has every option of the help" "$(not_in "$build_page" "${build_options[@]}" | sed 's/--help //')" ''
-# .BR "--name", .BR -n ", " --name, .B --name: what a paragraph of OPTIONS begins with.
-mapfile -t described < <(awk '/^\.SH/ {on = $2 == "OPTIONS"} on && last == ".TP"; {last = $1}' <<<"$build_page" | grep -oE -- '--[a-z-]+' | sort -u)
-equal "and none that is not there" "$(not_in "${build_options[*]}" "${described[@]}")" ''
+mapfile -t names < <(described "$build_page")
+equal "and none that is not there" "$(not_in "${build_options[*]}" "${names[@]}")" ''
 mapfile -t verbs < <(commands)
 equal "wcow(1) has every command" "$(not_in "$wcow_page" "${verbs[@]/#/wcow }")" ''
 for verb in "${verbs[@]}"; do
@@ -52,6 +61,18 @@ done
 for variable in $("$wcow" build --help | sed -n '/^Environment:/,/^$/p' | grep -oE '[A-Z_]{5,}'); do
     equal "wcow-build(1) has the variable $variable" "$(not_in "$build_page" "$variable")" ''
 done
+
+mapfile -t daemon_options < <(long_options "$WCOW_BUILD/wcowd")
+daemon_page=$(page "$man/wcowd.8")
+equal "wcowd(8) has every option of the help" "$(not_in "$daemon_page" "${daemon_options[@]}")" ''
+mapfile -t names < <(described "$daemon_page")
+equal "and none that is not there, too" "$(not_in "${daemon_options[*]}" "${names[@]}")" ''
+# What may stand in a file as well.
+mapfile -t settings < <(printf '%s\n' "${daemon_options[@]#--}" | grep -vxE 'config|adopt|version|help')
+equal "wcowd.conf(5) has every setting" "$(not_in "$(page "$man/wcowd.conf.5")" "${settings[@]}")" ''
+equal "so has the example" "$(sed -n 's/^;\([a-z-]*\) = .*/\1/p' "$wcow_source/config/wcowd.conf" | sort | tr '\n' ' ')" \
+    "$(printf '%s\n' "${settings[@]}" | sort | tr '\n' ' ')"
+
 check "the pages are well formed" bash -c "! command -v man >/dev/null || ! for page in '$man'/*.[1-8]; do MANROFFSEQ='' LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z \$page 2>&1 >/dev/null; done | grep ."
 
 # ---- completions ----
