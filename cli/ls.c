@@ -101,7 +101,7 @@ static uint64_t size_of(const struct ls *ls, const struct wcow_entry *e, size_t 
         return e->size_bytes;
     struct wcow_chain chain = wcow_target_chain(&ls->target, layer);
     wcow_autoentry first = {0};
-    return wcow_chain_lookup(&chain, e->link, &first, NULL, NULL) == 1 ? first.size_bytes : 0;
+    return wcow_chain_resolve(&chain, e->name, &first, NULL, NULL) == 1 ? first.size_bytes : 0;
 }
 
 static int print_entry(const struct ls *ls, const struct wcow_entry *e, size_t layer,

@@ -7,8 +7,6 @@
 #include "differ/layer_file.h"
 #include "layer/names.h"
 
-enum { MAX_LINKS = 8 };
-
 struct wcow_target_file {
     struct wcow_layer_file *in_folder; /* or NULL: */
     struct wcow_entry entry;
@@ -34,32 +32,21 @@ struct wcow_source wcow_target_file_source(struct wcow_target_file *file)
     return file->in_folder ? wcow_layer_file_source(file->in_folder) : file->source;
 }
 
-/* Find the file that @p name is, its layer and its first name: a hard link's target is the one that
- * its own layer saw. */
+/* Find the file that @p name is, its layer and its first name. @return its type */
 static int resolve(const struct wcow_target *t, size_t first, const char *name, char **ret_name,
                    size_t *ret_layer, struct wcow_error *err)
 {
-    wcow_autofree char *at = strdup(name);
-    for (int i = 0; at && i < MAX_LINKS; i++) {
-        struct wcow_chain chain = wcow_target_chain(t, first);
-        wcow_autoentry e = {0};
-        size_t layer = 0;
-        int r = wcow_chain_lookup(&chain, at, &e, &layer, err);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not there", at);
-        first += layer;
-        free(at);
-        at = e.type == WCOW_ENTRY_HARDLINK ? WCOW_TAKE_PTR(e.link) : WCOW_TAKE_PTR(e.name);
-        if (e.type == WCOW_ENTRY_HARDLINK)
-            continue;
-        *ret_name = WCOW_TAKE_PTR(at);
-        *ret_layer = first;
-        return (int)e.type;
-    }
-    return at ? WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\": hard links lead in a circle", name)
-              : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+    struct wcow_chain chain = wcow_target_chain(t, first);
+    wcow_autoentry e = {0};
+    size_t layer = 0;
+    int r = wcow_chain_resolve(&chain, name, &e, &layer, err);
+    if (r == 0)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not there", name);
+    if (r < 0)
+        return r;
+    *ret_name = WCOW_TAKE_PTR(e.name);
+    *ret_layer = first + layer;
+    return (int)e.type;
 }
 
 static const struct wcow_listed *find_stream(const struct wcow_entry_list *list, const char *key,

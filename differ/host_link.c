@@ -2,6 +2,7 @@
 #include "differ/host_link.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -140,6 +141,9 @@ int wcow_host_link_target(const char *name, const char *target, char **ret, stru
         posix = strdup(*target ? target : ".");
     if (!posix)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a link");
+    /* Nor can one be longer than a path, as Windows' may: the index has all of it. */
+    if (strlen(posix) >= PATH_MAX)
+        posix[PATH_MAX - 1] = '\0';
     *ret = posix;
     return WCOW_OK;
 }

@@ -46,6 +46,7 @@ struct wcow_host_tree {
     struct dir *oldest;
     size_t n_open;
     struct dir *implied; /* those made without an entry, the last one first */
+    bool has_whiteouts;  /* as devices */
 };
 
 void wcow_host_place_done(struct wcow_host_place *place)
@@ -371,12 +372,21 @@ static int make_failed(const struct wcow_entry *entry, struct wcow_error *err)
     return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%s\"", entry->name);
 }
 
-static int make_whiteout(const struct wcow_entry *entry, const struct wcow_host_place *place,
-                         struct wcow_error *err)
+static int make_whiteout(struct wcow_host_tree *t, const struct wcow_entry *entry,
+                         const struct wcow_host_place *place, struct wcow_error *err)
 {
-    if (mknodat(place->dirfd, place->leaf, S_IFCHR, makedev(0, 0)) == 0 || errno == EPERM)
-        return WCOW_OK;
-    return make_failed(entry, err);
+    if (mknodat(place->dirfd, place->leaf, S_IFCHR, makedev(0, 0)) < 0)
+        return errno == EPERM ? WCOW_OK : make_failed(entry, err);
+    t->has_whiteouts = true;
+    return WCOW_OK;
+}
+
+/* The layer deletes the name, and links to the file that a parent has there. */
+static bool is_whiteout(const struct wcow_host_tree *t, int dirfd, const char *leaf)
+{
+    struct stat st;
+    return t->has_whiteouts && fstatat(dirfd, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISCHR(st.st_mode);
 }
 
 static void mark_opaque(const struct wcow_host_place *place)
@@ -410,6 +420,8 @@ static int make_hard_link(struct wcow_host_tree *t, const struct wcow_entry *ent
     r = dir ? dir_fd(t, dir, &from, err) : WCOW_OK;
     if (r == WCOW_OK && dir)
         r = spelled_leaf(t, key, base_name(entry->link), &leaf, err);
+    if (r == WCOW_OK && dir && is_whiteout(t, from, leaf))
+        from = -1;
     /* The place's descriptor may have been closed to open this one. */
     int to = place->dirfd;
     struct dir *to_dir = known_parent(t, place->key);
@@ -457,7 +469,7 @@ int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *en
     case WCOW_ENTRY_HARDLINK:
         return make_hard_link(tree, entry, place, err);
     case WCOW_ENTRY_WHITEOUT:
-        return make_whiteout(entry, place, err);
+        return make_whiteout(tree, entry, place, err);
     case WCOW_ENTRY_OPAQUE:
         mark_opaque(place);
         return WCOW_OK;

@@ -9,7 +9,7 @@
 #include "base/beneath.h"
 #include "layer/names.h"
 
-enum { CHUNK_BYTES = 256 << 10, MAX_LINKS = 8 };
+enum { CHUNK_BYTES = 256 << 10 };
 
 struct wcow_layer_file {
     struct wcow_entry entry;
@@ -103,34 +103,24 @@ static const char *stream_of(const char *path)
     return strchr(slash ? slash : path, ':');
 }
 
-/* Find what @p path is and the layer it is in, through hard links: a file, or for one of its
- * streams a directory as well. */
+/* Find what @p path is and the layer it is in: a file, or for one of its streams a directory as
+ * well. */
 static int resolve(const struct wcow_layer_chain *chain, const char *path, bool for_stream,
                    struct wcow_entry *ret, size_t *ret_layer, struct wcow_error *err)
 {
     struct wcow_chain names = wcow_layer_chain_names(chain);
-    wcow_autofree char *at = strdup(path);
-    for (int i = 0; at && i < MAX_LINKS; i++) {
-        wcow_autoentry e = {0};
-        int r = wcow_chain_lookup(&names, at, &e, ret_layer, err);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is in none of the layers", at);
-        if (e.type == WCOW_ENTRY_HARDLINK) {
-            free(at);
-            at = strdup(e.link);
-            continue;
-        }
-        if (e.type != WCOW_ENTRY_FILE && !for_stream)
-            return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is %s, no file", path,
-                             e.type == WCOW_ENTRY_DIR ? "a directory" : "a link");
-        *ret = e;
-        e = (struct wcow_entry){0};
-        return WCOW_OK;
-    }
-    return at ? WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\": hard links lead in a circle", path)
-              : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    wcow_autoentry e = {0};
+    int r = wcow_chain_resolve(&names, path, &e, ret_layer, err);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is in none of the layers", path);
+    if (e.type != WCOW_ENTRY_FILE && !for_stream)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is %s, no file", path,
+                         e.type == WCOW_ENTRY_DIR ? "a directory" : "a link");
+    *ret = e;
+    e = (struct wcow_entry){0};
+    return WCOW_OK;
 }
 
 static int open_in_layer(const struct wcow_layer_chain *chain, size_t layer, const char *name,

@@ -109,7 +109,7 @@ static int new_entry(const struct wcow_found *f, struct wcow_entry *e, struct wc
 static int sd_of_link(const struct wcow_found *f, struct wcow_entry *e, struct wcow_error *err)
 {
     wcow_autoentry first = {0};
-    int r = wcow_chain_lookup(f->below, f->base->link, &first, NULL, err);
+    int r = wcow_chain_resolve(f->below, f->base->name, &first, NULL, err);
     if (r <= 0 || !first.sd)
         return r < 0 ? r : inherit(f, false, e, err);
     e->has |= WCOW_HAS_RAWSD;

@@ -12,8 +12,6 @@
 #include "differ/scan_internal.h"
 #include "layer/names.h"
 
-enum { MAX_LINKS = 8 };
-
 /* ---- names ---- */
 
 struct by_host_leaf {
@@ -165,30 +163,15 @@ int wcow_scan_add_streams(struct wcow_scan *s, struct wcow_scan_place *at, const
 
 /* ---- what was moved ---- */
 
-/* The file behind a path, through hard links: where its data and its descriptor are. */
+/* The file behind a path: where its data and its descriptor are. */
 static int find_file(struct wcow_scan *s, const char *origin, struct wcow_entry *ret,
                      size_t *ret_layer, struct wcow_error *err)
 {
-    wcow_autofree char *path = strdup(origin);
-    for (int i = 0; path && i < MAX_LINKS; i++) {
-        wcow_autoentry e = {0};
-        int r = wcow_chain_lookup(&s->below, path, &e, ret_layer, err);
-        if (r < 0)
-            return r;
-        if (r > 0 && e.type == WCOW_ENTRY_HARDLINK) {
-            free(path);
-            path = strdup(e.link);
-            continue;
-        }
-        if (r == 0)
-            break;
-        *ret = e;
-        e = (struct wcow_entry){0};
-        return WCOW_OK;
-    }
-    return path ? WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                            "\"%s\" was moved from the parents, which have no such file", origin)
-                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    int r = wcow_chain_resolve(&s->below, origin, ret, ret_layer, err);
+    if (r == 0)
+        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
+                         "\"%s\" was moved from the parents, which have no such file", origin);
+    return r < 0 ? r : WCOW_OK;
 }
 
 struct moving {

@@ -32,6 +32,8 @@ enum wcow_severity wcow_rule_severity(enum wcow_rule rule)
     case WCOW_RULE_MISSING_ROOT:
     case WCOW_RULE_MISSING_PARENT:
     case WCOW_RULE_BARE_LINK:
+    case WCOW_RULE_MISPLACED_LINK:
+    case WCOW_RULE_WRONG_ATTRIBUTES:
     case WCOW_RULE_HIVES_IN_BASE:
         return WCOW_SEVERITY_WARNING;
     case WCOW_RULE_ESCAPE:
@@ -43,6 +45,7 @@ enum wcow_severity wcow_rule_severity(enum wcow_rule rule)
     case WCOW_RULE_MISPLACED_WHITEOUT:
     case WCOW_RULE_BAD_STREAM:
     case WCOW_RULE_BAD_LINK:
+    case WCOW_RULE_LINK_TOO_LONG:
     case WCOW_RULE_DUPLICATE:
     case WCOW_RULE_CASE_COLLISION:
     case WCOW_RULE_BELOW_FILE:
@@ -117,12 +120,17 @@ static struct wcow_seen *find(const struct wcow_check *check, const char *key, s
     return wcow_name_set_find(&check->names, key, len);
 }
 
-static uint32_t hash_name(const char *name)
+static uint32_t hash_bytes(const char *name, size_t len)
 {
     uint32_t h = UINT32_C(2166136261);
-    for (; *name; name++)
-        h = (h ^ (uint8_t)*name) * UINT32_C(16777619);
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)name[i]) * UINT32_C(16777619);
     return h;
+}
+
+static uint32_t hash_name(const char *name)
+{
+    return hash_bytes(name, strlen(name));
 }
 
 /* @param name NULL: a directory that only its content testifies to */
@@ -246,33 +254,55 @@ static int check_implied(struct wcow_check *check, const struct wcow_entry *e,
     return WCOW_OK;
 }
 
-static int check_hard_link(struct wcow_check *check, const struct wcow_entry *e,
-                           struct wcow_error *err)
+static bool is_below(const char *name, const char *dir)
+{
+    return strncmp(name, dir, strlen(dir)) == 0;
+}
+
+/* What the file is that a hard link is another name of. @return 1, or 0 where there is none */
+static int find_link_target(struct wcow_check *check, const struct wcow_entry *e,
+                            enum wcow_entry_type *ret_type, struct wcow_error *err)
 {
     wcow_autofree char *key = NULL;
     int r = wcow_name_key(e->link, &key, err);
     if (r < 0)
         return r;
     const struct wcow_seen *s = find(check, key, strlen(key));
-    enum wcow_entry_type type = s ? s->type : WCOW_ENTRY_FILE;
-    bool found = s && s->type != WCOW_ENTRY_WHITEOUT;
-    if (!s && check->options.parents) {
-        wcow_autoentry target = {0};
-        r = wcow_chain_lookup(check->options.parents, e->link, &target, NULL, err);
-        if (r < 0)
-            return r;
-        found = r > 0;
-        type = target.type;
-    } else if (!s)
-        found = !check->options.is_base; /* parents not known */
+    *ret_type = s ? s->type : WCOW_ENTRY_FILE;
+    if (s && s->type != WCOW_ENTRY_WHITEOUT)
+        return 1;
+    /* Importers make links when all else is done, and those into parents from the parents' folders:
+     * what the layer deletes is still there then. Only in the utility VM it is deleted at once. */
+    if (s && !is_below(e->link, "Files/"))
+        return 0;
+    *ret_type = WCOW_ENTRY_FILE;
+    if (!check->options.parents) /* not known */
+        return !check->options.is_base;
+    wcow_autoentry target = {0};
+    r = wcow_chain_lookup(check->options.parents, e->link, &target, NULL, err);
+    *ret_type = target.type;
+    return r;
+}
+
+static int check_hard_link(struct wcow_check *check, const struct wcow_entry *e,
+                           struct wcow_error *err)
+{
+    enum wcow_entry_type type = WCOW_ENTRY_FILE;
+    int found = find_link_target(check, e, &type, err);
+    if (found < 0)
+        return found;
     if (!found)
         return report(check, WCOW_RULE_LINK_TARGET_MISSING, e->name, err,
                       "the file \"%.200s\" that it is another name of stands neither before it nor "
-                      "in a parent",
+                      "in a parent; `wcow repair` moves a link behind its file",
                       e->link);
     if (type != WCOW_ENTRY_FILE && type != WCOW_ENTRY_HARDLINK)
         return report(check, WCOW_RULE_LINK_TARGET_NOT_FILE, e->name, err,
                       "\"%.200s\" is not a file", e->link);
+    if (!check->options.is_base && (is_below(e->name, "Hives/") || is_below(e->link, "Hives/")))
+        return report(check, WCOW_RULE_MISPLACED_LINK, e->name, err,
+                      "importers make hard links below Files and UtilityVM/Files only, and to "
+                      "files there");
     if (e->has & WCOW_HAS_BARE_LINK)
         return report(check, WCOW_RULE_BARE_LINK, e->name, err,
                       "the file that it is another name of is written without the \"Files/\" in "
@@ -284,17 +314,21 @@ static int check_hard_link(struct wcow_check *check, const struct wcow_entry *e,
 static int check_stream(struct wcow_check *check, const struct wcow_entry *e, const char *key,
                         struct wcow_error *err)
 {
-    if (check->file_key && strcmp(check->file_key, key) == 0) {
-        wcow_autofree char *full = NULL;
-        int r = wcow_name_key(e->name, &full, err);
-        if (r < 0)
-            return r;
-        if (find(check, full, strlen(full)))
-            return report(check, WCOW_RULE_DUPLICATE, e->name, err, "the stream stands twice");
-        return remember(check, full, strlen(full), WCOW_ENTRY_STREAM, e->name, err);
-    }
-    return report(check, WCOW_RULE_STREAM_WITHOUT_FILE, e->name, err,
-                  "a stream must stand right after its file");
+    if (!check->file_key || strcmp(check->file_key, key) != 0)
+        return report(check, WCOW_RULE_STREAM_WITHOUT_FILE, e->name, err,
+                      "a stream must stand right after its file");
+    const struct wcow_seen *file = find(check, key, strlen(key));
+    if (file && file->name_hash != hash_bytes(e->name, strcspn(e->name, ":")))
+        return report(check, WCOW_RULE_STREAM_WITHOUT_FILE, e->name, err,
+                      "a stream must spell its file's name as the file does: importers compare it "
+                      "letter by letter");
+    wcow_autofree char *full = NULL;
+    int r = wcow_name_key(e->name, &full, err);
+    if (r < 0)
+        return r;
+    if (find(check, full, strlen(full)))
+        return report(check, WCOW_RULE_DUPLICATE, e->name, err, "the stream stands twice");
+    return remember(check, full, strlen(full), WCOW_ENTRY_STREAM, e->name, err);
 }
 
 static int check_base(struct wcow_check *check, const struct wcow_entry *e, struct wcow_error *err)
@@ -310,6 +344,15 @@ static int check_base(struct wcow_check *check, const struct wcow_entry *e, stru
     return WCOW_OK;
 }
 
+/* To importers the attributes say what a file is, where they stand there; tar's type does not. */
+static bool has_wrong_attributes(const struct wcow_entry *e)
+{
+    bool is_dir = e->type == WCOW_ENTRY_DIR;
+    bool says_dir = e->attributes & WCOW_ATTR_DIRECTORY;
+    return (is_dir || e->type == WCOW_ENTRY_FILE) && (e->has & WCOW_HAS_FILEATTR) &&
+           is_dir != says_dir;
+}
+
 /* What imports, but turns out otherwise than meant. */
 static int check_quality(struct wcow_check *check, const struct wcow_entry *e,
                          struct wcow_error *err)
@@ -319,6 +362,11 @@ static int check_quality(struct wcow_check *check, const struct wcow_entry *e,
                       "Windows does not know opaque markers; only single whiteouts work there");
     if (e->type == WCOW_ENTRY_WHITEOUT)
         return WCOW_OK;
+    if (has_wrong_attributes(e))
+        return report(check, WCOW_RULE_WRONG_ATTRIBUTES, e->name, err,
+                      "MSWINDOWS.fileattr %lu makes %s of it on Windows",
+                      (unsigned long)e->attributes,
+                      e->type == WCOW_ENTRY_DIR ? "a file" : "a directory");
     if (e->type == WCOW_ENTRY_REPARSE && !(e->attributes & WCOW_ATTR_REPARSE))
         return report(check, WCOW_RULE_LINK_WITHOUT_ATTRIBUTES, e->name, err,
                       "a link without MSWINDOWS.fileattr 1024 (to a file) or 1040 (to a directory) "

@@ -7,6 +7,7 @@
 
 #include "base/utf.h"
 #include "layer/names.h"
+#include "layer/reparse.h"
 
 enum { MAX_PATH_UNITS = 32767, MAX_STREAM_UNITS = 255 };
 
@@ -23,6 +24,7 @@ const char *wcow_rule_name(enum wcow_rule rule)
         [WCOW_RULE_MISPLACED_WHITEOUT] = "misplaced-whiteout",
         [WCOW_RULE_BAD_STREAM] = "bad-stream",
         [WCOW_RULE_BAD_LINK] = "bad-link",
+        [WCOW_RULE_LINK_TOO_LONG] = "link-too-long",
         [WCOW_RULE_DUPLICATE] = "duplicate",
         [WCOW_RULE_CASE_COLLISION] = "case-collision",
         [WCOW_RULE_MISSING_ROOT] = "missing-root",
@@ -36,9 +38,11 @@ const char *wcow_rule_name(enum wcow_rule rule)
         [WCOW_RULE_LINK_TARGET_MISSING] = "link-target-missing",
         [WCOW_RULE_LINK_TARGET_NOT_FILE] = "link-target-not-file",
         [WCOW_RULE_BARE_LINK] = "bare-link",
+        [WCOW_RULE_MISPLACED_LINK] = "misplaced-link",
         [WCOW_RULE_STREAM_WITHOUT_FILE] = "stream-without-file",
         [WCOW_RULE_HIVES_IN_BASE] = "hives-in-base",
         [WCOW_RULE_MISSING_HIVES] = "missing-hives",
+        [WCOW_RULE_WRONG_ATTRIBUTES] = "wrong-attributes",
         [WCOW_RULE_LINK_WITHOUT_ATTRIBUTES] = "link-without-attributes",
         [WCOW_RULE_MISSING_TIMES] = "missing-times",
     };
@@ -244,6 +248,23 @@ static int check_hard_link(const struct wcow_entry *e, struct verdict *v)
     return WCOW_OK;
 }
 
+/* A target of so many bytes fits in any case, in both of the forms that a reparse point has. */
+enum { SHORT_TARGET_BYTES = 4000 };
+
+static int check_target(const struct wcow_entry *e, struct verdict *v)
+{
+    if (!e->link || strlen(e->link) <= SHORT_TARGET_BYTES)
+        return WCOW_OK;
+    wcow_autobuf data = {0};
+    uint32_t tag = e->has & WCOW_HAS_MOUNTPOINT ? WCOW_REPARSE_MOUNT_POINT : WCOW_REPARSE_SYMLINK;
+    int r = wcow_reparse_encode(tag, e->link, &data, v->err);
+    if (r == WCOW_E_NOMEM || r == WCOW_OK)
+        return r;
+    return BREAKS(v, WCOW_RULE_LINK_TOO_LONG,
+                  "a link's target of %zu bytes: Windows keeps reparse points of up to %d bytes",
+                  strlen(e->link), WCOW_REPARSE_MAX_BYTES);
+}
+
 static bool is_root_name(const char *name)
 {
     return strcmp(name, "Files") == 0 || strcmp(name, "Hives") == 0 ||
@@ -277,6 +298,8 @@ static int check(const struct wcow_entry *e, struct verdict *v)
         return BREAKS(v, WCOW_RULE_ROOT_NOT_DIRECTORY, "it must be a directory");
     if (r == WCOW_OK && e->type == WCOW_ENTRY_HARDLINK)
         r = check_hard_link(e, v);
+    if (r == WCOW_OK && e->type == WCOW_ENTRY_REPARSE)
+        r = check_target(e, v);
     return r;
 }
 

@@ -20,6 +20,7 @@ enum wcow_rule {
     WCOW_RULE_MISPLACED_WHITEOUT, /**< a whiteout outside Files/ and UtilityVM/Files/ */
     WCOW_RULE_BAD_STREAM,         /**< "name:stream" ill-formed, or not a plain file */
     WCOW_RULE_BAD_LINK,           /**< a hard link to a name that no layer may have */
+    WCOW_RULE_LINK_TOO_LONG,      /**< a reparse point of more than 16 KiB */
     /* Between entries. */
     WCOW_RULE_DUPLICATE,
     WCOW_RULE_CASE_COLLISION,
@@ -33,10 +34,12 @@ enum wcow_rule {
     WCOW_RULE_OPAQUE_MARKER,
     WCOW_RULE_LINK_TARGET_MISSING,
     WCOW_RULE_LINK_TARGET_NOT_FILE,
-    WCOW_RULE_BARE_LINK, /**< a hard link's target without its "Files/" */
+    WCOW_RULE_BARE_LINK,      /**< a hard link's target without its "Files/" */
+    WCOW_RULE_MISPLACED_LINK, /**< a hard link in Hives, or to what is there */
     WCOW_RULE_STREAM_WITHOUT_FILE,
     WCOW_RULE_HIVES_IN_BASE,
     WCOW_RULE_MISSING_HIVES,
+    WCOW_RULE_WRONG_ATTRIBUTES, /**< a directory that is a file by its attributes, or the reverse */
     WCOW_RULE_LINK_WITHOUT_ATTRIBUTES,
     WCOW_RULE_MISSING_TIMES,
     WCOW_RULE_COUNT,

@@ -203,6 +203,72 @@ int wcow_chain_lookup(const struct wcow_chain *chain, const char *path, struct w
     return r;
 }
 
+/* ---- hard links ---- */
+
+/* A layer that was checked has no circle: each hop leads to an entry before it or to a layer below.
+ */
+enum { MAX_HOPS = 256 };
+
+/* The link's target in its own layer. 0 also for what hides the layers' below, which the link is
+ * made before. */
+static int find_beside(const struct wcow_layer_view *view, const struct wcow_entry *link,
+                       struct wcow_entry *ret, struct wcow_error *err)
+{
+    wcow_autofree char *key = NULL;
+    wcow_autofree char *own = NULL;
+    int r = wcow_name_key(link->link, &key, err);
+    if (r == WCOW_OK)
+        r = wcow_name_key(link->name, &own, err);
+    if (r < 0 || !key || !own || strcmp(key, own) == 0)
+        return r;
+    wcow_autoentry e = {0};
+    r = view->ops->lookup(view->layer, key, &e, err);
+    if (r <= 0 || e.type == WCOW_ENTRY_WHITEOUT || e.type == WCOW_ENTRY_OPAQUE)
+        return r < 0 ? r : 0;
+    *ret = e;
+    e = (struct wcow_entry){0};
+    return 1;
+}
+
+/* One hop, from the link @p at of @p layer. */
+static int follow(const struct wcow_chain *chain, struct wcow_entry *at, size_t *layer,
+                  struct wcow_error *err)
+{
+    wcow_autoentry link = *at;
+    *at = (struct wcow_entry){0};
+    int r = find_beside(&chain->layers[*layer], &link, at, err);
+    if (r != 0)
+        return r;
+    const struct wcow_chain below = {.layers = chain->layers + *layer + 1,
+                                     .n_layers = chain->n_layers - *layer - 1};
+    size_t found = 0;
+    r = wcow_chain_lookup(&below, link.link, at, &found, err);
+    *layer += found + 1;
+    return r;
+}
+
+int wcow_chain_resolve(const struct wcow_chain *chain, const char *path, struct wcow_entry *ret,
+                       size_t *ret_layer, struct wcow_error *err)
+{
+    wcow_autoentry e = {0};
+    size_t layer = 0;
+    int r = wcow_chain_lookup(chain, path, &e, &layer, err);
+    for (int hops = 0; r > 0 && e.type == WCOW_ENTRY_HARDLINK; hops++) {
+        if (hops == MAX_HOPS)
+            return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.200s\": hard links lead in a circle", path);
+        r = follow(chain, &e, &layer, err);
+    }
+    if (r <= 0)
+        return r;
+    *ret = e;
+    e = (struct wcow_entry){0};
+    if (ret_layer)
+        *ret_layer = layer;
+    return 1;
+}
+
+/* ---- spelling ---- */
+
 struct casing {
     struct wcow_buf path;
     size_t n_existing;

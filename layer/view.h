@@ -52,6 +52,14 @@ WCOW_NODISCARD int wcow_chain_lookup(const struct wcow_chain *chain, const char 
                                      struct wcow_entry *ret, size_t *ret_layer,
                                      struct wcow_error *err);
 
+/** As wcow_chain_lookup(), but a hard link is followed to the file that it is another name of. That
+ * is one of the link's own layer, else what the layers below it show: never what a layer above put
+ * in its place. @p ret has the file's own name.
+ *  @return as wcow_chain_lookup(); WCOW_E_CORRUPT where links lead in a circle */
+WCOW_NODISCARD int wcow_chain_resolve(const struct wcow_chain *chain, const char *path,
+                                      struct wcow_entry *ret, size_t *ret_layer,
+                                      struct wcow_error *err);
+
 /** The path as the chain spells it: each component that exists takes the casing it was created with
  *  (the lowest layer's), the rest stays as given. @param ret caller frees.
  *  @param ret_existing number of leading components that exist; may be NULL */

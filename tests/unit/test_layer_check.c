@@ -101,7 +101,13 @@ static void entries_of_one_layer(void **state)
         {{"d:Files", "f:Files/a", "f:Files/b", "s:Files/a:x"}, "stream-without-file"},
         {{"d:Files", "w:Files/.wh.a", "s:Files/a:x"}, "stream-without-file"},
         {{"d:Files", "d:Files/d", "h:Files/h>Files/d"}, "link-target-not-file"},
-        {{"d:Files", "w:Files/.wh.a", "h:Files/h>Files/a"}, "link-target-missing"},
+        {{"d:Files", "w:Files/.wh.a", "h:Files/h>Files/a"}, ""},
+        {{"d:UtilityVM", "d:UtilityVM/Files", "w:UtilityVM/Files/.wh.a",
+          "h:UtilityVM/Files/h>UtilityVM/Files/a"},
+         "link-target-missing"},
+        {{"d:Files", "f:Files/a", "d:Hives", "h:Hives/h>Files/a"}, "misplaced-link"},
+        {{"d:Files", "d:Hives", "f:Hives/a", "h:Files/h>Hives/a"}, "misplaced-link"},
+        {{"d:Files", "f:Files/a", "s:Files/A:x"}, "stream-without-file"},
         {{"d:Files", "o:Files/.wh..wh..opq"}, "opaque-marker"},
         {{"d:Files", "f:Files/nul", "f:../x", "f:etc/passwd"}, "bad-name escape outside-roots"},
         {{"f:Files"}, "root-not-directory"},
@@ -139,9 +145,49 @@ static void links_into_parents(void **state)
         {{"d:Files", "h:Files/h>Files/a.TXT"}, ""},
         {{"d:Files", "h:Files/h>Files/d"}, "link-target-not-file"},
         {{"d:Files", "h:Files/h>Files/b"}, "link-target-missing"},
+        {{"d:Files", "w:Files/.wh.a.txt", "h:Files/h>Files/a.TXT"}, ""},
+        {{"d:Files", "h:Files/h>Files/a.TXT", "w:Files/.wh.a.txt"}, ""},
+        {{"d:Files", "w:Files/.wh.d", "h:Files/h>Files/d"}, "link-target-not-file"},
+        {{"d:Files", "w:Files/.wh.b", "h:Files/h>Files/b"}, "link-target-missing"},
+        {{"d:Files", "h:Files/A.txt>Files/A.txt"}, ""},
     };
     assert_rules(cases, sizeof(cases) / sizeof(cases[0]),
                  (struct wcow_check_options){.parents = &chain});
+}
+
+/* To importers a directory is what its attributes call one. */
+static void attributes_that_belie_the_type(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wcow_entry_type type;
+        uint32_t attributes;
+        const char *rules;
+    } cases[] = {
+        {WCOW_ENTRY_DIR, WCOW_ATTR_ARCHIVE, "wrong-attributes"},
+        {WCOW_ENTRY_DIR, WCOW_ATTR_DIRECTORY | WCOW_ATTR_HIDDEN, ""},
+        {WCOW_ENTRY_FILE, WCOW_ATTR_DIRECTORY, "wrong-attributes"},
+        {WCOW_ENTRY_FILE, WCOW_ATTR_READONLY, ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char name[] = "Files";
+        char below[] = "Files/a";
+        const struct wcow_entry files = {.type = WCOW_ENTRY_DIR,
+                                         .name = name,
+                                         .attributes = WCOW_ATTR_DIRECTORY,
+                                         .has = WCOW_HAS_FILEATTR | WCOW_HAS_ATIME};
+        struct wcow_entry e = files;
+        e.type = cases[i].type;
+        e.name = below;
+        e.attributes = cases[i].attributes;
+        wcow_autobuf rules = {0};
+        struct wcow_check_options options = {.report = collect, .arg = &rules};
+        WCOW_CLEANUP(wcow_check_free_p) struct wcow_check *check = NULL;
+        assert_ok(wcow_check_new(&options, &check, &err));
+        assert_ok(wcow_check_add(check, &files, &err));
+        assert_ok(wcow_check_add(check, &e, &err));
+        assert_string_equal(rules.len ? (const char *)rules.data : "", cases[i].rules);
+    }
 }
 
 static void without_a_report_the_first_error_ends_it(void **state)
@@ -190,6 +236,7 @@ int main(void)
         cmocka_unit_test(entries_of_one_layer),
         cmocka_unit_test(base_layers),
         cmocka_unit_test(links_into_parents),
+        cmocka_unit_test(attributes_that_belie_the_type),
         cmocka_unit_test(without_a_report_the_first_error_ends_it),
         cmocka_unit_test(missing_parents_may_be_errors),
         cmocka_unit_test(each_rule_has_a_name_and_a_severity),

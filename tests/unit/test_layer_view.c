@@ -134,6 +134,80 @@ static void paths_take_the_casing_they_were_created_with(void **state)
     done(&l);
 }
 
+static void put_link(struct wcow_memlayer *layer, const char *name, const char *target)
+{
+    struct wcow_entry e = {
+        .type = WCOW_ENTRY_HARDLINK, .name = strdup(name), .link = strdup(target)};
+    assert_ok(wcow_memlayer_put(layer, &e, &err));
+    wcow_entry_done(&e);
+}
+
+/* A link is to the file that its own layer saw, whatever layers above made of that name. */
+static void hard_links_lead_to_what_their_layer_saw(void **state)
+{
+    (void)state;
+    static const char *const names[3][MAX_NAMES] = {
+        {"Files/", "Files/first", "Files/.wh.gone"},
+        {"Files/", "Files/.wh.base", "Files/here"},
+        {"Files/", "Files/first", "Files/gone", "Files/base", "Files/dir/"},
+    };
+    static const struct {
+        const char *path;
+        const char *name; /* NULL: there is none */
+        size_t layer;
+    } cases[] = {
+        {"Files/second", "Files/first", 2},
+        {"Files/third", "Files/first", 2},
+        {"Files/of-gone", "Files/gone", 2},
+        {"Files/of-base", "Files/base", 2},
+        {"Files/of-here", "Files/here", 1},
+        {"Files/of-none", NULL, 0},
+        {"Files/first", "Files/first", 0},
+        {"Files/gone", NULL, 0},
+        {"Files/base", NULL, 0},
+        {"Files/of-dir", "Files/dir", 2},
+        {"Files/FROM-TOP", "Files/first", 2},
+    };
+    struct layers l;
+    build(&l, names, 3);
+    put_link(l.layers[2], "Files/second", "Files/FIRST");
+    put_link(l.layers[2], "Files/third", "Files/second");
+    put_link(l.layers[2], "Files/of-gone", "Files/gone");
+    put_link(l.layers[1], "Files/of-base", "Files/base");
+    put_link(l.layers[1], "Files/of-here", "Files/here");
+    put_link(l.layers[1], "Files/of-none", "Files/none");
+    put_link(l.layers[1], "Files/of-dir", "Files/dir");
+    put_link(l.layers[0], "Files/from-top", "Files/third");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autoentry e = {0};
+        size_t layer = 99;
+        struct wcow_error err = {0};
+        int r = wcow_chain_resolve(&l.chain, cases[i].path, &e, &layer, &err);
+        if (r != (cases[i].name != NULL) ||
+            (r == 1 && (strcmp(e.name, cases[i].name) != 0 || layer != cases[i].layer)))
+            fail_msg("%s: %d, \"%s\" of layer %zu (%s)", cases[i].path, r, e.name ? e.name : "",
+                     layer, err.msg);
+    }
+    done(&l);
+}
+
+static void hard_links_in_a_circle_are_told(void **state)
+{
+    (void)state;
+    static const char *const names[2][MAX_NAMES] = {{"Files/"}, {"Files/", "Files/self"}};
+    struct layers l;
+    build(&l, names, 2);
+    put_link(l.layers[0], "Files/a", "Files/b");
+    put_link(l.layers[0], "Files/b", "Files/a");
+    put_link(l.layers[0], "Files/self", "Files/self");
+    wcow_autoentry e = {0};
+    size_t layer = 0;
+    assert_fails(wcow_chain_resolve(&l.chain, "Files/a", &e, &layer, &err), WCOW_E_CORRUPT);
+    assert_int_equal(wcow_chain_resolve(&l.chain, "Files/self", &e, &layer, NULL), 1);
+    assert_int_equal(layer, 1);
+    done(&l);
+}
+
 static int list(void *arg, const struct wcow_entry *child, struct wcow_error *err)
 {
     struct wcow_buf *out = arg;
@@ -215,6 +289,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_resolve_through_the_chain),
+        cmocka_unit_test(hard_links_lead_to_what_their_layer_saw),
+        cmocka_unit_test(hard_links_in_a_circle_are_told),
         cmocka_unit_test(paths_take_the_casing_they_were_created_with),
         cmocka_unit_test(children_are_merged_once_each_and_sorted),
         cmocka_unit_test(a_callback_may_stop),
