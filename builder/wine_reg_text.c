@@ -190,10 +190,12 @@ static int read_line(const char **p, struct wcow_reg_key *key, struct wcow_error
     return *line == '#' ? add_extra(key, line, len, err) : read_value(p, key, err);
 }
 
-static const char *next_line(const char *p)
+/* By memchr(): what looks for the text's own end takes the time of all of it, for each line, under
+ * a sanitizer. */
+static const char *next_line(const char *p, const char *end)
 {
-    p += strcspn(p, "\n");
-    return p + (*p == '\n');
+    const char *newline = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+    return newline ? newline + 1 : end;
 }
 
 /* Leaves the text as it is: a slice of a file. */
@@ -201,7 +203,8 @@ static int decode_lines(struct wcow_reg_key *key, const char *raw, size_t len,
                         struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (const char *p = next_line(raw); r == WCOW_OK && p < raw + len; p = next_line(p))
+    const char *end = raw + len;
+    for (const char *p = next_line(raw, end); r == WCOW_OK && p < end; p = next_line(p, end))
         r = read_line(&p, key, err);
     return r;
 }
@@ -216,11 +219,11 @@ int wcow_reg_decode(struct wcow_reg_key *key, struct wcow_error *err)
 /* The lines that say what a key is and has. */
 static const char *body_of(const struct wcow_reg_key *key, size_t *ret_len)
 {
-    const char *p = next_line(key->raw);
     const char *end = key->raw + key->raw_len;
+    const char *p = next_line(key->raw, end);
     if (p < end && strncmp(p, "#time=", 6) == 0)
-        p = next_line(p);
-    *ret_len = p < end ? (size_t)(end - p) : 0;
+        p = next_line(p, end);
+    *ret_len = (size_t)(end - p);
     return p;
 }
 
@@ -277,8 +280,7 @@ static int add_key(struct wcow_reg *reg, const struct wcow_reg_key *key, struct 
     return r < 0 ? r : decode_lines(&reg->keys[at], key->raw, key->raw_len, err);
 }
 
-/* The slice from a key's bracket to its last line, without empty ones. By memchr(): what looks for
- * the text's own end takes the time of all of it, for each key, under a sanitizer. */
+/* The slice from a key's bracket to its last line, without empty ones. */
 static const char *key_end(const char *start, const char *stop, const char **ret_next)
 {
     const char *next = start;
