@@ -44,6 +44,26 @@ int wcow_scan_add(struct wcow_scan *s, struct wcow_scan_place *at, int dirfd,
 
 /* ---- whiteouts ---- */
 
+/* Where what is hidden would be on disk if it came again: beside nothing of overlayfs's, as in an
+ * opaque directory. An index has it, a tar does not. */
+static int hidden_host_path(struct wcow_scan *s, const struct wcow_scan_place *at, const char *leaf,
+                            char **ret, struct wcow_error *err)
+{
+    wcow_autofree char *path = NULL;
+    wcow_autofree char *key = NULL;
+    wcow_autofree char *below = NULL;
+    if (!s->out.index || !at->host_path)
+        return WCOW_OK;
+    int r = wcow_scan_join(at->name, leaf, &path, err);
+    if (r == WCOW_OK)
+        r = wcow_name_key(path, &key, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_chain_host_path(s->o->below, key, &below, err);
+    if (r < 0)
+        return r;
+    return wcow_scan_join(at->host_path, below ? wcow_scan_base_name(below) : leaf, ret, err);
+}
+
 static int add_whiteout(struct wcow_scan *s, struct wcow_scan_place *at, const char *leaf,
                         const char *host_leaf, struct wcow_error *err)
 {
@@ -57,7 +77,8 @@ static int add_whiteout(struct wcow_scan *s, struct wcow_scan_place *at, const c
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
     }
     wcow_autofree char *host_path = NULL;
-    int r = host_leaf ? wcow_scan_join(at->host_path, host_leaf, &host_path, err) : WCOW_OK;
+    int r = host_leaf ? wcow_scan_join(at->host_path, host_leaf, &host_path, err)
+                      : hidden_host_path(s, at, leaf, &host_path, err);
     struct wcow_index_row row = {.entry = &e, .host_path = host_path};
     return r < 0 ? r : wcow_scan_add(s, at, s->o->folder_fd, &row, err);
 }
