@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cond.h"
 #include "base/fd.h"
 #include "builder/progress_display.h"
 
@@ -122,14 +123,7 @@ static void *tick(void *arg)
     struct wcow_progress *p = arg;
     (void)pthread_mutex_lock(&p->lock);
     while (!p->stopping) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        (void)pthread_cond_timedwait(&p->wake, &p->lock, &until);
+        wcow_cond_wait_ms(&p->wake, &p->lock, TICK_MS);
         p->display->tick(&p->state);
     }
     (void)pthread_mutex_unlock(&p->lock);

@@ -2,9 +2,10 @@
 #include "differ/gate.h"
 
 #include <stdbool.h>
-#include <time.h>
 
-enum { POLL_NS = 50 * 1000 * 1000 };
+#include "base/cond.h"
+
+enum { POLL_MS = 50 };
 
 void wcow_gate_init(struct wcow_gate *gate, unsigned room)
 {
@@ -19,26 +20,13 @@ void wcow_gate_done(struct wcow_gate *gate)
     (void)pthread_mutex_destroy(&gate->lock);
 }
 
-/* A while, or until somebody leaves. */
-static void wait_a_while(struct wcow_gate *gate)
-{
-    struct timespec until = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += POLL_NS;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&gate->left, &gate->lock, &until);
-}
-
 int wcow_gate_enter(struct wcow_gate *gate, unsigned weight, const atomic_bool *cancel,
                     struct wcow_error *err)
 {
     bool cancelled = false;
     pthread_mutex_lock(&gate->lock);
     while (gate->room < weight && !cancelled) {
-        wait_a_while(gate);
+        wcow_cond_wait_ms(&gate->left, &gate->lock, POLL_MS);
         cancelled = cancel && atomic_load(cancel);
     }
     if (!cancelled)

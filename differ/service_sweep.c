@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/cond.h"
 #include "base/log.h"
 #include "containerd/content.h"
 #include "containerd/leases.h"
@@ -36,15 +36,13 @@ static int take_away(void *arg, const struct wcow_leftover *what, struct wcow_er
 }
 
 /* @return whether to go on */
-static bool wait_for(struct wcow_differ_sweeper *sweeper, time_t seconds)
+static bool wait_for(struct wcow_differ_sweeper *sweeper, unsigned seconds)
 {
-    struct timespec until = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
+    const struct timespec until = wcow_after_ms(seconds * 1000);
     (void)pthread_mutex_lock(&sweeper->lock);
     int r = 0;
     while (!atomic_load(&sweeper->stopping) && r == 0)
-        r = pthread_cond_timedwait(&sweeper->wake, &sweeper->lock, &until);
+        r = wcow_cond_wait_until(&sweeper->wake, &sweeper->lock, &until);
     (void)pthread_mutex_unlock(&sweeper->lock);
     return !atomic_load(&sweeper->stopping);
 }
@@ -53,7 +51,7 @@ static void *sweep(void *arg)
 {
     struct wcow_differ_sweeper *sweeper = arg;
     const char *folder = sweeper->service->options.leftovers;
-    for (time_t wait = FIRST_WAIT_S;; wait = wait < LONGEST_WAIT_S ? wait * 2 : wait) {
+    for (unsigned wait = FIRST_WAIT_S;; wait = wait < LONGEST_WAIT_S ? wait * 2 : wait) {
         struct wcow_error err = {0};
         int r = wcow_leftovers_each(folder, take_away, sweeper, &err);
         if (r < 0)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "snapshotter/reaper.h"
-#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/beneath.h"
+#include "base/cond.h"
+#include "base/dir_tree.h"
 #include "base/log.h"
 #include "snapshotter/folders.h"
 
@@ -47,20 +47,6 @@ static void append(struct wcow_reaper *reaper, struct victim *victim)
     reaper->last = &victim->next;
 }
 
-/* On the monotonic clock. */
-static struct timespec after(uint32_t ms)
-{
-    struct timespec at = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    return at;
-}
-
 static void try_again(struct wcow_reaper *reaper)
 {
     while (reaper->failed) {
@@ -78,7 +64,7 @@ static void keep_failed(struct wcow_reaper *reaper, struct victim *victim,
         reaper->retry_ms = longer == 0              ? RETRY_FIRST_MS
                            : longer > RETRY_LAST_MS ? RETRY_LAST_MS
                                                     : longer;
-        reaper->retry_at = after(reaper->retry_ms);
+        reaper->retry_at = wcow_after_ms(reaper->retry_ms);
     }
     victim->next = reaper->failed;
     reaper->failed = victim;
@@ -94,7 +80,7 @@ static struct victim *next_victim(struct wcow_reaper *reaper)
         if (!reaper->failed) {
             reaper->retry_ms = 0;
             (void)pthread_cond_wait(&reaper->wake, &reaper->mutex);
-        } else if (pthread_cond_timedwait(&reaper->wake, &reaper->mutex, &reaper->retry_at) ==
+        } else if (wcow_cond_wait_until(&reaper->wake, &reaper->mutex, &reaper->retry_at) ==
                    ETIMEDOUT) {
             try_again(reaper);
         }
@@ -156,17 +142,6 @@ static void *reap(void *arg)
     return NULL;
 }
 
-static void init_sync(struct wcow_reaper *reaper)
-{
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&reaper->wake, &attr);
-    (void)pthread_cond_init(&reaper->idle, &attr);
-    (void)pthread_condattr_destroy(&attr);
-    (void)pthread_mutex_init(&reaper->mutex, NULL);
-}
-
 int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_reaper_free_p) struct wcow_reaper *reaper = calloc(1, sizeof(*reaper));
@@ -174,7 +149,9 @@ int wcow_reaper_new(int folders_fd, struct wcow_reaper **ret, struct wcow_error 
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the reaper");
     reaper->folders_fd = folders_fd;
     reaper->last = &reaper->first;
-    init_sync(reaper);
+    (void)pthread_cond_init(&reaper->wake, NULL);
+    (void)pthread_cond_init(&reaper->idle, NULL);
+    (void)pthread_mutex_init(&reaper->mutex, NULL);
     int e = pthread_create(&reaper->thread, NULL, reap, reaper);
     if (e)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the thread that deletes folders: %d", e);
@@ -277,7 +254,7 @@ void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id)
 
 int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wcow_error *err)
 {
-    struct timespec until = after(timeout_ms);
+    const struct timespec until = wcow_after_ms(timeout_ms);
     int e = 0;
     (void)pthread_mutex_lock(&reaper->mutex);
     try_again(reaper);
@@ -285,7 +262,7 @@ int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wco
     while ((reaper->first || reaper->busy || reaper->n_announced) &&
            !atomic_load(&reaper->stopping) && e != ETIMEDOUT) {
         if (timeout_ms)
-            e = pthread_cond_timedwait(&reaper->idle, &reaper->mutex, &until);
+            e = wcow_cond_wait_until(&reaper->idle, &reaper->mutex, &until);
         else
             (void)pthread_cond_wait(&reaper->idle, &reaper->mutex);
     }

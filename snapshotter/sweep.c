@@ -7,10 +7,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "snapshotter/folders.h"
 #include "snapshotter/internal.h"
@@ -280,15 +280,11 @@ void wcow_sweeper_wait(struct wcow_sweeper *sweeper)
 /* Whether the sweep is over within the time. */
 static bool wait_for_sweep(struct wcow_sweeper *sweeper, uint32_t ms)
 {
-    struct timespec until = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)ms * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    const struct timespec until = wcow_after_ms(ms);
     int e = 0;
     (void)pthread_mutex_lock(&sweeper->mutex);
     while (!sweeper->done && e == 0)
-        e = pthread_cond_timedwait(&sweeper->ended, &sweeper->mutex, &until);
+        e = wcow_cond_wait_until(&sweeper->ended, &sweeper->mutex, &until);
     bool done = sweeper->done;
     (void)pthread_mutex_unlock(&sweeper->mutex);
     return done;
@@ -296,11 +292,7 @@ static bool wait_for_sweep(struct wcow_sweeper *sweeper, uint32_t ms)
 
 void wcow_sweeper_init(struct wcow_sweeper *sweeper)
 {
-    pthread_condattr_t attr;
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&sweeper->ended, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    (void)pthread_cond_init(&sweeper->ended, NULL);
     (void)pthread_mutex_init(&sweeper->mutex, NULL);
 }
 
