@@ -62,16 +62,6 @@ static void library_done(struct gunzip *g)
 {
     (void)g;
 }
-
-static void library_input(struct gunzip *g, const uint8_t *data, size_t len)
-{
-    union {
-        const uint8_t *in;
-        uint8_t *out;
-    } u = {.in = data};
-    g->z.next_in = u.out;
-    g->z.avail_in = (uint32_t)len;
-}
 #else
 static int library_init(struct gunzip *g)
 {
@@ -100,7 +90,9 @@ static void library_done(struct gunzip *g)
 {
     (void)inflateEnd(&g->z);
 }
+#endif
 
+/* Both libraries want it writable, and write nothing. */
 static void library_input(struct gunzip *g, const uint8_t *data, size_t len)
 {
     union {
@@ -108,9 +100,8 @@ static void library_input(struct gunzip *g, const uint8_t *data, size_t len)
         uint8_t *out;
     } u = {.in = data};
     g->z.next_in = u.out;
-    g->z.avail_in = (uInt)len;
+    g->z.avail_in = (uint32_t)len;
 }
-#endif
 
 /* ---- the stream ---- */
 

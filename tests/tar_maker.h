@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small tars made by hand, good and bad, and a source that gives bytes in chunks. */
+/* Small tars made by hand, good and bad. */
 #ifndef WCOW_TAR_MAKER_H
 #define WCOW_TAR_MAKER_H
 
@@ -7,32 +7,8 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/stream.h"
+#include "memory_source.h"
 #include "wcow_test.h"
-
-struct chunks {
-    const uint8_t *data;
-    size_t len;
-    size_t step;
-    size_t pos;
-};
-
-static inline int chunks_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
-                              struct wcow_error *err)
-{
-    (void)err;
-    struct chunks *c = ctx;
-    size_t n = c->len - c->pos < c->step ? c->len - c->pos : c->step;
-    *ret_data = c->data + c->pos;
-    *ret_len = n;
-    c->pos += n;
-    return WCOW_OK;
-}
-
-static inline struct wcow_source chunk_source(struct chunks *c)
-{
-    return (struct wcow_source){.next = chunks_next, .ctx = c};
-}
 
 static inline void append(struct wcow_buf *out, const void *data, size_t len)
 {

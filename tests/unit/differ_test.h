@@ -13,33 +13,11 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/stream.h"
 #include "differ/apply.h"
 #include "differ/export.h"
 #include "differ/host_tree.h"
 #include "layer/tar_reader.h"
-
-/* A source over memory that gives chunks of at most `step` bytes. */
-struct memory_source {
-    const uint8_t *data;
-    size_t len;
-    size_t pos;
-    size_t step;
-};
-
-static inline int memory_next(void *ctx, const uint8_t **ret_data, size_t *ret_len,
-                              struct wcow_error *err)
-{
-    struct memory_source *m = ctx;
-    (void)err;
-    size_t n = m->len - m->pos;
-    if (m->step && n > m->step)
-        n = m->step;
-    *ret_data = m->data + m->pos;
-    *ret_len = n;
-    m->pos += n;
-    return WCOW_OK;
-}
+#include "memory_source.h"
 
 /* A temporary folder; the caller removes it with remove_folder(). */
 static inline char *new_folder(void)
@@ -74,7 +52,7 @@ static inline int apply_bytes(const char *folder, const struct wcow_buf *tar,
                               struct wcow_error *err)
 {
     struct memory_source memory = {.data = tar->data, .len = tar->len, .step = 4096};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {.blob = &source, .compression = c, .folder = folder};
     return wcow_apply(&o, ret, err);
 }
@@ -95,7 +73,7 @@ static inline int export_bytes(const char *folder, struct wcow_buf *out, struct 
 static inline bool find_in_tar(const struct wcow_buf *tar, const char *name, struct wcow_entry *ret)
 {
     struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     struct wcow_entry *e = NULL;
     if (wcow_tar_reader_new(&source, NULL, &reader, NULL) < 0)

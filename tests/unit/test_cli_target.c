@@ -54,7 +54,7 @@ static void write_layer(struct layers *l, int i, const struct made *entries, siz
     assert_int_equal(fclose(f), 0);
     assert_int_equal(mkdir(l->layer[i], 0700), 0);
     struct memory_source memory = {.data = tar.data, .len = tar.len, .step = 4096};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     const char *parents[] = {l->layer[0]};
     struct wcow_apply_options o = {
         .blob = &source, .folder = l->layer[i], .parents = parents, .n_parents = i ? 1 : 0};

@@ -264,7 +264,7 @@ static void a_cancelled_apply_leaves_nothing(void **state)
     load_vector(&tar);
     char *folder = new_folder();
     struct memory_source memory = {.data = tar.data, .len = tar.len, .step = 512};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     atomic_bool cancel = true;
     struct wcow_apply_options o = {
         .blob = &source, .compression = WCOW_COMPRESSION_NONE, .folder = folder, .cancel = &cancel};
@@ -321,7 +321,7 @@ static void a_link_to_what_a_parent_has_lost_is_data_loss(void **state)
     assert_int_equal(unlink(path), 0);
     const char *parents[] = {parent};
     struct memory_source memory = {.data = above.data, .len = above.len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = parents, .n_parents = 1};
     assert_fails(wcow_apply(&o, &applied, &err), WCOW_E_DATA_LOSS);

@@ -36,7 +36,7 @@ static int decompress(const struct wcow_buf *in, enum wcow_compression c, size_t
                       uint32_t max_ratio, struct wcow_buf *out, struct wcow_error *err)
 {
     struct memory_source memory = {.data = in->data, .len = in->len, .step = step};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     WCOW_CLEANUP(wcow_decompressor_free_p) struct wcow_decompressor *d = NULL;
     int r = wcow_decompressor_new(&source, c, max_ratio, &d, err);
     if (r < 0)

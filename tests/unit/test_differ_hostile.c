@@ -324,7 +324,7 @@ static void a_parent_s_link_is_not_followed(void **state)
     assert_ok(apply_bytes(base, &below, WCOW_COMPRESSION_NONE, &applied, &err));
     const char *parents[] = {base};
     struct memory_source memory = {.data = above.data, .len = above.len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = parents, .n_parents = 1};
     assert_ok(wcow_apply(&o, &applied, &err));
@@ -341,7 +341,7 @@ static void limited(const struct wcow_buf *tar, const struct wcow_tar_limits *li
 {
     char *folder = new_folder();
     struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {.blob = &source, .folder = folder, .limits = limits};
     struct wcow_applied applied = {0};
     struct wcow_error err = {0};
@@ -396,7 +396,7 @@ static void a_bomb_by_ratio(void **state)
         make_bomb(all[i], &packed);
         char *folder = new_folder();
         struct memory_source memory = {.data = packed.data, .len = packed.len, .step = 4096};
-        struct wcow_source source = {.next = memory_next, .ctx = &memory};
+        struct wcow_source source = memory_source(&memory);
         struct wcow_apply_options o = {
             .blob = &source, .compression = all[i], .folder = folder, .max_ratio = 100};
         struct wcow_applied applied = {0};

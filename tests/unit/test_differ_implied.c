@@ -20,7 +20,7 @@ static char *apply_made(const struct made *made, size_t n, const char *const *pa
     make_end(tar);
     char *folder = new_folder();
     struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = parents, .n_parents = n_parents};
     struct wcow_applied applied = {0};
@@ -155,7 +155,7 @@ static void what_windows_cannot_import_is_refused_where_asked(void **state)
         make_end(&tar);
         char *folder = new_folder();
         struct memory_source memory = {.data = tar.data, .len = tar.len};
-        struct wcow_source source = {.next = memory_next, .ctx = &memory};
+        struct wcow_source source = memory_source(&memory);
         struct wcow_apply_options o = {.blob = &source, .folder = folder, .need_parents = true};
         struct wcow_applied applied = {0};
         struct wcow_error err = {0};

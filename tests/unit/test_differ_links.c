@@ -29,7 +29,7 @@ static void stack_add(struct stack *s, const struct made *made)
         make_entry(&tar, &made[i]);
     make_end(&tar);
     struct memory_source memory = {.data = tar.data, .len = tar.len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     char *folder = new_folder();
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = top(s), .n_parents = s->n};

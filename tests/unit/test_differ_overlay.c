@@ -79,7 +79,7 @@ static char *apply_made(const struct made *made, size_t n, const char *const *pa
     make_end(&tar);
     char *folder = new_folder();
     struct memory_source memory = {.data = tar.data, .len = tar.len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = parents, .n_parents = n_parents};
     struct wcow_applied applied = {0};
@@ -165,7 +165,7 @@ static void compare_with(const struct wcow_compare_options *with, struct wcow_bu
 static void list(const struct wcow_buf *tar, struct wcow_buf *out)
 {
     struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
     struct wcow_entry *e = NULL;
@@ -190,7 +190,7 @@ static void check_round_trip(const struct wcow_buf *tar)
     char *folder = new_folder();
     char *again = new_folder();
     struct memory_source memory = {.data = tar->data, .len = tar->len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     struct wcow_apply_options o = {
         .blob = &source, .folder = folder, .parents = parents, .n_parents = 2};
     struct wcow_applied applied = {0};

@@ -386,7 +386,7 @@ static char *compare_and_apply(const struct walk *w, size_t round)
     if (wcow_compare(&with, &sink, &diff_id, &bytes, &err) < 0)
         fail_msg("seed %llu, round %zu: Compare: %s", (unsigned long long)w->seed, round, err.msg);
     struct memory_source memory = {.data = tar.data, .len = tar.len};
-    struct wcow_source source = {.next = memory_next, .ctx = &memory};
+    struct wcow_source source = memory_source(&memory);
     char *folder = new_folder();
     struct wcow_apply_options o = {.blob = &source,
                                    .folder = folder,

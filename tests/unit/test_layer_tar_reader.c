@@ -36,8 +36,8 @@ static void the_vector_reads_as_it_was_made(void **state)
     };
     wcow_autobuf tar = {0};
     load(WCOW_TESTDATA "/layer/vector.tar", &tar);
-    struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 1000};
-    struct wcow_source source = chunk_source(&chunks);
+    struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 1000};
+    struct wcow_source source = memory_source(&chunks);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
     struct wcow_error err = {0};
@@ -106,8 +106,8 @@ static void the_vectors_headers_are_written_again_byte_for_byte(void **state)
     wcow_autobuf tar = {0};
     wcow_autobuf again = {0};
     load(WCOW_TESTDATA "/layer/vector.tar", &tar);
-    struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
-    struct wcow_source source = chunk_source(&chunks);
+    struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 512};
+    struct wcow_source source = memory_source(&chunks);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
     struct wcow_entry *e = NULL;
@@ -125,8 +125,8 @@ static void the_vectors_headers_are_written_again_byte_for_byte(void **state)
 /* Read everything, and put segments and data together again. */
 static void assert_identity(const uint8_t *tar, size_t len, size_t step)
 {
-    struct chunks chunks = {.data = tar, .len = len, .step = step};
-    struct wcow_source source = chunk_source(&chunks);
+    struct memory_source chunks = {.data = tar, .len = len, .step = step};
+    struct wcow_source source = memory_source(&chunks);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
     wcow_autobuf again = {0};
@@ -170,8 +170,8 @@ static void segments_and_data_are_the_tar_whoever_wrote_it(void **state)
 static int read_all(const uint8_t *tar, size_t len, const struct wcow_tar_limits *limits,
                     struct wcow_error *err)
 {
-    struct chunks chunks = {.data = tar, .len = len, .step = 700};
-    struct wcow_source source = chunk_source(&chunks);
+    struct memory_source chunks = {.data = tar, .len = len, .step = 700};
+    struct wcow_source source = memory_source(&chunks);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     int r = wcow_tar_reader_new(&source, limits, &reader, err);
     struct wcow_entry *e = NULL;
@@ -302,8 +302,8 @@ static void a_bare_target_of_a_hard_link_lies_below_files(void **state)
         wcow_autobuf tar = {0};
         make_entry(&tar, &(struct made){.name = "Files/l", .type = '1', .link = cases[i].link});
         make_end(&tar);
-        struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
-        struct wcow_source source = chunk_source(&chunks);
+        struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 512};
+        struct wcow_source source = memory_source(&chunks);
         WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
         assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
         struct wcow_entry *e = NULL;
@@ -442,8 +442,8 @@ static void the_entry_of_the_layer_itself_leaves_no_trace(void **state)
                                             "MSWINDOWS.xattr.A=AA==", "path=./"}});
     make_entry(&tar, &(struct made){.name = "Files/a"});
     make_end(&tar);
-    struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
-    struct wcow_source source = chunk_source(&chunks);
+    struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 512};
+    struct wcow_source source = memory_source(&chunks);
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
     struct wcow_entry *e = NULL;

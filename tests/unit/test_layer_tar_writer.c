@@ -123,8 +123,8 @@ static void what_is_written_reads_as_it_was(void **state)
         build(i, &e);
         wcow_autobuf tar = {0};
         assert_ok(wcow_tar_write_header(&e, &tar, &err));
-        struct chunks chunks = {.data = tar.data, .len = tar.len, .step = 512};
-        struct wcow_source source = chunk_source(&chunks);
+        struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 512};
+        struct wcow_source source = memory_source(&chunks);
         WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
         assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
         struct wcow_entry *got = NULL;
