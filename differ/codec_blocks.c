@@ -51,11 +51,9 @@ static void *worker(void *arg)
     struct wcow_error error = {0};
     int code = b->codec->begin(&state, &error);
     pthread_mutex_lock(&b->lock);
-    for (;;) {
+    while (!b->stop) {
         struct job *job = &b->jobs[b->take];
         if (job->state != JOB_WAITING) {
-            if (b->stop)
-                break;
             pthread_cond_wait(&b->to_workers, &b->lock);
             continue;
         }

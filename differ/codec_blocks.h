@@ -25,18 +25,20 @@ struct wcow_block_codec {
     void (*end)(void *state); /**< NULL allowed */
 };
 
+/** One thread uses it; after an error there is nothing to do with it but free. */
 struct wcow_blocks;
-/** @param codec borrowed, static @param output borrowed; called on the caller's thread */
+/** @param codec borrowed, static @param output borrowed; called on the caller's thread
+ *  @param n_threads 1 or more; WCOW_E_NOMEM, WCOW_E_LIMIT where no thread is to be had */
 WCOW_NODISCARD int wcow_blocks_new(const struct wcow_block_codec *codec,
                                    const struct wcow_sink *output, unsigned n_threads,
                                    struct wcow_blocks **ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_blocks_write(struct wcow_blocks *b, const void *data, size_t len,
                                      struct wcow_error *err);
-/** As a sink's. */
+/** As a sink's: where the next write's bytes may be put already. */
 uint8_t *wcow_blocks_room(struct wcow_blocks *b, size_t *ret_len);
 /** Write all that is left. Once, before free. */
 WCOW_NODISCARD int wcow_blocks_finish(struct wcow_blocks *b, struct wcow_error *err);
-/** NULL allowed. */
+/** What was not written out is lost. NULL allowed. */
 void wcow_blocks_free(struct wcow_blocks *b);
 WCOW_DEFINE_CLEANUP(struct wcow_blocks, wcow_blocks_free)
 
