@@ -123,7 +123,8 @@ static int set_up(struct wcow_db *db, enum wcow_db_mode mode, struct wcow_error 
 }
 
 /* sqlite maps the log's shared memory, and does not say of a full disk what it is; on blocks
- * smaller than a page, touching the memory ends the process. */
+ * smaller than a page, touching the memory ends the process. Only before this process has a
+ * connection: closing the file gives up the locks that its connections have there. */
 static int reserve_shared_memory(const char *db_path, struct wcow_error *err)
 {
     char path[4096];
