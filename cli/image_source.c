@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "cli/image_docker.h"
+#include "containerd/images.h"
 
 #define REF_NAME        "org.opencontainers.image.ref.name"
 #define CONTAINERD_NAME "io.containerd.image.name"
@@ -311,6 +312,31 @@ int wcow_image_source_open_index(const char *path, const char *tag, struct wcow_
     wcow_auto_image_source s = {0};
     int r = open_files(path, &s, err);
     return r < 0 ? r : load(&s, tag, NULL, ret_index, ret, err);
+}
+
+int wcow_image_source_of_all(struct wcow_backend *backend, const char *name,
+                             struct wcow_image_source *ret, struct wcow_index *ret_index,
+                             struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record record = {0};
+    wcow_auto_image_source s = {.backend = backend};
+    int r = wcow_image_get(&backend->ctx, name, &record, err);
+    if (r < 0)
+        return r;
+    s.name = strdup(record.name);
+    if (!s.name)
+        return nomem(err);
+    r = wcow_descriptor_init(&s.entry, record.media_type, record.digest.text, record.size_bytes,
+                             err);
+    if (r == WCOW_OK && wcow_media_is_index(record.media_type))
+        r = read_index(&s, &s.entry, ret_index, err);
+    else if (r == WCOW_OK)
+        r = wcow_image_source_load(&s, &s.entry, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s", name);
+    *ret = s;
+    s = (struct wcow_image_source){0};
+    return WCOW_OK;
 }
 
 int wcow_image_source_of(struct wcow_backend *backend, struct wcow_local_image *image,

@@ -56,6 +56,12 @@ WCOW_NODISCARD int wcow_image_source_of(struct wcow_backend *backend,
                                         struct wcow_local_image *image,
                                         struct wcow_image_source *ret, struct wcow_error *err);
 
+/** What containerd has under the name, of whatever platforms: an index or one manifest, as below.
+ */
+WCOW_NODISCARD int wcow_image_source_of_all(struct wcow_backend *backend, const char *name,
+                                            struct wcow_image_source *ret,
+                                            struct wcow_index *ret_index, struct wcow_error *err);
+
 /** The same as wcow_image_source_open(), but of an index only that: @p ret_index (zeroed) has what
  * it lists, and wcow_image_source_load() goes to one manifest of it after another. Of an image that
  *  is no index @p ret_index stays empty and the manifest is loaded. */

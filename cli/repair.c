@@ -99,7 +99,7 @@ int wcow_cli_repair(int argc, char **argv)
          &s.m.is_base},
         {0, "diff", NULL, "It lies on other layers", WCOW_OPTION_FLAG, &s.m.is_diff},
         WCOW_TARGET_PARENT(&s.where),
-        {0, "platform", "PLATFORM", "Only this one of an image (all that a layout has)",
+        {0, "platform", "PLATFORM", "Only this one of an image (all for Windows)",
          WCOW_OPTION_STRING, &s.where.platform},
         WCOW_TARGET_SNAPSHOTTER(&s.where),
         WCOW_PLACE_ADDRESS(&s.where.place),

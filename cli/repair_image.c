@@ -54,21 +54,27 @@ int wcow_repair_is_image(const char *text, struct wcow_error *err)
 
 /* ---- where it comes from and goes to ---- */
 
+static int open_one_platform(struct job *j, struct wcow_error *err)
+{
+    struct wcow_platform platform;
+    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image local = {0};
+    int r = wcow_platform_parse(j->q->where->platform, &platform, err);
+    if (r == WCOW_OK)
+        r = wcow_image_find(j->backend, j->q->input, &platform, &local, err);
+    return r < 0 ? r : wcow_image_source_of(j->backend, &local, &j->image, err);
+}
+
 static int open_in_containerd(struct job *j, struct wcow_error *err)
 {
     const struct wcow_target_options *o = j->q->where;
     const struct wcow_backend_options options = {
         .address = o->place.address, .ns = o->place.ns, .snapshotter = o->snapshotter};
-    struct wcow_platform platform;
-    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image local = {0};
-    int r = wcow_platform_parse(o->platform, &platform, err);
-    if (r == WCOW_OK)
-        r = wcow_backend_new(&options, &j->backend, err);
-    if (r == WCOW_OK)
-        r = wcow_image_find(j->backend, j->q->input, &platform, &local, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "\"%s\" is no file, and as an image", j->q->input);
-    return wcow_image_source_of(j->backend, &local, &j->image, err);
+    int r = wcow_backend_new(&options, &j->backend, err);
+    if (r == WCOW_OK && j->q->one_platform)
+        r = open_one_platform(j, err);
+    else if (r == WCOW_OK)
+        r = wcow_image_source_of_all(j->backend, j->q->input, &j->image, &j->index, err);
+    return r < 0 ? wcow_error_wrap(r, err, "\"%s\" is no file, and as an image", j->q->input) : r;
 }
 
 static int open_input(struct job *j, struct wcow_error *err)
@@ -247,6 +253,11 @@ static int mend_index(struct job *j, struct wcow_error *err)
 static int mend_one(struct job *j, struct wcow_error *err)
 {
     uint64_t n_mended = 0;
+    const struct wcow_platform platform = wcow_image_config_platform(j->image.config);
+    if (*platform.os && strcmp(platform.os, "windows") != 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "%s is an image for %s; only those for Windows are mended", j->q->input,
+                         platform.os);
     return mend(j, "", &j->image.entry, &n_mended, err);
 }
 

@@ -174,13 +174,14 @@ static int mend_layer(struct mending *j, size_t i, struct wcow_error *err)
 
 /* ---- documents ---- */
 
-/* As it stands in the image. */
+/* As it stands in the image, whose size need not be known yet. */
 static int keep_document(const struct wcow_image_source *image, struct wcow_oci_writer *writer,
-                         const struct wcow_descriptor *desc, struct wcow_error *err)
+                         struct wcow_descriptor *desc, struct wcow_error *err)
 {
     wcow_autobuf text = {0};
     struct wcow_digest ignored = {0};
     int r = wcow_image_source_document(image, desc, &text, err);
+    desc->size_bytes = text.len;
     return r < 0 ? r : wcow_oci_writer_add_bytes(writer, text.data, text.len, &ignored, err);
 }
 

@@ -233,6 +233,23 @@ check "repair again changes nothing" "$wcow" repair -q "$PARTS/all" -o "$PARTS/a
 check "not a byte of the index" cmp "$PARTS/all/index.json" "$PARTS/all-again/index.json"
 check "repair of one platform" "$wcow" repair -q --platform 'windows(10.0.20348)/amd64' "$versions" -o "$PARTS/one"
 equal "gives no index" "$(jq -r '.manifests[0].digest' "$PARTS/one/index.json")" "$(jq -r '.manifests[1].digest' "$mended")"
+# The same of an image that containerd has.
+"$wcow_source/scripts/mkimage" --out "$PARTS/two" --tag 1 --layer "$PARTS/base.tar" --layer "$PARTS/broken.tar" \
+    --os-version 10.0.17763.1 --os-version 10.0.20348.1
+tar -C "$PARTS/two" -cf "$PARTS/two.tar" .
+check "containerd takes an index" ctr images import --no-unpack --all-platforms --base-name example.com/two "$PARTS/two.tar"
+said=$("$wcow" repair example.com/two:1 -o "$PARTS/two-mended" 2>&1 || echo failed)
+for version in 17763 20348; do
+    check "repair of it mends $version" grep -q "windows(10.0.$version.1)/amd64, layer 2: mended: missing-parent" <<<"$said"
+    check "verify of its $version" "$wcow" verify --strict --platform "windows(10.0.$version)/amd64" "$PARTS/two-mended"
+done
+equal "it has its name" "$(jq -r '.manifests[0].annotations["io.containerd.image.name"]' "$PARTS/two-mended/index.json")" example.com/two:1
+check "repair of one platform of it" "$wcow" repair -q --platform 'windows(10.0.20348)/amd64' example.com/two:1 -o "$PARTS/two-one"
+equal "is one manifest" "$(jq -r '.manifests[0].mediaType' "$PARTS/two-one/index.json")" application/vnd.oci.image.manifest.v1+json
+tar -C "$PARTS/two-mended" -cf "$PARTS/two.tar" .
+check "containerd takes what was mended" ctr images import --no-unpack --all-platforms "$PARTS/two.tar"
+check "repair of one platform with nothing to mend" "$wcow" repair -q --platform 'windows(10.0.20348)/amd64' example.com/two:1 -o "$PARTS/two-same"
+equal "knows its manifest's size" "$(jq -r '.manifests[0].size' "$PARTS/two-same/index.json")" "$(stat -c %s "$(manifest_of "$PARTS/two-same")")"
 
 refused "an interrupted repair leaves nothing" "blob" "$wcow" repair "$PARTS/flipped" -o "$PARTS/good3"
 check "not even its folder" test ! -e "$PARTS/good3"
