@@ -12,12 +12,18 @@ endforeach()
 install(TARGETS wcow-wine-init RUNTIME DESTINATION lib/wcow)
 install(FILES "${CMAKE_BINARY_DIR}/wcow-launch.exe" DESTINATION lib/wcow OPTIONAL)
 
-# The unit names the program by its full path.
-file(READ config/wcowd.service unit)
-string(REPLACE "/usr/bin/wcowd" "${CMAKE_INSTALL_FULL_BINDIR}/wcowd" unit "${unit}")
-file(WRITE "${CMAKE_BINARY_DIR}/config/wcowd.service" "${unit}")
-install(FILES "${CMAKE_BINARY_DIR}/config/wcowd.service" config/wcowd.socket
-        DESTINATION lib/systemd/system)
+# The unit names the program by its full path, which --prefix may change.
+install(FILES config/wcowd.service config/wcowd.socket DESTINATION lib/systemd/system)
+install(CODE "
+  set(bin \"${CMAKE_INSTALL_BINDIR}\")
+  if(NOT IS_ABSOLUTE \"\${bin}\")
+    set(bin \"\${CMAKE_INSTALL_PREFIX}/\${bin}\")
+  endif()
+  set(unit_file \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/wcowd.service\")
+  file(READ \"\${unit_file}\" unit)
+  string(REPLACE \"/usr/bin/wcowd\" \"\${bin}/wcowd\" unit \"\${unit}\")
+  file(WRITE \"\${unit_file}\" \"\${unit}\")
+")
 install(FILES config/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME wcow.conf)
 
 file(GLOB man1 CONFIGURE_DEPENDS docs/man/*.1)
@@ -35,7 +41,7 @@ install(FILES config/completions/wcow.fish
 
 install(FILES config/containerd-1.7.toml config/containerd-2.toml config/wcowd.conf
         DESTINATION "${CMAKE_INSTALL_DATADIR}/wcow")
-file(GLOB documents CONFIGURE_DEPENDS docs/*.md)
-install(FILES README.md CHANGELOG.md SECURITY.md LICENSE ${documents}
+# As they lie here, so that what they link to is where they say.
+install(FILES README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE
         DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-install(DIRECTORY docs/decisions DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+install(DIRECTORY docs DESTINATION "${CMAKE_INSTALL_DOCDIR}")

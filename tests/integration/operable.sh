@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What an operator sees of wcowd: metrics of calls and of the store, one log line a call with a
-# request id, a log level that is changed while it runs.
+# What an operator sees of wcowd: what is installed, metrics of calls and of the store, one log line a
+# call with a request id, a log level that is changed while it runs.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # A view of ctr's has no label that keeps it: the first collection, a moment after the start, may not come.
 eval "$(declare -f containerd_config | sed '1s/containerd_config/containerd_config_plain/')"
@@ -62,4 +62,23 @@ check "and it goes on" snapshots info ready
 snapshots rm look
 snapshots rm two
 snapshots rm ready
+
+# ---- what is installed ----
+check "cmake installs it" env DESTDIR="$PARTS/installed" cmake --install "$WCOW_BUILD" --prefix /opt/w
+installed=$PARTS/installed/opt/w
+check "wcowd runs there" "$installed/bin/wcowd" --version
+check "the unit names it" grep -q '^ExecStart=/opt/w/bin/wcowd' "$installed/lib/systemd/system/wcowd.service"
+# broken_links FOLDER: of its documents, to files that are not there.
+broken_links() {
+    local document link
+    while read -r document; do
+        grep -oE '\]\([^):]+\)' "$document" | sed 's/^](//; s/#.*//; s/)$//' | sort -u | while read -r link; do
+            [ -z "$link" ] || [ -e "$(dirname "$document")/$link" ] || printf '%s: %s\n' "${document##*/}" "$link"
+        done
+    done < <(find "$1" -name '*.md')
+}
+documents=$installed/share/doc/wcow
+check "the documents are there" test -s "$documents/docs/operating.md"
+check "and the first of them is the README" cmp "$documents/README.md" "$wcow_source/README.md"
+equal "their links lead somewhere" "$(broken_links "$documents")" ''
 finish
