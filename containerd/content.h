@@ -60,6 +60,11 @@ WCOW_NODISCARD int wcow_content_writer_open(const struct wcow_containerd_ctx *ct
 struct wcow_sink wcow_content_writer_sink(struct wcow_content_writer *writer);
 /** The same without a copy: each piece is one message, best of 1 to 2 MiB. */
 struct wcow_borrower wcow_content_writer_borrower(struct wcow_content_writer *writer);
+/** Instead of writing: the ingest's file has @p bytes by now, for the caller wrote them there.
+ *  containerd lets go of it, takes it up again as it does an interrupted one, and hashes what it
+ *  finds. WCOW_E_DATA_LOSS where it finds another number of bytes. */
+WCOW_NODISCARD int wcow_content_writer_adopt(struct wcow_content_writer *writer, uint64_t bytes,
+                                             struct wcow_error *err);
 /** The digest of all that was written, as containerd has hashed it: waits until it has it all. */
 WCOW_NODISCARD int wcow_content_writer_digest(struct wcow_content_writer *writer,
                                               struct wcow_digest *ret, struct wcow_error *err);

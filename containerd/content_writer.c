@@ -346,6 +346,39 @@ static int drain(struct wcow_content_writer *writer, struct wcow_error *err)
     return r;
 }
 
+static int adopt(struct wcow_content_writer *writer, uint64_t bytes, struct wcow_error *err)
+{
+    int r = wcow_rpc_stream_close_send(writer->stream, err);
+    if (r == WCOW_OK)
+        r = drain(writer, err);
+    if (r < 0)
+        return r;
+    wcow_rpc_stream_free(writer->stream);
+    writer->stream = NULL;
+    write_response reply = CONTAINERD__SERVICES__CONTENT__V1__WRITE_CONTENT_RESPONSE__INIT;
+    r = open_unlocked(writer, &reply, err);
+    if (r < 0)
+        return r;
+    if (reply.offset < 0 || (uint64_t)reply.offset != bytes)
+        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
+                         "%" PRIu64 " bytes were written and containerd finds %" PRId64
+                         ": somebody else wrote there",
+                         bytes, reply.offset);
+    writer->offset = bytes;
+    return WCOW_OK;
+}
+
+int wcow_content_writer_adopt(struct wcow_content_writer *writer, uint64_t bytes,
+                              struct wcow_error *err)
+{
+    if (writer->failed)
+        return WCOW_FAIL(err, writer->failed, "writing of ingest %s failed before", writer->ref);
+    writer->failed = adopt(writer, bytes, err);
+    return writer->failed < 0
+               ? wcow_error_wrap(writer->failed, err, "cannot write ingest %s", writer->ref)
+               : WCOW_OK;
+}
+
 static int commit(struct wcow_content_writer *writer, const char *digest,
                   const struct wcow_labels *labels, struct wcow_error *err)
 {

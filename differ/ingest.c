@@ -4,12 +4,13 @@
 #include "differ/ingest.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "differ/host_dir.h"
 
 enum {
@@ -55,7 +56,7 @@ static int look_at(void *arg, int dirfd, const char *name, struct wcow_error *er
     ref[len] = '\0';
     if (!is_name_of(ref, (size_t)len, s))
         return WCOW_OK;
-    s->found = openat(dir, "data", flags);
+    s->found = openat(dir, "data", O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     return 1;
 }
 
@@ -70,6 +71,23 @@ void wcow_ingest_find(struct wcow_ingest *ingest, const char *content_root, cons
     struct wcow_error ignored = {0};
     if (root >= 0 && wcow_host_dir_each(root, "ingest", look_at, &search, &ignored) >= 0)
         ingest->fd = search.found;
+    struct stat st;
+    ingest->is_ours = ingest->fd >= 0 && fstat(ingest->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                      st.st_size == 0 && st.st_nlink == 1;
+}
+
+static int ingest_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
+{
+    struct wcow_ingest *ingest = ctx;
+    int r = wcow_fd_write(ingest->fd, data, len, "containerd's ingest", err);
+    if (r == WCOW_OK)
+        wcow_ingest_grown(ingest, len);
+    return r;
+}
+
+struct wcow_sink wcow_ingest_sink(struct wcow_ingest *ingest)
+{
+    return (struct wcow_sink){.write = ingest_write, .ctx = ingest};
 }
 
 void wcow_ingest_grown(struct wcow_ingest *ingest, uint64_t bytes)

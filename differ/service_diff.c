@@ -41,10 +41,9 @@ struct job {
     const char *content_root; /* containerd's, or NULL */
 };
 
-/* Counts the blob on its way to the content store, which hashes it. */
+/* The blob on its way to the content store, which hashes it. */
 struct blob_sink {
     struct wcow_borrower to;
-    uint64_t bytes;
     struct wcow_ingest ingest;
 };
 
@@ -53,9 +52,7 @@ static int blob_take(void *ctx, const struct wcow_lent *lent, struct wcow_error 
     struct blob_sink *b = ctx;
     size_t len = lent->len;
     int r = wcow_borrower_take(&b->to, lent, err);
-    b->bytes += len;
-    if (r == WCOW_OK)
-        wcow_ingest_grown(&b->ingest, len);
+    wcow_ingest_grown(&b->ingest, len);
     return r;
 }
 
@@ -121,28 +118,46 @@ static int set_labels(const diff_request *q, const struct wcow_digest *diff_id,
     return wcow_labels_set(ret, label_uncompressed, diff_id->text, err);
 }
 
-/* tar -> compressor -> outflow -> containerd. What containerd takes is slow (it copies and hashes
- * it), so it has a thread of its own. */
-static int write_blob(const struct wcow_compare_options *o, struct blob_sink *blob,
-                      enum wcow_compression compression, struct wcow_digest *ret_diff_id,
-                      struct wcow_error *err)
+/* tar -> compressor -> @p to */
+static int write_layer(const struct wcow_compare_options *o, const struct wcow_sink *to,
+                       enum wcow_compression compression, struct wcow_digest *ret_diff_id,
+                       struct wcow_error *err)
 {
-    struct wcow_borrower borrower = {.take = blob_take, .ctx = blob};
-    WCOW_CLEANUP(wcow_outflow_free_p) struct wcow_outflow *out = NULL;
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *c = NULL;
     uint64_t tar_bytes = 0;
-    int r = wcow_outflow_new(&borrower, &out, err);
-    if (r < 0)
-        return r;
-    struct wcow_sink to = wcow_outflow_sink(out);
-    r = wcow_compressor_new(&to, compression, 0, &c, err);
+    int r = wcow_compressor_new(to, compression, 0, &c, err);
     if (r < 0)
         return r;
     struct wcow_sink tar = wcow_compressor_sink(c);
     r = wcow_compare(o, &tar, ret_diff_id, &tar_bytes, err);
-    if (r == WCOW_OK)
-        r = wcow_compressor_finish(c, err);
+    return r < 0 ? r : wcow_compressor_finish(c, err);
+}
+
+/* What containerd takes in messages is slow (it copies and hashes it), so it has a thread of its
+ * own. */
+static int write_messages(const struct wcow_compare_options *o, struct blob_sink *blob,
+                          enum wcow_compression compression, struct wcow_digest *ret_diff_id,
+                          struct wcow_error *err)
+{
+    struct wcow_borrower borrower = {.take = blob_take, .ctx = blob};
+    WCOW_CLEANUP(wcow_outflow_free_p) struct wcow_outflow *out = NULL;
+    int r = wcow_outflow_new(&borrower, &out, err);
+    if (r < 0)
+        return r;
+    struct wcow_sink to = wcow_outflow_sink(out);
+    r = write_layer(o, &to, compression, ret_diff_id, err);
     return r < 0 ? r : wcow_outflow_finish(out, err);
+}
+
+static int write_blob(const struct job *job, struct wcow_content_writer *writer,
+                      struct blob_sink *blob, struct wcow_digest *ret_diff_id,
+                      struct wcow_error *err)
+{
+    if (!blob->ingest.is_ours)
+        return write_messages(job->compare, blob, job->compression, ret_diff_id, err);
+    struct wcow_sink to = wcow_ingest_sink(&blob->ingest);
+    int r = write_layer(job->compare, &to, job->compression, ret_diff_id, err);
+    return r < 0 ? r : wcow_content_writer_adopt(writer, blob->ingest.seen_bytes, err);
 }
 
 static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *job,
@@ -156,15 +171,15 @@ static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *j
         return r;
     struct blob_sink blob = {.to = wcow_content_writer_borrower(writer)};
     wcow_ingest_find(&blob.ingest, job->content_root, ctx->ns, job->ref);
-    r = write_blob(job->compare, &blob, job->compression, &diff_id, err);
+    r = write_blob(job, writer, &blob, &diff_id, err);
     if (r == WCOW_OK)
         r = wcow_content_writer_digest(writer, &ret->digest, err);
     if (r == WCOW_OK)
         r = set_labels(job->request, &diff_id, &labels, err);
     if (r == WCOW_OK)
         r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
+    ret->bytes = blob.ingest.seen_bytes;
     wcow_ingest_done(&blob.ingest);
-    ret->bytes = blob.bytes;
     return r;
 }
 

@@ -3,6 +3,7 @@
  * path of its binary (scripts/fetch-containerd prints two). Needs root, as containerd does. */
 #include "wcow_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -343,6 +344,69 @@ static void a_writer_without_commit_leaves_nothing(void **state)
     assert_int_equal(mkdir(ingest, 0700), 0);
 }
 
+/* The only ingest there is. */
+static int open_ingest_data(void)
+{
+    wcow_autofree char *root = content_root();
+    wcow_autofree char *folder = NULL;
+    assert_true(asprintf(&folder, "%s/ingest", root) > 0);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    int fd = -1;
+    const struct dirent *e = NULL;
+    while (fd < 0 && (e = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): one thread */
+        char path[300];
+        (void)snprintf(path, sizeof(path), "%s/data", e->d_name);
+        fd = openat(dirfd(dir), path, O_WRONLY | O_CLOEXEC);
+    }
+    (void)closedir(dir);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* What came into the ingest's file another way is hashed by containerd, and committed as its blob.
+ */
+static void bytes_put_into_the_ingest_are_adopted(void **state)
+{
+    (void)state;
+    enum { LEN = (3 << 20) + 5 };
+    wcow_autofree uint8_t *data = make_data(LEN);
+    data[0] ^= 1; /* no blob of another test */
+    struct wcow_digest want;
+    struct wcow_digest got;
+    assert_ok(wcow_digest_of(data, LEN, &want, &err));
+    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
+    assert_ok(wcow_content_writer_open(&env.ctx, "adopted", NULL, 0, &writer, &err));
+    wcow_autoclose int fd = open_ingest_data();
+    assert_int_equal(write(fd, data, LEN), LEN);
+    assert_ok(wcow_content_writer_adopt(writer, LEN, &err));
+    assert_ok(wcow_content_writer_digest(writer, &got, &err));
+    assert_string_equal(got.text, want.text);
+    assert_ok(wcow_content_writer_commit(writer, got.text, NULL, &err));
+    WCOW_CLEANUP(wcow_content_info_done) struct wcow_content_info info = {0};
+    assert_ok(wcow_content_info(&env.ctx, want.text, &info, &err));
+    assert_int_equal(info.size_bytes, LEN);
+}
+
+static void an_ingest_of_another_length_is_not_adopted(void **state)
+{
+    (void)state;
+    struct wcow_content_writer *writer = NULL;
+    assert_ok(wcow_content_writer_open(&env.ctx, "changed", NULL, 0, &writer, &err));
+    wcow_autoclose int fd = open_ingest_data();
+    assert_int_equal(write(fd, "four", 4), 4);
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_content_writer_adopt(writer, 5, &why), WCOW_E_DATA_LOSS);
+    assert_non_null(strstr(why.msg, "5 bytes were written and containerd finds 4"));
+    assert_fails(wcow_content_writer_commit(writer, "", NULL, &err), WCOW_E_DATA_LOSS);
+    wcow_content_writer_free(writer);
+    wcow_autofree char *root = content_root();
+    wcow_autofree char *ingest = NULL;
+    assert_true(asprintf(&ingest, "%s/ingest", root) > 0);
+    assert_int_equal(rmdir(ingest), 0); /* nothing dangles */
+    assert_int_equal(mkdir(ingest, 0700), 0);
+}
+
 static void a_known_blob_is_not_written_again(void **state)
 {
     (void)state;
@@ -551,6 +615,8 @@ int main(void)
         cmocka_unit_test(a_wrong_digest_is_refused_and_the_ref_is_free_again),
         cmocka_unit_test(a_writer_without_commit_leaves_nothing),
         cmocka_unit_test(a_known_blob_is_not_written_again),
+        cmocka_unit_test(bytes_put_into_the_ingest_are_adopted),
+        cmocka_unit_test(an_ingest_of_another_length_is_not_adopted),
         cmocka_unit_test(reading_refuses_what_is_absent_damaged_or_no_digest),
         cmocka_unit_test(a_lease_holds_and_goes),
         cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),

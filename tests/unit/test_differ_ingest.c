@@ -55,6 +55,59 @@ static void the_right_ingest_is_found(void **state)
     assert_int_equal(wcow_host_remove(AT_FDCWD, root, &err), 0);
 }
 
+/* Only into an empty file of nobody else: what is there already came from somebody. */
+static void bytes_go_straight_into_an_empty_file(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/wcow-ingest-XXXXXX";
+    char path[64];
+    assert_non_null(mkdtemp(root));
+    (void)snprintf(path, sizeof(path), "%s/ingest", root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    make_ingest(root, "aa", "ns/1/begun", "1");
+    make_ingest(root, "bb", "ns/2/new", "");
+    make_ingest(root, "cc", "ns/3/linked", "");
+    (void)snprintf(path, sizeof(path), "%s/other-name", root);
+    char linked[96];
+    (void)snprintf(linked, sizeof(linked), "%s/ingest/cc/data", root);
+    assert_int_equal(link(linked, path), 0);
+    static const struct {
+        const char *ref;
+        bool is_ours;
+    } cases[] = {{"begun", false}, {"new", true}, {"linked", false}, {"unknown", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wcow_ingest ingest;
+        wcow_ingest_find(&ingest, root, "ns", cases[i].ref);
+        assert_int_equal(ingest.is_ours, cases[i].is_ours);
+        wcow_ingest_done(&ingest);
+    }
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_host_remove(AT_FDCWD, root, &err), 0);
+}
+
+static void what_is_written_is_in_the_file(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/wcow-ingest-XXXXXX";
+    char path[64];
+    assert_non_null(mkdtemp(root));
+    (void)snprintf(path, sizeof(path), "%s/ingest", root);
+    assert_int_equal(mkdir(path, 0700), 0);
+    make_ingest(root, "aa", "ns/1/layer", "");
+    struct wcow_ingest ingest;
+    struct wcow_error err = {0};
+    wcow_ingest_find(&ingest, root, "ns", "layer");
+    struct wcow_sink sink = wcow_ingest_sink(&ingest);
+    assert_int_equal(wcow_sink_write(&sink, "lay", 3, &err), WCOW_OK);
+    assert_int_equal(wcow_sink_write(&sink, "er", 2, &err), WCOW_OK);
+    assert_int_equal(ingest.seen_bytes, 5);
+    char got[8] = {0};
+    assert_int_equal(pread(ingest.fd, got, sizeof(got), 0), 5);
+    assert_string_equal(got, "layer");
+    wcow_ingest_done(&ingest);
+    assert_int_equal(wcow_host_remove(AT_FDCWD, root, &err), 0);
+}
+
 static void without_a_store_nothing_happens(void **state)
 {
     (void)state;
@@ -63,6 +116,7 @@ static void without_a_store_nothing_happens(void **state)
         struct wcow_ingest ingest;
         wcow_ingest_find(&ingest, roots[i], "ns", "layer");
         assert_int_equal(ingest.fd, -1);
+        assert_false(ingest.is_ours);
         wcow_ingest_grown(&ingest, UINT64_C(1) << 40);
         wcow_ingest_done(&ingest);
     }
@@ -72,6 +126,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_right_ingest_is_found),
+        cmocka_unit_test(bytes_go_straight_into_an_empty_file),
+        cmocka_unit_test(what_is_written_is_in_the_file),
         cmocka_unit_test(without_a_store_nothing_happens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
