@@ -132,6 +132,21 @@ static int fix_link_attributes(const struct wcow_repair *repair, struct wcow_ent
                             is_dir ? "directory" : "file", (unsigned long)e->attributes);
 }
 
+/* To importers a directory is what its attributes call one. */
+static int fix_attributes(const struct wcow_repair *repair, struct wcow_entry *e,
+                          struct wcow_error *err)
+{
+    bool is_dir = e->type == WCOW_ENTRY_DIR;
+    uint32_t right = is_dir ? e->attributes | WCOW_ATTR_DIRECTORY
+                            : e->attributes & ~(uint32_t)WCOW_ATTR_DIRECTORY;
+    if ((!is_dir && e->type != WCOW_ENTRY_FILE) || e->attributes == right)
+        return WCOW_OK;
+    e->attributes = right;
+    return wcow_repair_tell(repair, "wrong-attributes", e->name, err,
+                            "given the attributes of a %s (%lu)", is_dir ? "directory" : "file",
+                            (unsigned long)right);
+}
+
 static bool is_full_name(const char *name)
 {
     return strncmp(name, "Files/", 6) == 0 || strncmp(name, "UtilityVM/Files/", 16) == 0 ||
@@ -242,6 +257,8 @@ int wcow_repair_fields(const struct wcow_repair *repair, struct wcow_entry *e,
         r = fix_target(repair, e, err);
     if (r == WCOW_OK)
         r = fix_link_attributes(repair, e, err);
+    if (r == WCOW_OK)
+        r = fix_attributes(repair, e, err);
     if (r == WCOW_OK)
         r = fix_hard_link(repair, e, err);
     return r < 0 ? r : fix_times(repair, e, err);

@@ -244,6 +244,18 @@ int wcow_layer_tar_diff_id(struct wcow_layer_tar *tar, struct wcow_digest *ret,
 
 /* ---- entries ---- */
 
+/* What follows the last entry: a stream that is cut off or damaged there is damaged. */
+static int read_trailer(struct wcow_tar_reader *reader, struct wcow_error *err)
+{
+    const uint8_t *data = NULL;
+    size_t len = 0;
+    int r = WCOW_OK;
+    do {
+        r = wcow_tar_reader_trailer(reader, &data, &len, err);
+    } while (r == WCOW_OK && len);
+    return r;
+}
+
 static int each_entry(struct wcow_layer_tar *tar, const struct wcow_source *source,
                       wcow_layer_tar_fn fn, void *arg, struct wcow_error *err)
 {
@@ -258,6 +270,8 @@ static int each_entry(struct wcow_layer_tar *tar, const struct wcow_source *sour
         if (r < 0)
             return r;
     }
+    if (r == 0)
+        r = read_trailer(reader, err);
     return r < 0 ? wcow_error_wrap(r, err, "\"%s\"", tar->name) : r;
 }
 

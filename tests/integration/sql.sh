@@ -21,7 +21,7 @@ statements() {
     awk -v base="$1" '{ text = text $0 "\n" } /;[[:space:]]*$/ { printf "%s", text > (base "." ++n); text = "" }' "$1"
 }
 
-make_image three:1 --components 10 --update
+make_image three:1 --update
 pull "$(pull_way)" "$IMAGE" >/dev/null
 top=$(chain_ids 1 | tail -n 1)
 snapshots prepare box "$top" >/dev/null
@@ -50,6 +50,31 @@ done
 check "there are questions enough ($n)" test $n -ge 10
 equal "the layer that the first finds is a folder" \
     "$(test -d "$WCOWD_ROOT/$(sqlite3 -readonly "$WCOWD_ROOT/metadata.db" ".read $PARTS/sql/store-1.metadata.1")" && echo yes)" yes
+
+# ---- layer-format.md shows what its reader gets
+page=$wcow_source/docs/layer-format.md
+# "$ sqlite3 ..." and what follows it, up to the next one or the end of the block
+said() {
+    (
+        cd "$(dirname "$layer")"
+        while read -r line; do
+            echo "$line"
+            eval "${line#\$ }"
+        done < <(grep '^\$ sqlite3 ' "$page")
+    )
+}
+equal "the index of the base is what it shows" "$(said)" "$(awk '/^```/ { shown = 0 } /^\$ sqlite3 / { shown = 1 } shown' "$page")"
+# bytes HEX...: of the fixture, as the page has them
+lines=0
+wrong=''
+while read -r offset hex; do
+    lines=$((lines + 1))
+    got=$(od -An -v -tx1 -j $((16#${offset%:})) -N 16 "$wcow_source/tests/data/layer/vector.tar" | tr -d ' \n')
+    [ "$got" = "$hex" ] || wrong+="$offset "
+done < <(sed -nE 's/^([0-9a-f]{8}:) (([0-9a-f]{4} ){8}).*/\1 \2/p' "$page" | sed -E 's/ //2g')
+check "there are bytes ($lines lines)" test $lines -ge 30
+equal "which are those of the fixture" "$wrong" ""
+
 snapshots rm box
 forget_images
 finish

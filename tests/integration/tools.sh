@@ -125,6 +125,8 @@ equal "directories of the base keep its metadata" \
     "$("$wcow" ls --json "$PARTS/mended.tar.gz" /Windows | jq -c 'del(.layer)')" \
     "$("$wcow" ls --json "$base" /Windows | jq -c 'select(.name == "Files/Windows/System32") | del(.layer)')"
 check "an opaque directory became whiteouts" grep -q 'drivers/.wh.etc' <("$wcow" ls -R "$PARTS/mended.tar.gz")
+head -c -3 "$PARTS/mended.tar.gz" >"$PARTS/cut.tar.gz"
+refused "a stream cut off behind the tar's end" "ends too early" "$wcow" verify --diff "$PARTS/cut.tar.gz"
 check "a good layer has nothing to mend" grep -qx 'nothing to mend' <("$wcow" repair --dry-run "$PARTS/base.tar" 2>&1)
 equal "a good layer stays as it is" "$("$wcow" repair "$PARTS/update.tar" -p "$base" -o - 2>/dev/null | sha256sum)" \
     "$(sha256sum <"$PARTS/update.tar")"

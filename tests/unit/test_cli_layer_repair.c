@@ -347,6 +347,22 @@ static void times_of_1754_become_when_it_was_modified(void **state)
     assert_int_equal(wcow_memlayer_get(other.layer, "FILES/A")->mtime, 42);
 }
 
+static void swap_directory_attribute(struct wcow_entry *e)
+{
+    e->attributes ^= WCOW_ATTR_DIRECTORY;
+}
+
+static void attributes_follow_the_type(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"d Files", "f Files/a", NULL};
+    WCOW_CLEANUP(out_done) struct out out;
+    repair(lines, NULL, false, swap_directory_attribute, &out);
+    assert_int_equal(wcow_memlayer_get(out.layer, "FILES")->attributes, WCOW_ATTR_DIRECTORY);
+    assert_int_equal(wcow_memlayer_get(out.layer, "FILES/A")->attributes, 0);
+    assert_string_equal((const char *)out.rules.data, "wrong-attributes wrong-attributes ");
+}
+
 static void links_get_the_attributes_of_what_they_lead_to(void **state)
 {
     (void)state;
@@ -429,6 +445,7 @@ int main(void)
         cmocka_unit_test(a_base_deletes_nothing),
         cmocka_unit_test(times_are_completed),
         cmocka_unit_test(times_of_1754_become_when_it_was_modified),
+        cmocka_unit_test(attributes_follow_the_type),
         cmocka_unit_test(links_get_the_attributes_of_what_they_lead_to),
         cmocka_unit_test(directories_of_the_base_get_their_metadata_back),
         cmocka_unit_test(made_directories_inherit),
