@@ -45,6 +45,13 @@ int wcow_backend_keep_view(struct wcow_backend *b, const char *key, struct wcow_
     return r;
 }
 
+struct wcow_containerd_ctx wcow_backend_uncancelled(const struct wcow_backend *b)
+{
+    struct wcow_containerd_ctx ctx = b->ctx;
+    ctx.cancel = NULL;
+    return ctx;
+}
+
 bool wcow_backend_is_cancelled(const struct wcow_backend *b)
 {
     return b->cancel && atomic_load(b->cancel);
@@ -116,6 +123,7 @@ int wcow_backend_new(const struct wcow_backend_options *options, struct wcow_bac
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build");
     (void)pthread_mutex_init(&b->lock, NULL);
     wcow_key_locks_init(&b->busy);
+    b->address = options->address;
     b->snapshotter = options->snapshotter;
     b->progress = options->progress;
     b->cancel = options->cancel;

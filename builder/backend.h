@@ -28,6 +28,7 @@ struct wcow_backend_options {
 struct wcow_backend {
     struct wcow_containerd *client;
     struct wcow_containerd_ctx ctx; /**< carries the build's lease */
+    const char *address;            /**< of containerd */
     const char *snapshotter;
     char *content_root; /**< of containerd's content store; NULL where it is not known */
     char *lease;        /**< of this build */
@@ -62,6 +63,9 @@ WCOW_DEFINE_CLEANUP(struct wcow_backend, wcow_backend_free)
 /** A name that is used once: "wcow-build-<unique>-<n><suffix>"; caller frees, NULL without memory.
  */
 char *wcow_backend_name(struct wcow_backend *b, const char *suffix);
+/** For calls that Ctrl-C must not cut short: of one that was given up nobody knows whether it was
+ *  done, and so what is left of it. They take a fraction of a second. */
+struct wcow_containerd_ctx wcow_backend_uncancelled(const struct wcow_backend *b);
 bool wcow_backend_is_cancelled(const struct wcow_backend *b);
 
 #endif

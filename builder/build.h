@@ -46,7 +46,8 @@ struct wcow_build_options {
     const char *executor_root;       /**< wcowd's root folder, where executors are installed */
     unsigned run_timeout_s;          /**< of one RUN; 0: none */
     struct wcow_run_limits run_limits;
-    enum wcow_run_network network;   /**< of a RUN that names none */
+    enum wcow_run_network network; /**< of a RUN that names none */
+    enum wcow_run_isolation isolation;
     struct wcow_str_list cache_from; /**< "type=registry,ref=…", "type=local,src=…", references */
     struct wcow_str_list cache_to;   /**< likewise with dest=…, mode=…; "type=inline" */
     struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */

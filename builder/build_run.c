@@ -174,8 +174,7 @@ static void scratch_done(struct scratch *s)
     wcow_str_list_done(&s->parents);
     wcow_mounts_done(&s->mounts);
     if (s->key) {
-        struct wcow_containerd_ctx ctx = s->backend->ctx;
-        ctx.cancel = NULL; /* a cancelled build cleans up, too */
+        struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(s->backend);
         (void)!wcow_snapshot_remove(&ctx, s->backend->snapshotter, s->key, NULL);
     }
     free(s->key);
@@ -197,9 +196,10 @@ static int prepare(const struct step *step, struct scratch *s, struct wcow_error
     if (!key)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a snapshot's key");
     r = wcow_labels_set(&labels, "containerd.io/snapshot/wcow.mount-type", "windows-layer", err);
+    const struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(backend);
     if (r == WCOW_OK)
-        r = wcow_snapshot_prepare(&backend->ctx, backend->snapshotter, key, step->chain.text,
-                                  &labels, &s->mounts, err);
+        r = wcow_snapshot_prepare(&ctx, backend->snapshotter, key, step->chain.text, &labels,
+                                  &s->mounts, err);
     wcow_labels_done(&labels);
     if (r < 0)
         return r;
@@ -258,6 +258,7 @@ static int execute(struct step *step, const struct scratch *scratch, struct wcow
         .below = &scratch->below,
         .base = step->base.text,
         .os_version = platform.os_version,
+        .isolation = b->options->isolation,
         .timeout_s = b->options->run_timeout_s,
         .limits = b->options->run_limits,
         .step = step->number};
@@ -288,7 +289,8 @@ static int find_executor(struct wcow_build *b, struct wcow_error *err)
 {
     const struct wcow_executor_options options = {.name = b->options->executor,
                                                   .configured = b->options->executor_configured,
-                                                  .root = b->options->executor_root};
+                                                  .root = b->options->executor_root,
+                                                  .isolation = b->options->isolation};
     (void)pthread_mutex_lock(&b->lock);
     int r = b->executor ? WCOW_OK : wcow_executor_new(&options, b->backend, &b->executor, err);
     (void)pthread_mutex_unlock(&b->lock);

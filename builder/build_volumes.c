@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/build_volumes.h"
-#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,9 +21,8 @@ void wcow_build_volumes_done(struct wcow_build_volumes *v)
 {
     for (size_t i = 0; i < v->n_locks; i++)
         (void)close(v->locks[i]);
-    if (v->folder)
-        (void)!wcow_dir_tree_delete(AT_FDCWD, v->folder, NULL, NULL);
-    free(v->folder);
+    wcow_run_folder_done(&v->copies);
+    wcow_run_folder_done(&v->secrets);
     free(v->items);
     wcow_str_list_done(&v->keys);
     wcow_str_list_done(&v->env);
@@ -69,6 +67,8 @@ static int add_volume(struct taking *t, const char *source, const char *target, 
     *item = (struct wcow_run_volume){
         .is_file = is_file, .read_only = t->m->read_only, .size_bytes = t->m->size_bytes};
     wcow_autofree char *in_layer = NULL;
+    if (!target || !*target)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "--mount: there is no target=PATH");
     int r = wcow_winpath_to_layer(wcow_image_config_string(t->s->config, WCOW_CONFIG_WORKING_DIR),
                                   target, &in_layer, NULL, err);
     if (r == WCOW_OK && strcmp(in_layer, "Files") == 0)
@@ -80,17 +80,6 @@ static int add_volume(struct taking *t, const char *source, const char *target, 
     if (r == WCOW_OK)
         t->v->n++;
     return r;
-}
-
-static int make_folder(struct taking *t, struct wcow_error *err)
-{
-    char name[] = "/var/tmp/wcow-run.XXXXXX";
-    if (t->v->folder)
-        return WCOW_OK;
-    if (!mkdtemp(name))
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make a folder in /var/tmp");
-    t->v->folder = strdup(name);
-    return t->v->folder ? WCOW_OK : no_memory(err);
 }
 
 /* ---- bind ---- */
@@ -170,7 +159,7 @@ static int take_bind(struct taking *t, struct wcow_error *err)
     const char *source = t->m->source ? t->m->source : (t->m->from ? "C:\\" : ".");
     char dest[32];
     wcow_autofree char *path = NULL;
-    wcow_autoclose int fd = -1;
+    struct wcow_run_folder *copies = &t->v->copies;
     int r = t->m->from ? wcow_build_layers_of(t->b, t->s, t->m->from, t->step, &layers, &room, err)
                        : WCOW_OK;
     int is_dir = r < 0 ? r : is_source_dir(t, layers, source, err);
@@ -181,12 +170,10 @@ static int take_bind(struct taking *t, struct wcow_error *err)
     if (r == WCOW_OK)
         r = key_of(t, tree, err);
     if (r == WCOW_OK)
-        r = make_folder(t, err);
-    if (r == WCOW_OK && (fd = open(t->v->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", t->v->folder);
+        r = wcow_run_folder_make(copies, WCOW_RUN_FOLDER_DISK, t->b->backend, err);
     if (r == WCOW_OK)
-        r = wcow_tree_each(tree, write_node, &fd, err);
-    if (r == WCOW_OK && asprintf(&path, "%s/Files/%zu", t->v->folder, t->index) < 0) {
+        r = wcow_tree_each(tree, write_node, &copies->fd, err);
+    if (r == WCOW_OK && asprintf(&path, "%s/Files/%zu", copies->path, t->index) < 0) {
         path = NULL;
         r = no_memory(err);
     }
@@ -354,20 +341,15 @@ static int take_secret(struct taking *t, struct wcow_error *err)
         if (r < 0 || !t->m->target)
             return r;
     }
-    r = make_folder(t, err);
+    char name[32];
+    (void)snprintf(name, sizeof(name), "secret%zu", t->index);
+    r = wcow_run_folder_make(&t->v->secrets, WCOW_RUN_FOLDER_MEMORY, t->b->backend, err);
     if (r == WCOW_OK)
         r = t->m->target ? wcow_buf_add_str(&target, t->m->target, err)
                          : wcow_buf_addf(&target, err, "C:/run/secrets/%s", t->m->id);
-    if (r < 0)
-        return r;
-    if (asprintf(&path, "%s/secret%zu", t->v->folder, t->index) < 0) {
-        path = NULL;
-        return no_memory(err);
-    }
-    wcow_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-    if (fd < 0 || write(fd, text, value.len) != (ssize_t)value.len)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "write a secret to %s", t->v->folder);
-    return add_volume(t, path, (const char *)target.data, true, err);
+    if (r == WCOW_OK)
+        r = wcow_run_folder_write(&t->v->secrets, name, text, value.len, &path, err);
+    return r < 0 ? r : add_volume(t, path, (const char *)target.data, true, err);
 }
 
 static int take_one(struct taking *t, struct wcow_error *err)

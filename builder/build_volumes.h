@@ -5,6 +5,7 @@
 #define WCOW_BUILDER_BUILD_VOLUMES_H
 
 #include "builder/build_internal.h"
+#include "builder/run_folder.h"
 
 enum { WCOW_RUN_LOCKS_MAX = 16 };
 
@@ -12,11 +13,12 @@ enum { WCOW_RUN_LOCKS_MAX = 16 };
 struct wcow_build_volumes {
     struct wcow_run_volume *items;
     size_t n;
-    struct wcow_str_list keys;   /**< for the cache: digests of what is bound */
-    struct wcow_str_list env;    /**< "NAME=value" of secrets */
-    struct wcow_str_list paths;  /**< what the items point to */
-    char *folder;                /**< private, of copies; or NULL */
-    struct wcow_str_list locked; /**< folders of caches that one RUN has at a time */
+    struct wcow_str_list keys;      /**< for the cache: digests of what is bound */
+    struct wcow_str_list env;       /**< "NAME=value" of secrets */
+    struct wcow_str_list paths;     /**< what the items point to */
+    struct wcow_run_folder copies;  /**< of what is bound */
+    struct wcow_run_folder secrets; /**< their files */
+    struct wcow_str_list locked;    /**< folders of caches that one RUN has at a time */
     int locks[WCOW_RUN_LOCKS_MAX];
     size_t n_locks;
 };

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int wcow_executor_check_name(const char *name, struct wcow_error *err)
 {
@@ -13,6 +14,26 @@ int wcow_executor_check_name(const char *name, struct wcow_error *err)
     }
     return WCOW_FAIL(err, WCOW_E_INVALID, "unknown executor \"%s\": use auto, none, runhcs or wine",
                      name);
+}
+
+int wcow_run_isolation_parse(const char *text, enum wcow_run_isolation *ret, struct wcow_error *err)
+{
+    static const char *const names[] = {"default", "process", "hyperv"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcasecmp(text ? text : names[0], names[i]) == 0) {
+            *ret = (enum wcow_run_isolation)i;
+            return WCOW_OK;
+        }
+    }
+    return WCOW_FAIL(err, WCOW_E_INVALID, "--isolation=%s: there are default, process and hyperv",
+                     text);
+}
+
+static int refuse_isolation(struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                     "--isolation=process and hyperv are of Windows containers; with "
+                     "--executor=wine a RUN has a Linux container: leave it at default");
 }
 
 static int refuse_none(struct wcow_error *err)
@@ -46,6 +67,8 @@ int wcow_executor_new(const struct wcow_executor_options *options, struct wcow_b
         return refuse_runhcs(err);
     if (strcmp(name, "wine") != 0)
         return refuse_none(err);
+    if (options->isolation != WCOW_ISOLATION_DEFAULT)
+        return refuse_isolation(err);
     WCOW_CLEANUP(wcow_executor_free_p) struct wcow_executor *e = calloc(1, sizeof(*e));
     if (!e)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an executor");

@@ -21,13 +21,24 @@ struct wcow_run_volume {
 
 /** What one RUN may use. 0: WCOW_RUN_… below. */
 struct wcow_run_limits {
-    int64_t memory_bytes; /**< 0: three quarters of the host's */
-    int64_t disk_bytes;   /**< of what it writes */
-    unsigned processes;   /**< and threads */
+    int64_t memory_bytes;     /**< 0: three quarters of the host's */
+    int64_t all_memory_bytes; /**< of all RUNs at once; 0: likewise, or one's if that is more */
+    int64_t disk_bytes;       /**< of what it writes */
+    unsigned processes;       /**< and threads */
 };
 /** As much as Windows gives a container by default. */
 #define WCOW_RUN_DISK_BYTES (INT64_C(20) << 30)
 enum { WCOW_RUN_PROCESSES = 1024 };
+
+/** How Windows keeps containers apart. Under Wine there is the default alone. */
+enum wcow_run_isolation {
+    WCOW_ISOLATION_DEFAULT, /**< process */
+    WCOW_ISOLATION_PROCESS,
+    WCOW_ISOLATION_HYPERV,
+};
+/** "default", "process", "hyperv" in any letter case; NULL: default. WCOW_E_INVALID */
+WCOW_NODISCARD int wcow_run_isolation_parse(const char *text, enum wcow_run_isolation *ret,
+                                            struct wcow_error *err);
 
 /** One RUN. Borrowed. */
 struct wcow_execution {
@@ -44,7 +55,8 @@ struct wcow_execution {
     const struct wcow_layer_chain *below; /**< its parents, nearest first */
     const char *base;                     /**< chain ID of the image that the stage began with */
     const char *os_version;               /**< "10.0.20348.2340" or "" */
-    unsigned timeout_s;                   /**< 0: none */
+    enum wcow_run_isolation isolation;
+    unsigned timeout_s; /**< 0: none */
     struct wcow_run_limits limits;
     unsigned step; /**< output goes to this step of the progress */
 };
@@ -66,6 +78,7 @@ struct wcow_executor_options {
     const char *name;       /**< "auto", "none", "wine", "runhcs"; NULL: auto */
     const char *configured; /**< what auto stands for on this machine; NULL: none */
     const char *root;       /**< wcowd's root folder, where executors are installed */
+    enum wcow_run_isolation isolation;
 };
 
 /** WCOW_E_UNSUPPORTED: there is none, or not on this machine, and how to get one.

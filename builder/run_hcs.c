@@ -93,7 +93,7 @@ int wcow_hcs_spec_write(const struct wcow_execution *x, const struct wcow_hcs_op
     if (x->network != WCOW_NET_NONE)
         (void)json_object_set_new(windows, "network",
                                   json_pack("{s:b}", "allowUnqualifiedDNSQuery", 1));
-    if (options->hyperv)
+    if (x->isolation == WCOW_ISOLATION_HYPERV) /* a utility VM, not a job object */
         (void)json_object_set_new(windows, "hyperv", json_object());
     json_t *resources = resources_of(&x->limits);
     if (json_object_size(resources) > 0)

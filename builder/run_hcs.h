@@ -17,7 +17,6 @@
 #define WCOW_HCS_SCRIPT        "run.cmd"
 
 struct wcow_hcs_options {
-    bool hyperv;               /**< isolation by a utility VM instead of a job object */
     const char *script_folder; /**< on the host, holds WCOW_HCS_SCRIPT; NULL where there is none */
 };
 

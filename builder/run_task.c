@@ -155,31 +155,24 @@ static int check_disk(struct disk_watch *w, struct wcow_error *err)
 
 /* ---- memory ---- */
 
-/* The number behind "oom_kill " in a file of the cgroup's, which has a few short lines. */
-static unsigned long killed_in(const char *hierarchy, const char *cgroup, const char *name)
-{
-    char text[512] = {0};
-    wcow_autobuf path = {0};
-    if (wcow_buf_addf(&path, NULL, "%s%s/%s", hierarchy, cgroup, name) < 0)
-        return 0;
-    wcow_autoclose int fd = open((const char *)path.data, O_RDONLY | O_CLOEXEC);
-    bool is_read = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0;
-    const char *found = is_read ? strstr(text, "oom_kill ") : NULL;
-    return found ? strtoul(found + strlen("oom_kill "), NULL, 10) : 0;
-}
-
 /* Wine tells no difference between a program that ended well and one that the kernel killed for
  * want of memory: both have exit code 0. The cgroup knows, as long as the task is not deleted. */
 static int check_memory(const struct wcow_run_task *task, struct wcow_error *err)
 {
-    if (!task->cgroup ||
-        (killed_in("/sys/fs/cgroup/memory", task->cgroup, "memory.oom_control") == 0 &&
-         killed_in("/sys/fs/cgroup", task->cgroup, "memory.events") == 0))
+    const struct wcow_run_cgroup *c = task->cgroup;
+    wcow_autobuf all = {0};
+    if (!c || !c->memory_bytes || wcow_run_cgroup_killed((const char *)c->path.data) == 0)
         return WCOW_OK;
+    if (c->all_memory_bytes)
+        (void)!wcow_buf_addf(&all, NULL,
+                             ", or all RUNs together more than theirs of %llu MiB "
+                             "(\"run-memory-all = SIZE\")",
+                             (unsigned long long)((uint64_t)c->all_memory_bytes >> 20));
     return WCOW_FAIL(err, WCOW_E_LIMIT,
                      "a program of the command was ended: it took more memory than the limit of "
-                     "%llu MiB (\"run-memory = SIZE\" in wcow.conf)",
-                     (unsigned long long)((uint64_t)task->memory_bytes >> 20));
+                     "%llu MiB (--memory, or \"run-memory = SIZE\" in wcow.conf)%s",
+                     (unsigned long long)((uint64_t)c->memory_bytes >> 20),
+                     all.data ? (const char *)all.data : "");
 }
 
 /* Until it ends by itself (WCOW_OK) or has to be ended. */
@@ -210,18 +203,9 @@ static int watch(struct wcow_backend *b, const struct wcow_run_task *task, struc
 
 /* ---- the task ---- */
 
-/* Of a call that was given up nobody knows whether it was done, and so what is left of it. These
- * take a fraction of a second, and what they made is then ended as it should be. */
-static struct wcow_containerd_ctx uncancelled(const struct wcow_backend *b)
-{
-    struct wcow_containerd_ctx ctx = b->ctx;
-    ctx.cancel = NULL;
-    return ctx;
-}
-
 static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
 {
-    struct wcow_containerd_ctx ctx = uncancelled(b);
+    struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(b);
     ctx.timeout_ms = END_TIMEOUT_MS;
     return ctx;
 }
@@ -229,14 +213,16 @@ static struct wcow_containerd_ctx ending_ctx(const struct wcow_backend *b)
 static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *task,
                            struct output *o, int fd, uint32_t *ret, struct wcow_error *err)
 {
-    struct wcow_containerd_ctx starting = uncancelled(b);
+    struct wcow_containerd_ctx starting = wcow_backend_uncancelled(b);
     struct wcow_containerd_ctx ending = ending_ctx(b);
     struct waiter w = {.ctx = b->ctx, .id = task->id};
     w.ctx.cancel = &w.stop;
     pthread_t thread;
     if (pthread_create(&thread, NULL, wait_for_end, &w) != 0)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "no thread to wait for a command");
-    int r = wcow_task_start(&starting, task->id, err);
+    int r = wcow_task_release_input(&starting, task->id, err);
+    if (r == WCOW_OK)
+        r = wcow_task_start(&starting, task->id, err);
     if (r == WCOW_OK)
         r = watch(b, task, &w, o, fd, err);
     if (r < 0) {
@@ -259,16 +245,61 @@ static int start_and_watch(struct wcow_backend *b, const struct wcow_run_task *t
     return r;
 }
 
-static int run_container(struct wcow_backend *b, const struct wcow_run_task *task, struct output *o,
-                         const char *fifo, uint32_t *ret, struct wcow_error *err)
+/* A FIFO in the task's folder, made and opened. */
+static int make_fifo(const struct wcow_run_task *task, const char *name, int flags, char **ret_path,
+                     int *ret_fd, struct wcow_error *err)
 {
-    struct wcow_containerd_ctx creating = uncancelled(b);
-    struct wcow_containerd_ctx ending = ending_ctx(b);
-    wcow_autoclose int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    wcow_autofree char *path = NULL;
+    if (asprintf(&path, "%s/%s", task->folder, name) < 0) {
+        path = NULL;
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    }
+    if (mkfifo(path, 0600) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", path);
+    int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", fifo);
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open %s", path);
+    *ret_fd = fd;
+    *ret_path = WCOW_TAKE_PTR(path);
+    return WCOW_OK;
+}
+
+/* The FIFOs of a task. That of its input is held open for writing: it ends when this process does.
+ */
+struct fifos {
+    char *input;
+    char *output;
+    int input_fd;
+    int output_fd;
+};
+
+static void fifos_done(struct fifos *f)
+{
+    if (f->input)
+        (void)unlink(f->input);
+    if (f->output)
+        (void)unlink(f->output);
+    wcow_closep_(&f->input_fd);
+    wcow_closep_(&f->output_fd);
+    free(f->input);
+    free(f->output);
+}
+
+static int fifos_make(const struct wcow_run_task *task, struct fifos *f, struct wcow_error *err)
+{
+    int r = make_fifo(task, "input", O_RDWR, &f->input, &f->input_fd, err);
+    return r < 0 ? r : make_fifo(task, "output", O_RDONLY, &f->output, &f->output_fd, err);
+}
+
+static int run_container(struct wcow_backend *b, const struct wcow_run_task *task, struct output *o,
+                         const struct fifos *fifos, uint32_t *ret, struct wcow_error *err)
+{
+    struct wcow_containerd_ctx creating = wcow_backend_uncancelled(b);
+    struct wcow_containerd_ctx ending = ending_ctx(b);
+    const int fd = fifos->output_fd;
     const struct wcow_mounts none = {0};
-    const struct wcow_task_io io = {.stdout_path = fifo, .stderr_path = fifo};
+    const struct wcow_task_io io = {
+        .stdin_path = fifos->input, .stdout_path = fifos->output, .stderr_path = fifos->output};
     uint32_t pid = 0;
     int r =
         wcow_task_create(&creating, task->id, task->rootfs ? task->rootfs : &none, &io, &pid, err);
@@ -283,28 +314,24 @@ static int run_container(struct wcow_backend *b, const struct wcow_run_task *tas
 int wcow_run_task(struct wcow_backend *b, const struct wcow_run_task *task,
                   uint32_t *ret_exit_status, struct wcow_error *err)
 {
-    wcow_autobuf fifo = {0};
+    WCOW_CLEANUP(fifos_done) struct fifos fifos = {.input_fd = -1, .output_fd = -1};
     struct output output = {.progress = b->progress, .step = task->step, .capture = task->capture};
     const struct wcow_container container = {
         .id = task->id, .runtime = task->runtime, .spec_json = task->spec_json};
-    int r = wcow_buf_addf(&fifo, err, "%s/output", task->folder);
-    if (r < 0)
-        return r;
-    const char *path = (const char *)fifo.data;
     if (wcow_backend_is_cancelled(b))
         return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-    if (mkfifo(path, 0600) < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", path);
-    struct wcow_containerd_ctx creating = uncancelled(b);
+    int r = fifos_make(task, &fifos, err);
+    if (r < 0)
+        return r;
+    struct wcow_containerd_ctx creating = wcow_backend_uncancelled(b);
     r = wcow_container_create(&creating, &container, err);
     if (r == WCOW_OK) {
-        r = run_container(b, task, &output, path, ret_exit_status, err);
+        r = run_container(b, task, &output, &fifos, ret_exit_status, err);
         struct wcow_containerd_ctx ending = ending_ctx(b);
         int deleted = wcow_container_delete(&ending, task->id, r < 0 ? NULL : err);
         r = r < 0 ? r : deleted;
     }
     if (output.len > 0)
         end_line(&output);
-    (void)unlink(path);
     return r;
 }

@@ -11,6 +11,7 @@
 #include "base/beneath.h"
 #include "base/dir_tree.h"
 #include "builder/run.h"
+#include "builder/wine_abandoned.h"
 #include "builder/wine_command.h"
 #include "builder/wine_leftovers.h"
 #include "builder/wine_registry.h"
@@ -214,6 +215,8 @@ int wcow_executor_init_wine(struct wcow_executor *executor, const char *root,
         return r;
     executor->version = WCOW_TAKE_PTR(template.version);
     wcow_wine_template_done(&template);
+    if (executor->backend)
+        wcow_wine_sweep(executor->folder, executor->backend);
     executor->name = "wine";
     executor->run = run;
     return WCOW_OK;

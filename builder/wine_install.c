@@ -228,7 +228,7 @@ static int expect_success(int r, uint32_t code, const char *what, struct wcow_er
                      : WCOW_FAIL(err, WCOW_E_IO, "%s failed with code %u", what, (unsigned)code);
 }
 
-static int boot(struct install *in, const struct wcow_wine_run *run, struct wcow_error *err)
+static int boot(struct install *in, struct wcow_wine_run *run, struct wcow_error *err)
 {
     static const char *const args[] = {"wineboot.exe", "--init", NULL};
     wcow_autofree char *drive = NULL;
@@ -281,7 +281,7 @@ static int keep_windows(struct install *in, const struct wcow_wine_run *run, str
 
 /* A command that does nothing, so that what Wine writes at each start is in the registry that the
  * changes of a RUN are measured against. */
-static int run_nothing(struct install *in, const struct wcow_wine_run *run, struct wcow_error *err)
+static int run_nothing(struct install *in, struct wcow_wine_run *run, struct wcow_error *err)
 {
     wcow_autofree char *cased = NULL;
     wcow_autofree char *lower = NULL;

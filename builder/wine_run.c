@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/wine_run.h"
-#include "base/dir_tree.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/dir_tree.h"
 #include "base/fd.h"
+#include "base/owned_dir.h"
+#include "builder/batch_file.h"
 #include "builder/run_task.h"
+#include "builder/wine_abandoned.h"
 #include "layer/utf16.h"
 
 enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
+
+#define ENVIRONMENT "environment"
 
 const char wcow_wine_overrides[] = "mscoree,mshtml,winemenubuilder.exe,services.exe,wineboot.exe=d";
 
@@ -29,6 +33,7 @@ void wcow_wine_run_done(struct wcow_wine_run *run)
             (void)!wcow_dir_tree_delete(runs, run->name, NULL, NULL);
         (void)close(run->fd);
     }
+    wcow_run_folder_done(&run->secrets);
     free(run->name);
     free(run->folder);
     *run = (struct wcow_wine_run){.fd = -1};
@@ -47,6 +52,20 @@ static int make_dirs(int fd, struct wcow_error *err)
     return WCOW_OK;
 }
 
+static int make_folder(struct wcow_wine_run *run, struct wcow_error *err)
+{
+    wcow_autofree char *runs = NULL;
+    if (asprintf(&runs, "%s/runs", run->template->folder) < 0) {
+        runs = NULL;
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
+    }
+    wcow_autoclose int parent = open(runs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", runs);
+    int r = wcow_owned_dir_make(parent, run->name, &run->fd, err);
+    return r < 0 ? wcow_error_wrap(r, err, "%s", runs) : WCOW_OK;
+}
+
 int wcow_wine_run_init(const struct wcow_wine_template *t, struct wcow_backend *b,
                        struct wcow_wine_run *ret, struct wcow_error *err)
 {
@@ -57,12 +76,11 @@ int wcow_wine_run_init(const struct wcow_wine_template *t, struct wcow_backend *
         run.folder = NULL;
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
     }
-    if (mkdir(run.folder, 0700) < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", run.folder);
-    run.fd = open(run.folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (run.fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", run.folder);
-    int r = make_dirs(run.fd, err);
+    int r = make_folder(&run, err);
+    if (r == WCOW_OK)
+        r = make_dirs(run.fd, err);
+    if (r == WCOW_OK)
+        r = wcow_wine_note_owner(&run, err);
     if (r < 0)
         return r;
     *ret = run;
@@ -119,9 +137,11 @@ static int write_utf16(const struct wcow_wine_run *run, const char *name, const 
                                        bytes.len, err);
 }
 
-static int write_environment(const struct wcow_wine_run *run, const char *const *env,
+/* Not in the run's own folder, which is on disk: secrets may be in it. */
+static int write_environment(struct wcow_wine_run *run, const char *const *env,
                              struct wcow_error *err)
 {
+    wcow_autofree char *path = NULL;
     wcow_autobuf bytes = {0};
     int r = WCOW_OK;
     for (; r == WCOW_OK && env && *env; env++) {
@@ -129,9 +149,12 @@ static int write_environment(const struct wcow_wine_run *run, const char *const 
         if (r == WCOW_OK)
             r = wcow_buf_add(&bytes, "\0", 2, err);
     }
+    if (r == WCOW_OK)
+        r = wcow_run_folder_make(&run->secrets, WCOW_RUN_FOLDER_MEMORY, run->backend, err);
     return r < 0 ? r
-                 : wcow_wine_run_write(run, "w/environment",
-                                       bytes.data ? (const char *)bytes.data : "", bytes.len, err);
+                 : wcow_run_folder_write(&run->secrets, ENVIRONMENT,
+                                         bytes.data ? (const char *)bytes.data : "", bytes.len,
+                                         &path, err);
 }
 
 static int write_passwd(const struct wcow_wine_run *run, const char *user, struct wcow_error *err)
@@ -141,20 +164,10 @@ static int write_passwd(const struct wcow_wine_run *run, const char *user, struc
     return r < 0 ? r : wcow_wine_run_write(run, "passwd", text.data, text.len, err);
 }
 
-/* A batch file in the code page that Wine begins with. */
 static int write_script(const struct wcow_wine_run *run, const char *script, struct wcow_error *err)
 {
     wcow_autobuf text = {0};
-    int r = wcow_buf_add_str(&text, "@echo off\r\n", err);
-    for (const char *p = script; r == WCOW_OK && *p;) {
-        size_t n = strcspn(p, "\r\n");
-        r = wcow_buf_add(&text, p, n, err);
-        p += n;
-        p += *p == '\r';
-        p += *p == '\n';
-        if (r == WCOW_OK)
-            r = wcow_buf_add_str(&text, "\r\n", err);
-    }
+    int r = wcow_batch_file_write(script, &text, err);
     return r < 0 ? r : wcow_wine_run_write(run, "w/run.cmd", text.data, text.len, err);
 }
 
@@ -168,7 +181,7 @@ static int write_command(const struct wcow_wine_run *run, const struct wcow_wine
     return r < 0 ? r : write_utf16(run, "w/command", (const char *)line.data, err);
 }
 
-static int write_files(const struct wcow_wine_run *run, const struct wcow_wine_program *p,
+static int write_files(struct wcow_wine_run *run, const struct wcow_wine_program *p,
                        struct wcow_error *err)
 {
     int r = write_passwd(run, p->user, err);
@@ -182,50 +195,6 @@ static int write_files(const struct wcow_wine_run *run, const struct wcow_wine_p
 
 /* ---- the container ---- */
 
-/* Whether the word stands in the text of words. */
-static bool has_word(const char *text, const char *word)
-{
-    const size_t len = strlen(word);
-    for (const char *p = text; (p = strstr(p, word)); p += len) {
-        if ((p == text || p[-1] == ' ') && (p[len] == '\0' || p[len] == ' ' || p[len] == '\n'))
-            return true;
-    }
-    return false;
-}
-
-/* Whether there is something that enforces a limit: a hierarchy of cgroup v1, or v2's controller.
- */
-static bool has_controller(const char *name)
-{
-    char text[512] = {0};
-    char path[64];
-    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup/%s/tasks", name);
-    if (access(path, F_OK) == 0)
-        return true;
-    wcow_autoclose int fd = open("/sys/fs/cgroup/cgroup.controllers", O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && has_word(text, name);
-}
-
-/* Three quarters of the memory: Windows programs get much, and the host stays alive. */
-static int64_t memory_limit(const struct wcow_run_limits *limits)
-{
-    struct sysinfo info;
-    if (!has_controller("memory"))
-        return 0;
-    if (limits->memory_bytes)
-        return limits->memory_bytes;
-    if (sysinfo(&info) < 0)
-        return INT64_C(4) << 30;
-    return (int64_t)info.totalram * info.mem_unit / 4 * 3;
-}
-
-static int64_t process_limit(const struct wcow_run_limits *limits)
-{
-    if (!has_controller("pids"))
-        return 0;
-    return limits->processes ? limits->processes : WCOW_RUN_PROCESSES;
-}
-
 struct paths {
     char *root;
     char *bin;
@@ -233,6 +202,7 @@ struct paths {
     char *prefix;
     char *w;
     char *passwd;
+    char *environment;
     const char *args[8];
     struct wcow_wine_bind binds[MAX_BINDS];
     size_t n_binds;
@@ -246,6 +216,7 @@ static void paths_done(struct paths *p)
     free(p->prefix);
     free(p->w);
     free(p->passwd);
+    free(p->environment);
 }
 
 static void add_bind(struct paths *p, const char *source, const char *target, bool read_only)
@@ -262,7 +233,8 @@ static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_pr
         asprintf(&p->launcher, "%s/bin/wcow-launch.exe", folder) < 0 ||
         asprintf(&p->prefix, "%s/prefix", run->folder) < 0 ||
         asprintf(&p->w, "%s/w", run->folder) < 0 ||
-        asprintf(&p->passwd, "%s/passwd", run->folder) < 0)
+        asprintf(&p->passwd, "%s/passwd", run->folder) < 0 ||
+        (run->secrets.path && asprintf(&p->environment, "%s/" ENVIRONMENT, run->secrets.path) < 0))
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
     if (program->n_binds > MAX_BINDS - 8)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %d mounts", MAX_BINDS - 8);
@@ -271,6 +243,8 @@ static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_pr
     add_bind(p, p->bin, "/wine/bin", true);
     add_bind(p, p->launcher, "/wine/w/launch.exe", true);
     add_bind(p, p->passwd, "/etc/passwd", true);
+    if (p->environment)
+        add_bind(p, p->environment, "/wine/w/" ENVIRONMENT, true);
     static const char *const network_files[] = {"/etc/resolv.conf", "/etc/hosts",
                                                 "/etc/ssl/certs/ca-certificates.crt"};
     for (size_t i = 0; i < 3 && program->network != WCOW_NET_NONE; i++) {
@@ -300,9 +274,9 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
                          struct paths *paths, uint32_t *ret, struct wcow_error *err)
 {
     wcow_autobuf json = {0};
-    wcow_autobuf cgroup = {0};
-    const int64_t memory_bytes = memory_limit(&program->limits);
-    int r = wcow_buf_addf(&cgroup, err, "/wcow/%s", run->name);
+    WCOW_CLEANUP(wcow_run_cgroup_done) struct wcow_run_cgroup cgroup = {0};
+    int r =
+        wcow_run_cgroup_prepare(&program->limits, run->template->folder, run->name, &cgroup, err);
     if (r < 0)
         return r;
     const struct wcow_wine_spec spec = {.root = paths->root,
@@ -315,9 +289,9 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
                                         .binds = paths->binds,
                                         .n_binds = paths->n_binds,
                                         .network = program->network,
-                                        .cgroup = (const char *)cgroup.data,
-                                        .memory_bytes = memory_bytes,
-                                        .max_processes = process_limit(&program->limits)};
+                                        .cgroup = (const char *)cgroup.path.data,
+                                        .memory_bytes = cgroup.memory_bytes,
+                                        .max_processes = cgroup.processes};
     r = wcow_wine_spec_write(&spec, &json, err);
     if (r < 0)
         return r;
@@ -328,8 +302,7 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
         .folder = run->folder,
         .disk = program->upper ? program->upper : run->folder,
         .disk_bytes = program->limits.disk_bytes ? program->limits.disk_bytes : WCOW_RUN_DISK_BYTES,
-        .cgroup = memory_bytes ? spec.cgroup : NULL,
-        .memory_bytes = memory_bytes,
+        .cgroup = &cgroup,
         .timeout_s = program->timeout_s,
         .step = program->step,
         .capture = program->capture};
@@ -354,7 +327,7 @@ static int read_exit_code(const struct wcow_wine_run *run, uint32_t status, uint
     return WCOW_OK;
 }
 
-int wcow_wine_run_program(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
+int wcow_wine_run_program(struct wcow_wine_run *run, const struct wcow_wine_program *program,
                           uint32_t *ret_exit_code, struct wcow_error *err)
 {
     WCOW_CLEANUP(paths_done) struct paths paths = {0};

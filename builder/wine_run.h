@@ -5,18 +5,21 @@
 #define WCOW_BUILDER_WINE_RUN_H
 
 #include "builder/run.h"
+#include "builder/run_folder.h"
 #include "builder/wine_spec.h"
 #include "builder/wine_template.h"
 
-/** The folder of one run, <template>/runs/<name>: prefix/ and w/ as the container sees them. */
+/** The folder of one run, <template>/runs/<name>: prefix/ and w/ as the container sees them. It
+ *  belongs to this process, see wine_abandoned.h. */
 struct wcow_wine_run {
     const struct wcow_wine_template *template;
     struct wcow_backend *backend;
     char *name;
     char *folder;
     int fd;
+    struct wcow_run_folder secrets; /**< the environment, which may hold some */
 };
-/** Removes the folder. */
+/** Removes the folders. */
 void wcow_wine_run_done(struct wcow_wine_run *run);
 /** Make the folder with an empty prefix whose C: is /wine/c and W: /wine/w. */
 WCOW_NODISCARD int wcow_wine_run_init(const struct wcow_wine_template *t, struct wcow_backend *b,
@@ -53,7 +56,7 @@ struct wcow_wine_program {
 extern const char wcow_wine_overrides[];
 
 /** @param ret_exit_code of the Windows program. WCOW_E_IO where Wine did not start it. */
-WCOW_NODISCARD int wcow_wine_run_program(const struct wcow_wine_run *run,
+WCOW_NODISCARD int wcow_wine_run_program(struct wcow_wine_run *run,
                                          const struct wcow_wine_program *program,
                                          uint32_t *ret_exit_code, struct wcow_error *err);
 

@@ -58,6 +58,8 @@ struct arguments {
     bool debug;
     bool ignored; /* asks for what is so anyway */
     const char *run_timeout;
+    const char *memory;
+    const char *isolation;
     const char *network;
     const char *max_parallelism;
     struct wcow_conf conf;
@@ -143,6 +145,21 @@ static int fill_lists(struct arguments *a, struct wcow_error *err)
     return r < 0 ? r : fill_attests(a, err);
 }
 
+/* The limits of one RUN: options, then wcow.conf. */
+static int fill_limits(struct arguments *a, struct wcow_error *err)
+{
+    const char *timeout = a->run_timeout ? a->run_timeout : a->conf.run_timeout;
+    char *end = NULL;
+    unsigned long seconds = timeout ? strtoul(timeout, &end, 10) : 0;
+    if (timeout && (!*timeout || *end || seconds > 7UL * 24 * 3600))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
+    a->build.run_timeout_s = (unsigned)seconds;
+    a->build.run_limits = a->conf.run_limits;
+    int r = a->memory ? wcow_conf_size(a->memory, &a->build.run_limits.memory_bytes, err) : WCOW_OK;
+    return r < 0 ? wcow_error_wrap(r, err, "--memory") : r;
+}
+
 /* Which executor, and where it is installed: options, then wcow.conf. */
 static int fill_executor(struct arguments *a, struct wcow_error *err)
 {
@@ -155,15 +172,10 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
     a->build.executor_root = place.root;
     if (a->build.executor && (r = wcow_executor_check_name(a->build.executor, err)) < 0)
         return r;
-    const char *timeout = a->run_timeout ? a->run_timeout : a->conf.run_timeout;
-    char *end = NULL;
-    unsigned long seconds = timeout ? strtoul(timeout, &end, 10) : 0;
-    if (timeout && (!*timeout || *end || seconds > 7UL * 24 * 3600))
-        return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
-    a->build.run_timeout_s = (unsigned)seconds;
-    a->build.run_limits = a->conf.run_limits;
-    return wcow_run_network_parse(a->network, &a->build.network, err);
+    r = fill_limits(a, err);
+    if (r == WCOW_OK)
+        r = wcow_run_isolation_parse(a->isolation, &a->build.isolation, err);
+    return r < 0 ? r : wcow_run_network_parse(a->network, &a->build.network, err);
 }
 
 static void done(struct arguments *a)
@@ -288,7 +300,7 @@ static const char epilogue[] =
 static struct arguments given;
 
 #define NO_WINDOWS "Windows knows no such thing"
-#define LIMITS     "the limits of RUN stand in wcow.conf (run-memory and others)"
+#define LIMITS     "a RUN is limited by --memory, --run-timeout and wcow.conf (run-processes, run-disk)"
 #define REFUSED(letter, name, why)                                                                 \
     {                                                                                              \
         letter, name, why, NULL, WCOW_OPTION_REFUSED, NULL                                         \
@@ -320,9 +332,13 @@ static const struct wcow_option options[] = {
      &given.build.hosts_dir},
     {0, "iidfile", "FILE", "Write the image's digest there", WCOW_OPTION_STRING,
      &given.build.iidfile},
+    {0, "isolation", "TECHNOLOGY", "Of Windows containers: default, process or hyperv",
+     WCOW_OPTION_STRING, &given.isolation},
     {0, "label", "KEY=VALUE", "Add a label to the image", WCOW_OPTION_LIST, &given.labels},
     {0, "max-parallelism", "N", "Steps at work at once (default: as there are processors)",
      WCOW_OPTION_STRING, &given.max_parallelism},
+    {'m', "memory", "SIZE", "Memory of one RUN (default: run-memory of wcow.conf)",
+     WCOW_OPTION_STRING, &given.memory},
     {0, "metadata-file", "FILE", "Write what was built there, as JSON", WCOW_OPTION_STRING,
      &given.build.metadata_file},
     {'n', "namespace", "NAME", "containerd's namespace", WCOW_OPTION_STRING, &given.build.ns},
@@ -370,8 +386,6 @@ static const struct wcow_option options[] = {
     REFUSED('c', "cpu-shares", LIMITS),
     REFUSED(0, "cpuset-cpus", LIMITS),
     REFUSED(0, "cpuset-mems", LIMITS),
-    REFUSED(0, "isolation", "what executes RUN decides that: --executor"),
-    REFUSED('m', "memory", LIMITS),
     REFUSED(0, "memory-swap", LIMITS),
     REFUSED(0, "policy", "there is nothing that evaluates one"),
     REFUSED(0, "print", "its name is --call by now"),

@@ -33,14 +33,14 @@ static int set(char **target, const char *value, struct wcow_error *err)
     return *target ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for settings");
 }
 
-static int set_size(int64_t *target, const char *value, struct wcow_error *err)
+int wcow_conf_size(const char *text, int64_t *ret_bytes, struct wcow_error *err)
 {
     int64_t bytes = 0;
-    int r = wcow_parse_size(value, &bytes, err);
+    int r = wcow_parse_size(text, &bytes, err);
     if (r == WCOW_OK && bytes < 1 << 20)
-        r = WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is less than 1m", value);
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is less than 1m", text);
     if (r == WCOW_OK)
-        *target = bytes;
+        *ret_bytes = bytes;
     return r;
 }
 
@@ -75,16 +75,18 @@ static int on_setting(void *arg, const char *section, const char *name, const ch
     else if (strcmp(name, "max-parallelism") == 0)
         r->result = set(&conf->max_parallelism, value, r->err);
     else if (strcmp(name, "run-memory") == 0)
-        r->result = set_size(&conf->run_limits.memory_bytes, value, r->err);
+        r->result = wcow_conf_size(value, &conf->run_limits.memory_bytes, r->err);
+    else if (strcmp(name, "run-memory-all") == 0)
+        r->result = wcow_conf_size(value, &conf->run_limits.all_memory_bytes, r->err);
     else if (strcmp(name, "run-disk") == 0)
-        r->result = set_size(&conf->run_limits.disk_bytes, value, r->err);
+        r->result = wcow_conf_size(value, &conf->run_limits.disk_bytes, r->err);
     else if (strcmp(name, "run-processes") == 0)
         r->result = set_processes(&conf->run_limits.processes, value, r->err);
     else
         r->result =
             WCOW_FAIL(r->err, WCOW_E_INVALID,
                       "unknown name \"%s\": there are executor, max-parallelism, run-timeout, "
-                      "run-memory, run-disk and run-processes",
+                      "run-memory, run-memory-all, run-disk and run-processes",
                       name);
     return r->result == WCOW_OK;
 }

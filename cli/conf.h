@@ -19,6 +19,8 @@ struct wcow_conf {
 /** No file is fine. WCOW_E_INVALID names the line. */
 WCOW_NODISCARD int wcow_conf_load(struct wcow_conf *ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_conf_parse(const char *text, struct wcow_conf *ret, struct wcow_error *err);
+/** A size such as "512m", of 1m at least. */
+WCOW_NODISCARD int wcow_conf_size(const char *text, int64_t *ret_bytes, struct wcow_error *err);
 void wcow_conf_done(struct wcow_conf *conf);
 
 #endif

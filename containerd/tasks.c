@@ -77,6 +77,18 @@ static int unless_absent(int r, const struct wcow_error *why, const char *what,
     return wcow_error_wrap(r, err, "cannot %s the task of container %s", what, container);
 }
 
+int wcow_task_release_input(const struct wcow_containerd_ctx *ctx, const char *container,
+                            struct wcow_error *err)
+{
+    Containerd__Services__Tasks__V1__CloseIORequest request =
+        CONTAINERD__SERVICES__TASKS__V1__CLOSE_IOREQUEST__INIT;
+    request.container_id = wcow_rpc_text(container);
+    request.stdin = true;
+    struct wcow_error why = {0};
+    int r = wcow_containerd_order(ctx, TASKS "CloseIO", &request.base, &why);
+    return unless_absent(r, &why, "release the input of", container, err);
+}
+
 int wcow_task_kill(const struct wcow_containerd_ctx *ctx, const char *container, uint32_t signal,
                    struct wcow_error *err)
 {

@@ -22,6 +22,9 @@ WCOW_NODISCARD int wcow_task_create(const struct wcow_containerd_ctx *ctx, const
                                     uint32_t *ret_pid, struct wcow_error *err);
 WCOW_NODISCARD int wcow_task_start(const struct wcow_containerd_ctx *ctx, const char *container,
                                    struct wcow_error *err);
+/** The shim holds the FIFO of the input open for writing, too, until it is told that others do. */
+WCOW_NODISCARD int wcow_task_release_input(const struct wcow_containerd_ctx *ctx,
+                                           const char *container, struct wcow_error *err);
 /** Waits until the process ends, however long that takes (ctx's timeout doesn't count; its cancel
  *  flag does: WCOW_E_CANCELLED, and the task runs on). */
 WCOW_NODISCARD int wcow_task_wait(const struct wcow_containerd_ctx *ctx, const char *container,

@@ -78,6 +78,10 @@ FROM @BASE@
 COPY harm.exe C:/
 RUN C:\harm.exe memory
 DOCKERFILE
+    cp "$conf" "$PARTS/conf"
+    printf 'executor = wine\nrun-memory-all = 500m\n' >"$conf"
+    refused "or more than all may have together" 'limit of 8192 MiB \(--memory, .*theirs of 500 MiB' build --memory 8g
+    mv "$PARTS/conf" "$conf"
 fi
 
 printf '@start /b cmd /c C:\\bomb.cmd & C:\\bomb.cmd\r\n' >"$context/bomb.cmd"

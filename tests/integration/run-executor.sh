@@ -64,7 +64,7 @@ printf 'another-sesame' >"$PARTS/secret"
 check "with another one" fetch_secret
 said "is the same to the cache" '^#[0-9]+ CACHED'
 kept() {
-    grep -rlaE 'open-sesame|another-sesame' "$WCOWD_ROOT" "$PARTS/root" "$PARTS/state" "$XDG_CACHE_HOME" "$PARTS/said" /var/tmp/wcow-run.* 2>/dev/null
+    grep -rlaE 'open-sesame|another-sesame' "$WCOWD_ROOT" "$PARTS/root" "$PARTS/state" "$XDG_CACHE_HOME" "$PARTS/said" /var/tmp/wcow-build-* 2>/dev/null
     find "$PARTS/root" -path '*/blobs/sha256/*' -type f -print0 2>/dev/null |
         xargs -0 zcat -f 2>/dev/null | grep -caE 'open-sesame|another-sesame' | grep -v '^0$'
     tar -xOf "$PARTS/secret.tar" 2>/dev/null | zcat -f 2>/dev/null | grep -caE 'open-sesame|another-sesame' | grep -v '^0$'

@@ -49,6 +49,10 @@ exit /b 0
 END
 DOCKERFILE
 says "a batch file with labels and variables" 'round 3 of argument'
+printf 'FROM @BASE@\nRUN <<END\necho written> C:\\\\Mü.txt\nEND\nRUN type C:\\\\Mü.txt\n' | dockerfile
+says "its characters are those of the Dockerfile" '[0-9] written'
+printf 'FROM @BASE@\nRUN <<END\necho one\necho 日本\nEND\n' | dockerfile
+refused "but of the code page of batch files" 'line 2 of the here-document has "日"' build
 printf 'FROM @BASE@\nRUN <<END\necho first\nexit /b 7\nEND\n' | dockerfile
 refused "its exit code" 'exit code: 7' build
 printf 'FROM @BASE@\nRUN more <<END\ntext\nEND\n' | dockerfile
@@ -136,6 +140,8 @@ flock -u $lock
 # ---- mounts that are refused ----
 printf 'FROM @BASE@\nRUN --mount=type=secret,id=nope,required type C:\\run\\secrets\\nope\n' | dockerfile
 refused "a required secret that is not given" 'secret nope: not found.*--secret id=nope' build
+printf 'FROM @BASE@\nRUN --mount=type=cache,id=k exit 0\n' | dockerfile
+refused "a mount without a target" 'there is no target=PATH' build
 printf 'FROM @BASE@\nRUN --mount=type=ssh exit 0\n' | dockerfile
 refused "ssh is refused, with another way" 'type=ssh.*type=secret' build
 printf 'FROM @BASE@\nRUN --mount=type=bind,source=absent,target=C:\\x exit 0\n' | dockerfile

@@ -203,6 +203,20 @@ for tenths in 0 1 2 3 4 5; do
     equal "Ctrl-C after 0.$tenths s" $code 130
 done
 eventually "leaves nothing either" nothing_runs
+# As by a second Ctrl-C: wcow has no time for anything.
+no_task_runs() {
+    ! ctr tasks ls | grep RUNNING >/dev/null
+}
+printf 'FROM @BASE@\nRUN --mount=type=secret,id=s --mount=type=secret,id=s,env=TOKEN for /L %%%%i in (0,0,1) do @rem\n' | dockerfile
+"$wcow" build --progress plain --secret "id=s,src=$PARTS/secret" "$context" >"$PARTS/said" 2>&1 &
+parts_wait 60 "the command" note_tasks
+equal "no secret of a RUN is on disk" "$(grep -rla sesame "$WCOWD_ROOT/executors" "$WCOWD_ROOT/snapshots")" ''
+kill -KILL $!
+wait $! 2>/dev/null || :
+eventually "the command of a build that was killed ends with it" no_task_runs
+printf 'FROM @BASE@\nRUN exit 0\n' | dockerfile
+check "the next build" build
+eventually "removes what is left of it" nothing_runs
 printf 'FROM @BASE@\nRUN --network=none type W:\\\\..\\\\etc\\\\passwd\n' | dockerfile
 refused "nothing of the host can be seen" 'exit code' build
 

@@ -20,8 +20,7 @@ static struct wcow_execution sample(void)
                                    .user = "ContainerUser"};
 }
 
-static const struct wcow_hcs_options process = {0};
-static const struct wcow_hcs_options hyperv = {.hyperv = true};
+static const struct wcow_hcs_options no_script = {0};
 
 static void expect_golden(const char *name, const struct wcow_buf *got)
 {
@@ -42,7 +41,7 @@ static void the_spec_is_as_ctr_writes_it(void **state)
     struct wcow_error err = {0};
     wcow_autobuf out = {0};
     struct wcow_execution x = sample();
-    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_OK);
+    assert_int_equal(wcow_hcs_spec_write(&x, &no_script, &out, &err), WCOW_OK);
     expect_golden("process.json", &out);
 }
 
@@ -56,7 +55,8 @@ static void hyperv_mounts_and_no_network(void **state)
     x.n_volumes = 1;
     x.network = WCOW_NET_NONE;
     x.user = "";
-    assert_int_equal(wcow_hcs_spec_write(&x, &hyperv, &out, &err), WCOW_OK);
+    x.isolation = WCOW_ISOLATION_HYPERV;
+    assert_int_equal(wcow_hcs_spec_write(&x, &no_script, &out, &err), WCOW_OK);
     expect_golden("hyperv.json", &out);
 }
 
@@ -73,7 +73,7 @@ static void a_script_is_mounted_and_limits_are_told(void **state)
         (struct wcow_run_limits){.memory_bytes = INT64_C(2) << 30, .disk_bytes = INT64_C(40) << 30};
     assert_int_equal(wcow_hcs_spec_write(&x, &options, &out, &err), WCOW_OK);
     expect_golden("script.json", &out);
-    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_E_PRECONDITION);
+    assert_int_equal(wcow_hcs_spec_write(&x, &no_script, &out, &err), WCOW_E_PRECONDITION);
     assert_non_null(strstr(err.msg, "without its folder"));
 }
 
@@ -86,7 +86,7 @@ static void memory_is_refused(void **state)
     struct wcow_execution x = sample();
     x.volumes = &memory;
     x.n_volumes = 1;
-    assert_int_equal(wcow_hcs_spec_write(&x, &process, &out, &err), WCOW_E_UNSUPPORTED);
+    assert_int_equal(wcow_hcs_spec_write(&x, &no_script, &out, &err), WCOW_E_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "type=tmpfs"));
 }
 
@@ -110,6 +110,22 @@ static void the_root_file_system_travels_with_the_task(void **state)
     mount.type = overlay;
     assert_int_equal(wcow_hcs_task_write(&x, "run-1", &out, &err), WCOW_E_PRECONDITION);
     assert_non_null(strstr(err.msg, "windows-layer"));
+}
+
+static void isolation_is_of_windows_containers(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    enum wcow_run_isolation isolation = WCOW_ISOLATION_DEFAULT;
+    assert_int_equal(wcow_run_isolation_parse("HyperV", &isolation, &err), WCOW_OK);
+    assert_int_equal(isolation, WCOW_ISOLATION_HYPERV);
+    assert_int_equal(wcow_run_isolation_parse("vm", &isolation, &err), WCOW_E_INVALID);
+    assert_non_null(strstr(err.msg, "default, process and hyperv"));
+    struct wcow_executor *executor = NULL;
+    const struct wcow_executor_options options = {
+        .name = "wine", .root = "/nowhere", .isolation = isolation};
+    assert_int_equal(wcow_executor_new(&options, NULL, &executor, &err), WCOW_E_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "leave it at default"));
 }
 
 static void executors_that_are_not_here_say_why(void **state)
@@ -149,6 +165,7 @@ int main(void)
         cmocka_unit_test(a_script_is_mounted_and_limits_are_told),
         cmocka_unit_test(memory_is_refused),
         cmocka_unit_test(the_root_file_system_travels_with_the_task),
+        cmocka_unit_test(isolation_is_of_windows_containers),
         cmocka_unit_test(executors_that_are_not_here_say_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,12 +10,14 @@ static void each_setting_is_taken(void **state)
     (void)state;
     struct wcow_error err = {0};
     struct wcow_conf conf = {0};
-    static const char text[] = "; a comment\nexecutor = wine\nrun-timeout = 60\nrun-memory = 2g\n"
-                               "run-disk = 512m\nrun-processes = 300\nmax-parallelism = 4\n";
+    static const char text[] =
+        "; a comment\nexecutor = wine\nrun-timeout = 60\nrun-memory = 2g\n"
+        "run-memory-all = 3g\nrun-disk = 512m\nrun-processes = 300\nmax-parallelism = 4\n";
     assert_int_equal(wcow_conf_parse(text, &conf, &err), WCOW_OK);
     assert_string_equal(conf.executor, "wine");
     assert_string_equal(conf.run_timeout, "60");
     assert_int_equal(conf.run_limits.memory_bytes, INT64_C(2) << 30);
+    assert_int_equal(conf.run_limits.all_memory_bytes, INT64_C(3) << 30);
     assert_int_equal(conf.run_limits.disk_bytes, 512 << 20);
     assert_int_equal(conf.run_limits.processes, 300);
     assert_string_equal(conf.max_parallelism, "4");

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/owned_dir.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/dir_tree.h"
+#include "wcow_test.h"
+
+static char top[] = "/tmp/wcow-owned-dir-XXXXXX";
+static int top_fd = -1;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(top + sizeof(top) - 7, 'X', 6);
+    if (!mkdtemp(top))
+        return -1;
+    top_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return top_fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)close(top_fd);
+    return wcow_dir_tree_delete(AT_FDCWD, top, NULL, NULL);
+}
+
+static bool is_there(const char *name)
+{
+    return faccessat(top_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* As another process that made it and is gone. */
+static void make_abandoned(const char *name)
+{
+    int fd = -1;
+    assert_ok(wcow_owned_dir_make(top_fd, name, &fd, &err));
+    assert_int_equal(mkdirat(fd, "in it", 0700), 0);
+    (void)close(fd);
+}
+
+static void what_has_an_owner_stays(void **state)
+{
+    (void)state;
+    int fd = -1;
+    assert_ok(wcow_owned_dir_make(top_fd, "run-1", &fd, &err));
+    wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
+    assert_true(is_there("run-1"));
+    (void)close(fd);
+    wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
+    assert_false(is_there("run-1"));
+}
+
+static void only_what_has_the_name_and_is_a_folder_goes(void **state)
+{
+    (void)state;
+    make_abandoned("run-2");
+    make_abandoned("other-2");
+    make_abandoned("far-away");
+    assert_int_equal(symlinkat("far-away", top_fd, "run-link"), 0);
+    wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
+    assert_false(is_there("run-2"));
+    assert_true(is_there("other-2"));
+    assert_true(is_there("far-away/in it"));
+    assert_true(is_there("run-link"));
+}
+
+static bool refuse(void *arg, int fd, const char *name)
+{
+    int *asked = arg;
+    *asked += fd >= 0 && strcmp(name, "run-3") == 0;
+    return false;
+}
+
+static void who_is_asked_may_keep_it(void **state)
+{
+    (void)state;
+    int asked = 0;
+    make_abandoned("run-3");
+    wcow_owned_dirs_sweep(top_fd, "run-3", refuse, &asked);
+    assert_int_equal(asked, 1);
+    assert_true(is_there("run-3"));
+}
+
+static void one_that_is_there_is_not_taken(void **state)
+{
+    (void)state;
+    int fd = -1;
+    struct wcow_error err = {0};
+    make_abandoned("run-4");
+    assert_int_equal(wcow_owned_dir_make(top_fd, "run-4", &fd, &err), WCOW_E_EXISTS);
+    assert_int_equal(fd, -1);
+    assert_non_null(strstr(err.msg, "run-4"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_has_an_owner_stays),
+        cmocka_unit_test(only_what_has_the_name_and_is_a_folder_goes),
+        cmocka_unit_test(who_is_asked_may_keep_it),
+        cmocka_unit_test(one_that_is_there_is_not_taken),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
