@@ -13,24 +13,10 @@
 
 /* ---- HTTP ---- */
 
-struct shown {
-    struct wcow_build *build;
-    unsigned step;
-    uint64_t next; /* tell again from so many bytes on */
-};
-
-static void show_fetched(void *ctx, uint64_t done)
-{
-    struct shown *s = ctx;
-    if (done < s->next)
-        return;
-    s->next = done + (1 << 20);
-    wcow_progress_status(s->build->progress, s->step, "downloading", done, 0, false);
-}
-
 static int put_file(const struct wcow_copying *copying, struct wcow_copy_dest *dest,
-                    struct wcow_remote_file *file, struct wcow_error *err)
+                    const struct wcow_remote_file *file, struct wcow_error *err)
 {
+    struct wcow_payload payload = wcow_payload_borrow(&file->payload);
     struct wcow_tree_node *dir = NULL;
     struct wcow_tree_node *node = NULL;
     const char *name = NULL;
@@ -40,7 +26,7 @@ static int put_file(const struct wcow_copying *copying, struct wcow_copy_dest *d
     wcow_autoentry entry = wcow_copy_new_entry(WCOW_ENTRY_FILE, WCOW_ATTR_ARCHIVE,
                                                wcow_filetime_of_unix(file->mtime_s, 0));
     entry.size_bytes = file->size_bytes;
-    const struct wcow_tree_item put = {.name = name, .entry = &entry, .payload = &file->payload};
+    const struct wcow_tree_item put = {.name = name, .entry = &entry, .payload = &payload};
     return wcow_tree_put(copying->tree, dir, &put, &node, err);
 }
 
@@ -52,38 +38,41 @@ static int note_file(struct wcow_build *b, const struct wcow_stage_state *s, con
     return r < 0 ? r : wcow_build_note_material(b, s, url, digest.text, err);
 }
 
+/* Several steps may read the one descriptor. */
+static int unpack_file(struct wcow_build *b, const struct wcow_copying *copying, const char *dest,
+                       const char *url, const struct wcow_remote_file *file, bool *ret_unpacked,
+                       struct wcow_error *err)
+{
+    const struct wcow_archive_unpack unpack = {
+        .tree = copying->tree, .dest = dest, .now = copying->now};
+    wcow_autobuf key = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    int fd = -1;
+    int r = wcow_buf_addf(&key, err, "unpack %s", url);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    if (r == WCOW_OK)
+        r = wcow_spool_rewind(file->spool, &fd, err);
+    return r < 0 ? r
+                 : wcow_archive_unpack_fd(fd, url, b->options->cancel, &unpack, ret_unpacked, err);
+}
+
 static int add_url(struct wcow_build *b, const struct wcow_stage_state *s,
                    const struct wcow_copying *copying, const char *url, unsigned step,
                    struct wcow_error *err)
 {
-    struct shown shown = {.build = b, .step = step, .next = 1 << 20};
-    const struct wcow_remote_fetch fetch = {.url = url,
-                                            .checksum = copying->copy->checksum,
-                                            .cancel = b->options->cancel,
-                                            .progress = show_fetched,
-                                            .progress_ctx = &shown};
-    WCOW_CLEANUP(wcow_remote_file_done) struct wcow_remote_file file = {0};
+    struct wcow_remote_file *file = NULL;
     WCOW_CLEANUP(wcow_copy_dest_done) struct wcow_copy_dest dest = {0};
+    bool unpacked = false;
     int r = wcow_copy_dest_of(copying, &dest, err);
     if (r == WCOW_OK)
-        r = wcow_remote_get(&fetch, &file, err);
+        r = wcow_build_remote_file(b, copying->copy, url, step, &file, err);
     if (r == WCOW_OK)
-        r = note_file(b, s, url, &file, err);
-    if (r < 0)
-        return r;
-    wcow_progress_status(b->progress, step, "downloading", file.size_bytes, file.size_bytes, true);
-    if (copying->copy->unpack == WCOW_YES) {
-        const struct wcow_archive_unpack unpack = {
-            .tree = copying->tree, .dest = dest.path, .now = copying->now};
-        bool unpacked = false;
-        int fd = -1;
-        r = wcow_spool_rewind(file.spool, &fd, err);
-        if (r == WCOW_OK)
-            r = wcow_archive_unpack_fd(fd, url, b->options->cancel, &unpack, &unpacked, err);
-        if (r < 0 || unpacked)
-            return r;
-    }
-    return put_file(copying, &dest, &file, err);
+        r = note_file(b, s, url, file, err);
+    if (r == WCOW_OK && copying->copy->unpack == WCOW_YES)
+        r = unpack_file(b, copying, dest.path, url, file, &unpacked, err);
+    return r < 0 || unpacked || !file ? r : put_file(copying, &dest, file, err);
 }
 
 /* ---- git ---- */
@@ -109,18 +98,20 @@ static int keep_checkout(struct wcow_build *b, struct wcow_git_checkout *checkou
 
 /* Without the repository's own files, unless they are asked for. */
 static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *copying,
-                        struct wcow_context *context, const char *folder, struct wcow_error *err)
+                        struct wcow_context *context, const struct wcow_git_url *url,
+                        struct wcow_error *err)
 {
     struct wcow_copy copy = *copying->copy;
     struct wcow_copying inner = *copying;
-    int r = WCOW_OK;
+    const enum wcow_tristate keeps =
+        url->keep_git_dir != WCOW_UNSET ? url->keep_git_dir : copy.keep_git_dir;
     copy.sources = (struct wcow_strings){0};
     copy.content_count = 0;
     copy.excludes = (struct wcow_strings){0};
-    r = wcow_strings_add(arena, &copy.sources, folder ? folder : ".", err);
+    int r = wcow_strings_add(arena, &copy.sources, url->folder ? url->folder : ".", err);
     for (size_t i = 0; r == WCOW_OK && i < copying->copy->excludes.count; i++)
         r = wcow_strings_add(arena, &copy.excludes, copying->copy->excludes.items[i], err);
-    if (r == WCOW_OK && copying->copy->keep_git_dir != WCOW_YES)
+    if (r == WCOW_OK && keeps != WCOW_YES)
         r = wcow_strings_add(arena, &copy.excludes, "**/.git", err);
     if (r < 0)
         return r;
@@ -146,6 +137,8 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_git_checkout *checkout = NULL;
     struct wcow_context *context = NULL;
     int r = wcow_git_url_parse(source, &url, err);
+    if (r == WCOW_OK && url.keep_git_dir + copying->copy->keep_git_dir == WCOW_YES + WCOW_NO)
+        r = WCOW_FAIL(err, WCOW_E_INVALID, "--keep-git-dir and the URL's keep-git-dir contradict");
     if (r == WCOW_OK)
         r = wcow_git_clone(&url, copying->copy->checksum, b->options->cancel, &checkout, err);
     if (r != WCOW_OK)
@@ -159,7 +152,7 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
         return r;
     }
     r = keep_checkout(b, checkout, &context, err);
-    return r < 0 ? r : add_checkout(&s->arena, copying, context, url.folder, err);
+    return r < 0 ? r : add_checkout(&s->arena, copying, context, &url, err);
 }
 
 /* ---- all sources ---- */

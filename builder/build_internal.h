@@ -71,6 +71,7 @@ struct wcow_stage_state {
     pthread_mutex_t syncing;             /**< of the layers, where RUN's are opened afterwards */
     struct wcow_local_image *base;       /**< the image at the bottom; NULL: scratch */
     const struct wcow_stage_state *from; /**< the stage that it began with; NULL: none */
+    struct wcow_platform wanted;         /**< by FROM or the build */
     struct wcow_platform platform;
     struct wcow_image_config *config;
     struct wcow_layers layers;     /**< as far as somebody looked: wcow_build_sync_layers() */
@@ -140,7 +141,8 @@ struct wcow_build {
     struct wcow_cache_imports *imports; /**< of --cache-from; NULL: none */
     struct wcow_executor *executor;     /**< of RUN; NULL until the first */
     struct wcow_solver *solver;         /**< runs the stages */
-    pthread_mutex_t lock; /**< of what stages add to: file, executor, images, checkouts, made */
+    pthread_mutex_t lock; /**< of what stages add to: file, executor, images, checkouts, fetched,
+                               made */
 
     char *dockerfile_name; /**< as messages call it */
     struct wcow_buf source;
@@ -160,6 +162,8 @@ struct wcow_build {
     size_t n_images;
     struct wcow_build_checkout *checkouts;
     size_t n_checkouts;
+    struct wcow_build_fetched **fetched; /**< what ADD got by URL; payloads read it until the end */
+    size_t n_fetched;
     struct wcow_build_asked asked;
     struct wcow_made *made;
     size_t n_made;
@@ -295,9 +299,9 @@ void wcow_input_key_done(struct wcow_input_key *key);
 /** The key that an earlier build has made of the same inputs, by what stat says of them: 1, or 0. A
  *  layer is looked for by it, but none is remembered: the files may have changed since. */
 WCOW_NODISCARD int wcow_build_stamped_key(struct wcow_build *b, struct wcow_stage_state *s,
-                                          const struct wcow_layer_step *of,
+                                          const struct wcow_layer_step *of, unsigned step,
                                           struct wcow_input_key *ret, struct wcow_error *err);
-/** The shape. A step may have none: what ADD fetches is not known before. */
+/** The shape. A step may have none: a repository that ADD fetches is not known before. */
 WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
                                           const struct wcow_layer_step *of, unsigned step,
                                           struct wcow_input_key *ret, struct wcow_error *err);
@@ -320,8 +324,8 @@ WCOW_NODISCARD int wcow_build_add_from(struct wcow_build *b, struct wcow_stage_s
  * be made, where they are as they were */
 /** 1, or 0 where they have no stamp, or none that can be trusted yet. */
 WCOW_NODISCARD int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
-                                    const struct wcow_layer_step *of, struct wcow_digest *ret,
-                                    struct wcow_error *err);
+                                    const struct wcow_layer_step *of, unsigned step,
+                                    struct wcow_digest *ret, struct wcow_error *err);
 /** The key of the layer that a step of this stamp came to: 1, or 0. */
 WCOW_NODISCARD int wcow_build_stamped(struct wcow_build *b, const struct wcow_digest *stamp,
                                       struct wcow_step_key *ret, struct wcow_error *err);
@@ -411,6 +415,21 @@ WCOW_NODISCARD int wcow_build_named_folder(struct wcow_build *b, const char *nam
 WCOW_NODISCARD int wcow_build_add(struct wcow_build *b, struct wcow_stage_state *s,
                                   const struct wcow_copying *copying, unsigned step,
                                   struct wcow_error *err);
+
+/* build_remote.c: files that ADD names by URL */
+struct wcow_remote_file;
+/** The file with its bytes; owned by the build, and for the holder of the key "unpack <URL>" alone
+ *  where its descriptor is read. */
+WCOW_NODISCARD int wcow_build_remote_file(struct wcow_build *b, const struct wcow_copy *copy,
+                                          const char *url, unsigned step,
+                                          struct wcow_remote_file **ret, struct wcow_error *err);
+/** Which files the sources are, into @p hash; they are fetched where nothing else tells. Notes them
+ *  for the provenance.
+ *  @return 1, 0 where not all are such files, or an error */
+WCOW_NODISCARD int wcow_build_add_remotes(struct wcow_build *b, const struct wcow_stage_state *s,
+                                          const struct wcow_copy *copy, unsigned step,
+                                          struct wcow_hash *hash, struct wcow_error *err);
+void wcow_build_remotes_done(struct wcow_build *b);
 
 /* build_export.c: the target's image, out */
 /** What is wrong with --output and the names is said before anything is built. */

@@ -177,7 +177,7 @@ static int add_sources(const struct keying *k, struct wcow_tree **ret, struct wc
     if (k->of->ins.kind == WCOW_INS_WORKDIR)
         return 1;
     if (k->of->ins.kind == WCOW_INS_ADD && wcow_build_is_fetched(copy))
-        return 0;
+        return wcow_build_add_remotes(k->b, k->s, copy, k->step, k->hash, err);
     if (copy->from) {
         int r = wcow_build_named_folder(k->b, copy->from, &context, err);
         if (r == 0)
@@ -224,13 +224,13 @@ static int or_unknown(int r, const struct wcow_error *why, struct wcow_error *er
 }
 
 int wcow_build_stamped_key(struct wcow_build *b, struct wcow_stage_state *s,
-                           const struct wcow_layer_step *of, struct wcow_input_key *ret,
-                           struct wcow_error *err)
+                           const struct wcow_layer_step *of, unsigned step,
+                           struct wcow_input_key *ret, struct wcow_error *err)
 {
     struct wcow_error why = {0};
     if (of->ins.kind == WCOW_INS_WORKDIR) /* needs no stamp */
         return 0;
-    int r = wcow_build_stamp(b, s, of, &ret->stamp, &why);
+    int r = wcow_build_stamp(b, s, of, step, &ret->stamp, &why);
     if (r == 1)
         r = s->skips_cache ? 0 : wcow_build_stamped(b, &ret->stamp, &ret->key, &why);
     return r < 0 ? or_unknown(r, &why, err) : r == 1 && ret->key.key.text[0];

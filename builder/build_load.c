@@ -191,6 +191,7 @@ void wcow_build_done(struct wcow_build *b)
         wcow_context_source_done(&b->checkouts[i].source);
     }
     free(b->checkouts);
+    wcow_build_remotes_done(b);
     free(b->made);
     wcow_build_asked_done(&b->asked);
     wcow_env_done(&b->build_args);

@@ -74,7 +74,7 @@ static int add_from_stage(struct wcow_build *b, const struct wcow_stage_state *s
 }
 
 static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
-                       const struct wcow_layer_step *of, struct wcow_hash *hash,
+                       const struct wcow_layer_step *of, unsigned step, struct wcow_hash *hash,
                        struct wcow_error *err)
 {
     const struct wcow_copy *copy = &of->ins.copy;
@@ -83,7 +83,7 @@ static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
     if (of->ins.kind == WCOW_INS_WORKDIR)
         return 1;
     if (of->ins.kind == WCOW_INS_ADD && wcow_build_is_fetched(copy))
-        return 0;
+        return wcow_build_add_remotes(b, s, copy, step, hash, err);
     if (!copy->from)
         return add_context(copy, context, hash, err);
     int r = add_from_stage(b, s, copy->from, hash, &is_stage, err);
@@ -97,7 +97,7 @@ static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
 }
 
 int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
-                     const struct wcow_layer_step *of, struct wcow_digest *ret,
+                     const struct wcow_layer_step *of, unsigned step, struct wcow_digest *ret,
                      struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
@@ -109,7 +109,7 @@ int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
     wcow_build_add_step(b, of, hash);
     r = add_stage(s, hash, err);
     if (r == 1)
-        r = add_sources(b, s, of, hash, err);
+        r = add_sources(b, s, of, step, hash, err);
     if (r != 1)
         return r;
     r = wcow_hash_digest(hash, ret, err);

@@ -292,7 +292,7 @@ static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_step_key was;
     struct wcow_digest stamp = {0};
     struct wcow_error why = {0};
-    int r = wcow_build_stamp(b, s, of, &stamp, &why);
+    int r = wcow_build_stamp(b, s, of, step, &stamp, &why);
     if (r == 1 && !s->skips_cache && wcow_build_stamped(b, &stamp, &was, NULL) == 1) {
         *ret = (struct wcow_layer_made){.is_cached = true};
         return add_unwritten(s, of, &stamp, err);
@@ -345,7 +345,7 @@ static int find_by_inputs(struct wcow_build *b, struct wcow_stage_state *s,
                           struct wcow_input_key *key, struct wcow_step_note *note,
                           struct wcow_error *err)
 {
-    int r = wcow_build_stamped_key(b, s, of, key, err);
+    int r = wcow_build_stamped_key(b, s, of, step, key, err);
     if (r == 1)
         r = find_step(b, s, of, key, note, err);
     if (r != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The layers of a stage, of which most builds need no more than descriptors: opened when a step
  * looks at what lies below it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,7 +209,116 @@ static int list_base(struct wcow_build *b, struct wcow_stage_state *s, unsigned 
     return r;
 }
 
+/* ---- what ADD fetched ---- */
+
+/* A layer of the stage's own of which there are the names alone. */
+struct listed_own {
+    struct wcow_build *build;
+    const struct wcow_stage_state *stage;
+    bool is_unpacked;
+    char folder[4096];
+};
+
+static int unpack_own(const struct listed_own *l, size_t number, unsigned step,
+                      struct wcow_str_list *ret, struct wcow_error *err)
+{
+    struct wcow_build *b = l->build;
+    struct wcow_local_image image = wcow_build_image_of(l->stage);
+    image.manifest.layer_count = number + 1;
+    int r = l->stage->base ? wcow_image_complete(b->backend, l->stage->base, step, err) : WCOW_OK;
+    if (r == WCOW_OK)
+        r = wcow_image_unpack_layers(b->backend, &image, step, err);
+    return r < 0 ? r : wcow_image_folders(b->backend, &image, number, ret, err);
+}
+
+static int own_folder(void *ctx, size_t number, unsigned step, const char **ret,
+                      struct wcow_error *err)
+{
+    struct listed_own *l = ctx;
+    wcow_auto_str_list folders = {0};
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    wcow_autobuf key = {0};
+    int r = wcow_buf_addf(&key, err, "own folder %s",
+                          wcow_image_config_diff_id(l->stage->config, number));
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&l->build->backend->busy, (const char *)key.data,
+                               l->build->options->cancel, &hold, err);
+    if (r == WCOW_OK && !l->is_unpacked) {
+        r = unpack_own(l, number, step, &folders, err);
+        const char *folder = r == WCOW_OK && folders.count ? folders.items[folders.count - 1] : "";
+        if (r == WCOW_OK && (!*folder || strlen(folder) >= sizeof(l->folder)))
+            r = WCOW_FAIL(err, WCOW_E_LIMIT, "the folder \"%.100s\" has too long a name", folder);
+        (void)snprintf(l->folder, sizeof(l->folder), "%s", folder);
+        l->is_unpacked = r == WCOW_OK;
+    }
+    if (r == WCOW_OK)
+        *ret = l->folder;
+    return r < 0 ? wcow_error_wrap(r, err, "what ADD fetched") : WCOW_OK;
+}
+
+/* The folder that lists the stage's layer @p number. */
+static int list_own(struct wcow_build *b, const struct wcow_stage_state *s, size_t number,
+                    unsigned step, char **ret, struct wcow_error *err)
+{
+    const char *diff_id = wcow_image_config_diff_id(s->config, number);
+    wcow_autofree char *root = NULL;
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
+    wcow_autobuf key = {0};
+    int r = wcow_listings_path(b->options->cache_file, &root, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&key, err, "list %s", diff_id);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
+                               err);
+    if (r < 0)
+        return r;
+    *ret = wcow_listing_find(root, diff_id);
+    if (*ret)
+        return WCOW_OK;
+    r = wcow_blob_fetch(b->backend, &s->descs[number], step, err);
+    return r < 0 ? r : wcow_listing_make(b->backend, root, &s->descs[number], diff_id, ret, err);
+}
+
+/* The next layer by its blob: what it was made of may be gone, or another by now. */
+static int open_fetched(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
+                        struct wcow_error *err)
+{
+    const size_t number = s->layers.n;
+    wcow_auto_str_list folders = {0};
+    wcow_autofree char *folder = NULL;
+    struct listed_own *l = wcow_arena_alloc(&s->arena, sizeof(*l));
+    if (!l)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a stage's layers");
+    l->build = b;
+    l->stage = s;
+    l->is_unpacked = false;
+    int r = list_own(b, s, number, step, &folder, err);
+    if (r == WCOW_OK)
+        r = wcow_str_list_add(&folders, folder, err);
+    if (r == WCOW_OK)
+        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, err);
+    if (r == WCOW_OK)
+        s->layers.sources[number]->unpacker = (struct wcow_layer_unpacker){
+            .folder = own_folder, .ctx = l, .number = number, .step = step};
+    return r;
+}
+
+static bool is_fetched(const struct wcow_build *b, const struct wcow_layer_step *of)
+{
+    return b->options->cache_file && of->ins.kind == WCOW_INS_ADD &&
+           wcow_build_is_fetched(&of->ins.copy);
+}
+
 /* ---- all of them ---- */
+
+/* A layer of the stage's own that is written. */
+static int open_own(struct wcow_build *b, struct wcow_stage_state *s,
+                    const struct wcow_layer_step *of, unsigned step, struct wcow_error *err)
+{
+    if (!of)
+        return open_run(b, s, step, err);
+    return is_fetched(b, of) ? open_fetched(b, s, step, err) : replay(b, s, of, true, step, err);
+}
 
 static int sync_own(struct wcow_build *b, struct wcow_stage_state *s, unsigned step,
                     struct wcow_error *err)
@@ -217,7 +327,7 @@ static int sync_own(struct wcow_build *b, struct wcow_stage_state *s, unsigned s
     int r = WCOW_OK;
     while (r == WCOW_OK && s->layers.n < s->n_descs) {
         const struct wcow_layer_step *of = s->own[s->layers.n - n_base];
-        r = of ? replay(b, s, of, true, step, err) : open_run(b, s, step, err);
+        r = open_own(b, s, of, step, err);
     }
     while (r == WCOW_OK && s->layers.n < s->n_descs + s->n_unwritten)
         r = replay(b, s, s->unwritten[s->layers.n - s->n_descs].of, false, step, err);

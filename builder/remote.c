@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/remote.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
-
-#include "image/http.h"
-
-enum {
-    MAX_REDIRECTS = 10,
-    MAX_ATTEMPTS = 3,
-    CONNECT_TIMEOUT_MS = 15000,
-    STALL_TIMEOUT_MS = 30000,
-    RETRY_DELAY_MS = 500,
-};
 
 bool wcow_remote_is_http(const char *source)
 {
@@ -26,6 +16,7 @@ void wcow_remote_file_done(struct wcow_remote_file *file)
     free(file->name);
     wcow_payload_done(&file->payload);
     wcow_spool_free(file->spool);
+    wcow_remote_known_done(&file->said);
     *file = (struct wcow_remote_file){0};
 }
 
@@ -79,167 +70,59 @@ int wcow_remote_name(const char *url, char **ret, struct wcow_error *err)
     return name ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
 }
 
-/* ---- its bytes ---- */
+/* ---- what was said of it ---- */
 
-struct fetching {
-    const struct wcow_remote_fetch *fetch;
-    struct wcow_http *http;
-    struct wcow_spool *spool;
-    uint64_t received;
-};
-
-static int take_bytes(void *ctx, const void *data, size_t len, struct wcow_error *err)
+void wcow_remote_known_done(struct wcow_remote_known *known)
 {
-    struct fetching *f = ctx;
-    f->received += len;
-    if (f->fetch->progress)
-        f->fetch->progress(f->fetch->progress_ctx, f->received);
-    return wcow_spool_add(f->spool, data, len, err);
+    free(known->etag);
+    free(known->modified);
+    *known = (struct wcow_remote_known){0};
 }
 
-static int status_error(const char *url, int status, struct wcow_error *err)
+/* "<digest> <place> <time>", and a line each for ETag and Last-Modified, empty for none. */
+int wcow_remote_known_write(const struct wcow_remote_known *known, struct wcow_buf *out,
+                            struct wcow_error *err)
 {
-    int code = WCOW_E_IO;
-    if (status == 404 || status == 410)
-        code = WCOW_E_NOT_FOUND;
-    else if (status == 401 || status == 403)
-        code = WCOW_E_DENIED;
-    else if (status == 408 || status == 429 || status >= 500)
-        code = WCOW_E_UNAVAILABLE;
-    return WCOW_FAIL(err, code, "%s: the server answered with status %d", wcow_http_shown(url).text,
-                     status);
+    return wcow_buf_addf(out, err, "%s %s %" PRId64 "\n%s\n%s\n", known->digest.text,
+                         known->place.text, known->mtime_s, known->etag ? known->etag : "",
+                         known->modified ? known->modified : "");
 }
 
-static bool is_redirect(int status)
+static bool take_digest(const char **text, struct wcow_digest *ret)
 {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    size_t len = strcspn(*text, " \n");
+    if (len != WCOW_DIGEST_LEN)
+        return false;
+    memcpy(ret->text, *text, len);
+    ret->text[len] = '\0';
+    *text += len + strspn(*text + len, " ");
+    return wcow_digest_is_valid(ret->text);
 }
 
-static int follow(char **url, const struct wcow_http_response *response, struct wcow_error *err)
+static bool take_line(const char **text, char **ret)
 {
-    char *next = NULL;
-    if (!response->location)
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s: a redirect that leads nowhere",
-                         wcow_http_shown(*url).text);
-    int r = wcow_http_resolve_url(*url, response->location, &next, err);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "redirect of %s", wcow_http_shown(*url).text);
-    if (strncasecmp(*url, "https://", 8) == 0 && strncasecmp(next, "https://", 8) != 0) {
-        r = WCOW_FAIL(err, WCOW_E_DENIED, "%s redirects to %s, which is without TLS",
-                      wcow_http_shown(*url).text, wcow_http_shown(next).text);
-        free(next);
-        return r;
+    size_t len = strcspn(*text, "\n");
+    if ((*text)[len] != '\n')
+        return false;
+    *ret = len ? strndup(*text, len) : NULL;
+    *text += len + 1;
+    return !len || *ret;
+}
+
+bool wcow_remote_known_read(const char *text, struct wcow_remote_known *ret)
+{
+    struct wcow_remote_known known = {0};
+    char *end = NULL;
+    if (!take_digest(&text, &known.digest) || !take_digest(&text, &known.place))
+        return false;
+    known.mtime_s = strtoll(text, &end, 10);
+    if (*end != '\n')
+        return false;
+    text = end + 1;
+    if (!take_line(&text, &known.etag) || !take_line(&text, &known.modified)) {
+        wcow_remote_known_done(&known);
+        return false;
     }
-    free(*url);
-    *url = next;
-    return WCOW_OK;
-}
-
-static int64_t time_of(const char *http_date)
-{
-    struct tm tm = {0};
-    if (!http_date || !strptime(http_date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        return 0;
-    int64_t time = timegm(&tm);
-    return time > 0 ? time : 0;
-}
-
-/* One attempt, redirects and all. */
-static int attempt(struct fetching *f, int64_t *ret_mtime_s, struct wcow_error *err)
-{
-    wcow_autofree char *url = strdup(f->fetch->url);
-    if (!url)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
-    url[strcspn(url, "#")] = '\0';
-    const struct wcow_sink sink = {.write = take_bytes, .ctx = f};
-    for (int i = 0; i <= MAX_REDIRECTS; i++) {
-        wcow_auto_response response = {0};
-        const struct wcow_http_request request = {.method = "GET",
-                                                  .url = url,
-                                                  .user_agent = "wcow",
-                                                  .sink = &sink,
-                                                  .body_max_bytes = 1 << 20,
-                                                  .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                                  .stall_timeout_ms = STALL_TIMEOUT_MS,
-                                                  .cancelled = {f->fetch->cancel, NULL}};
-        int r = wcow_http_perform(f->http, &request, &response, err);
-        if (r < 0)
-            return wcow_error_wrap(r, err, "%s", wcow_http_shown(url).text);
-        if (is_redirect(response.status)) {
-            r = follow(&url, &response, err);
-            if (r < 0)
-                return r;
-            continue;
-        }
-        if (response.status != 200)
-            return status_error(url, response.status, err);
-        *ret_mtime_s = time_of(response.last_modified);
-        return WCOW_OK;
-    }
-    return WCOW_FAIL(err, WCOW_E_LIMIT, "%s: more than %d redirects",
-                     wcow_http_shown(f->fetch->url).text, MAX_REDIRECTS);
-}
-
-static void wait_ms(unsigned ms)
-{
-    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&pause, NULL);
-}
-
-static int get(struct fetching *f, struct wcow_remote_file *ret, struct wcow_error *err)
-{
-    unsigned delay = f->fetch->retry_delay_ms ? f->fetch->retry_delay_ms : RETRY_DELAY_MS;
-    int r = WCOW_OK;
-    for (int i = 0; i < MAX_ATTEMPTS; i++) {
-        if (i > 0)
-            wait_ms(delay << (i - 1));
-        wcow_spool_free(f->spool);
-        f->spool = NULL;
-        f->received = 0;
-        r = wcow_spool_new(&f->spool, err);
-        if (r == WCOW_OK)
-            r = wcow_spool_begin(f->spool, err);
-        if (r == WCOW_OK)
-            r = attempt(f, &ret->mtime_s, err);
-        if (r != WCOW_E_UNAVAILABLE && r != WCOW_E_DEADLINE)
-            break;
-    }
-    return r < 0 ? r : wcow_spool_end(f->spool, &ret->payload, &ret->size_bytes, err);
-}
-
-static int check(const struct wcow_remote_fetch *fetch, const struct wcow_remote_file *file,
-                 struct wcow_error *err)
-{
-    struct wcow_digest digest = {0};
-    int r = wcow_payload_digest(&file->payload, &digest, err);
-    if (r < 0 || strcasecmp(digest.text, fetch->checksum) == 0)
-        return r < 0 ? r : WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_DATA_LOSS, "%s has the digest %s, not %s as --checksum says",
-                     fetch->url, digest.text, fetch->checksum);
-}
-
-int wcow_remote_get(const struct wcow_remote_fetch *fetch, struct wcow_remote_file *ret,
-                    struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_remote_file_done) struct wcow_remote_file file = {0};
-    WCOW_CLEANUP(wcow_http_free_p) struct wcow_http *http = NULL;
-    if (fetch->checksum && !wcow_digest_is_valid(fetch->checksum))
-        return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "--checksum=%s is no digest: it is sha256: and 64 hexadecimal digits",
-                         fetch->checksum);
-    int r = wcow_remote_name(fetch->url, &file.name, err);
-    if (r == WCOW_OK)
-        r = wcow_http_new(&http, err);
-    if (r < 0)
-        return r;
-    struct fetching f = {.fetch = fetch, .http = http};
-    r = get(&f, &file, err);
-    file.spool = f.spool;
-    if (r == WCOW_OK && fetch->checksum)
-        r = check(fetch, &file, err);
-    if (r < 0)
-        return r;
-    *ret = file;
-    file = (struct wcow_remote_file){0};
-    return WCOW_OK;
+    *ret = known;
+    return true;
 }

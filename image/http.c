@@ -127,6 +127,7 @@ void wcow_http_response_done(struct wcow_http_response *r)
     free(r->location);
     free(r->retry_after);
     free(r->last_modified);
+    free(r->etag);
     free(r->chunk_min_length);
     free(r->range);
     wcow_str_list_done(&r->challenges);
@@ -175,6 +176,7 @@ static void keep_header(struct exchange *x, const char *name, size_t name_len, c
         {"OCI-Chunk-Min-Length", &r->chunk_min_length},
         {"Range", &r->range},
         {"Last-Modified", &r->last_modified},
+        {"ETag", &r->etag},
     };
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (strlen(kept[i].name) == name_len && strncasecmp(kept[i].name, name, name_len) == 0)

@@ -14,9 +14,10 @@
 #include "image/strings.h"
 
 enum {
-    WCOW_HTTP_ERROR_BODY_MAX = 64 << 10, /**< of an answer that is not 2xx; more is cut off */
-    WCOW_HTTP_HEADER_MAX = 16 << 10,     /**< of one header that is kept */
-    WCOW_HTTP_HEADERS_MAX = 256 << 10,   /**< of all headers of an answer */
+    WCOW_HTTP_ERROR_BODY_MAX = 64 << 10,   /**< of an answer that is not 2xx; more is cut off */
+    WCOW_HTTP_HEADER_MAX = 16 << 10,       /**< of one header that is kept */
+    WCOW_HTTP_HEADERS_MAX = 256 << 10,     /**< of all headers of an answer */
+    WCOW_HTTP_RETRY_AFTER_MAX_MS = 120000, /**< no server is waited for longer */
 };
 
 struct wcow_http;
@@ -66,6 +67,7 @@ struct wcow_http_response {
     char *chunk_min_length; /**< OCI-Chunk-Min-Length */
     char *range;
     char *last_modified;
+    char *etag;
     struct wcow_str_list challenges; /**< each WWW-Authenticate */
     int64_t content_length;          /**< -1 when not told */
     uint64_t range_start;            /**< first byte of a 206's Content-Range */
@@ -100,6 +102,11 @@ struct wcow_http_shown wcow_http_shown(const char *url);
 /** Whether two URLs are of one origin. */
 WCOW_NODISCARD int wcow_http_same_origin(const char *a, const char *b, bool *ret,
                                          struct wcow_error *err);
+/** The time that a header like Last-Modified tells, Unix seconds; false where it tells none. */
+bool wcow_http_date(const char *text, int64_t *ret_s);
+/** How long a Retry-After asks for, in seconds or until a date, at most
+ *  WCOW_HTTP_RETRY_AFTER_MAX_MS; 0 for NULL and for what cannot be read. */
+int64_t wcow_http_retry_after_ms(const char *text, int64_t now_s);
 /** Append @p text percent-encoded for a query or form. */
 WCOW_NODISCARD int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err);
 

@@ -13,7 +13,6 @@ enum {
     REDIRECTS_MAX = 10,
     PAUSE_MAX_MS = 30000,
     PAUSE_STEP_MS = 50,
-    RETRY_AFTER_MAX_MS = 120000,
     MIRROR_RETRY_AFTER_MAX_MS = 3000,
     PROGRESS_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
 };
@@ -155,21 +154,6 @@ static int send_authenticated(struct wcow_registry *registry, struct wcow_call *
     return r < 0 || !fresh ? r : send_following(registry, call, fresh, ret, err);
 }
 
-static int64_t retry_after_ms(const char *text)
-{
-    char *end = NULL;
-    long seconds = strtol(text, &end, 10);
-    if (end != text && *end == '\0' && seconds >= 0)
-        return seconds > RETRY_AFTER_MAX_MS / 1000 ? RETRY_AFTER_MAX_MS : seconds * 1000;
-    struct tm tm = {0};
-    if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-        return 0;
-    double left = difftime(timegm(&tm), time(NULL));
-    return left <= 0                          ? 0
-           : left * 1000 > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS
-                                              : (int64_t)(left * 1000);
-}
-
 /* The first pause, doubled for each attempt, up to a quarter longer so that many clients do not
  * come back together; never shorter than the server asks for. */
 static int64_t pause_ms(const struct wcow_registry *registry, unsigned attempt,
@@ -183,7 +167,7 @@ static int64_t pause_ms(const struct wcow_registry *registry, unsigned attempt,
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     pause += pause / 4 * (t.tv_nsec % 1000) / 1000;
-    int64_t asked = response->retry_after ? retry_after_ms(response->retry_after) : 0;
+    int64_t asked = wcow_http_retry_after_ms(response->retry_after, time(NULL));
     return asked > pause ? asked : pause;
 }
 
@@ -231,7 +215,7 @@ static int attempt(struct wcow_registry *registry, struct wcow_call *call,
         return r;
     if (status_is_passing(ret->status)) {
         /* Rather the next server than a mirror that wants much time. */
-        int64_t asked = ret->retry_after ? retry_after_ms(ret->retry_after) : 0;
+        int64_t asked = wcow_http_retry_after_ms(ret->retry_after, time(NULL));
         *ret_again = !call->host->is_mirror || asked <= MIRROR_RETRY_AFTER_MAX_MS;
         return wcow_registry_fail(call, ret, err);
     }

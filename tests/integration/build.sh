@@ -157,6 +157,7 @@ printf 'from the web\n' >"$PARTS/www/file.txt"
 touch -d '2020-01-02 03:04:05 UTC' "$PARTS/www/file.txt"
 echo in >"$PARTS/www/sub/in"
 tar -C "$PARTS/www" -czf "$PARTS/www/a.tgz" sub
+touch -d '2020-01-02 03:04:05 UTC' "$PARTS/www/a.tgz"
 python3 -u -m http.server --bind 127.0.0.1 --directory "$PARTS/www" 0 >"$PARTS/www.log" 2>&1 &
 web=$!
 eventually "a web server" grep -q ' port [0-9]' "$PARTS/www.log"
@@ -174,6 +175,17 @@ added=docker.io/library/add:1
 equal "named by the path, with the server's time" "$(rows $added 1 "select name, mtime / 10000000 - 11644473600 from entries where size = 13")" 'Files/web/file.txt|1577934245'
 equal "an archive stays as it is" "$(rows $added 2 "select name from entries where name like '%.tgz'")" Files/plain.tgz
 equal "unless it is to be unpacked" "$(rows $added 3 "select name from entries where name like '%/in'")" Files/unpacked/sub/in
+# What is in the cache is asked for on condition that it changed; what --checksum names, not at all.
+asked() { grep -o '"GET .*" [0-9]*' "$PARTS/www.log" | tail -n +"$((seen + 1))" | sort | uniq -c | sed 's/ HTTP[^" ]*//; s/^ *//' | tr '\n' ' '; }
+seen=$(grep -c GET "$PARTS/www.log")
+equal "ADD of the same URLs is CACHED" "$(build -t add:2 2>&1 | grep -c CACHED)" 3
+equal "and fetches nothing" "$(asked)" '1 "GET /a.tgz" 304 '
+tar -C "$PARTS/www" --mtime '2020-01-01 UTC' -czf "$PARTS/www/a.tgz" sub
+touch -d '2021-01-02 03:04:05 UTC' "$PARTS/www/a.tgz"
+seen=$(grep -c GET "$PARTS/www.log")
+# (What is unpacked of it is as it was.)
+equal "a file that changed is added anew" "$(build -t add:3 2>&1 | grep -c CACHED)" 2
+equal "and fetched once" "$(asked)" '1 "GET /a.tgz" 200 '
 printf 'FROM @BASE@\nADD --checksum=sha256:%064d %s/file.txt C:/\n' 0 "$url" | dockerfile
 refused "another checksum" 'has the digest sha256:.*--checksum' build
 printf 'FROM @BASE@\nADD %s/none.txt C:/\n' "$url" | dockerfile
@@ -229,6 +241,11 @@ equal "a folder of a repository is one" "$(far "$url/far.git#main:sub")" './Dock
 equal "a repository is one, without its .git" "$(far "$url/far.git")" './Dockerfile ./sub/Dockerfile ./sub/far.txt '
 check "or with it" grep -q '\./\.git/HEAD' <(far "$url/far.git#main" --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1)
 kill "$web"
+printf 'FROM @BASE@\nADD --checksum=%s %s/file.txt?x=1 C:/web/\n' "$digest" "$url" | dockerfile
+check "ADD with a checksum needs no server" build -t add:4
+printf 'COPY hello.txt C:/WEB/\n' >>"$context/Dockerfile"
+check "nor does what lies on it" build -t add:5 -o type=image,unpack=true
+equal "and finds the folder that ADD made" "$(rows docker.io/library/add:5 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/web/hello.txt
 forget_images
 
 # ---- named contexts ----
