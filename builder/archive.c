@@ -110,19 +110,19 @@ static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree
     if (r < 0)
         return r;
     struct wcow_tree_node *first = wcow_tree_find(u->to->tree, key);
-    if (!first || first->entry.type != WCOW_ENTRY_FILE)
+    if (!first || wcow_tree_type(first) != WCOW_ENTRY_FILE)
         return WCOW_FAIL(err, WCOW_E_CORRUPT,
                          "hard link to \"%s\", which is no file of the archive before it", target);
-    if (!first->group)
-        r = wcow_tree_link_group(u->to->tree, key, &first->group, err);
+    struct wcow_link_group *group = NULL;
     wcow_autoentry entry = {0};
+    r = wcow_tree_group_of(u->to->tree, first, key, &group, err);
     if (r == WCOW_OK)
-        r = wcow_entry_copy(&first->entry, &entry, err);
+        r = wcow_tree_entry(first, &entry, err);
     if (r < 0)
         return r;
-    struct wcow_payload payload = wcow_payload_borrow(&first->payload);
+    struct wcow_payload payload = wcow_tree_payload(first);
     const struct wcow_tree_item put = {
-        .name = name, .entry = &entry, .payload = &payload, .group = first->group};
+        .name = name, .entry = &entry, .payload = &payload, .group = group};
     struct wcow_tree_node *node = NULL;
     return wcow_tree_put(u->to->tree, dir, &put, &node, err);
 }
@@ -254,20 +254,21 @@ static int unpack_members(struct unpacker *u, struct archive_entry *member, stru
 }
 
 /* Which links lead to directories shows when all members are there. */
-static int mark_directory_link(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+static int mark_directory_link(void *arg, const struct wcow_tree_shown *shown,
+                               struct wcow_error *err)
 {
     struct unpacker *u = arg;
     wcow_autofree char *target = NULL;
     wcow_autoentry found = {0};
-    if (node->entry.type != WCOW_ENTRY_REPARSE || node->entry.attributes & WCOW_ATTR_DIRECTORY)
+    const struct wcow_entry *entry = &shown->entry;
+    if (entry->type != WCOW_ENTRY_REPARSE || entry->attributes & WCOW_ATTR_DIRECTORY)
         return WCOW_OK;
-    if (wcow_link_resolve(node->entry.name, node->entry.link, &target, NULL) < 0 ||
+    if (wcow_link_resolve(entry->name, entry->link, &target, NULL) < 0 ||
         wcow_tree_stat(u->to->tree, target, &found, NULL) != 1)
         return WCOW_OK; /* leads nowhere: a link to a file, as Windows takes it */
-    (void)err;
-    if (found.type == WCOW_ENTRY_DIR)
-        node->entry.attributes |= WCOW_ATTR_DIRECTORY;
-    return WCOW_OK;
+    return found.type == WCOW_ENTRY_DIR
+               ? wcow_tree_add_attributes(u->to->tree, shown->node, WCOW_ATTR_DIRECTORY, err)
+               : WCOW_OK;
 }
 
 int wcow_archive_begin(struct archive *a, int fd, const char *name,

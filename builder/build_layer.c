@@ -51,16 +51,15 @@ static int write_layer(struct wcow_build *b, struct wcow_tree *tree,
                        struct wcow_error *err)
 {
     const struct shown *shown = options->progress_ctx;
-    int r = wcow_layer_blob_write(b->backend, tree, options, &note->layer, err);
+    int r = wcow_layer_blob_write(b->backend, tree, options, &note->layer, &note->content.key, err);
     if (r < 0)
         return r;
     note->layer.created_s = b->now_s;
     if (shown->next > 1 << 20)
         wcow_progress_status(b->progress, shown->step, "writing layer", note->layer.tar_bytes, 0,
                              true);
-    /* The files have been read: their digests are known. Without a key the layer is made again the
-     * next time. */
-    if (wcow_layer_key(tree, options, &note->content.key, NULL) == WCOW_OK)
+    /* Without a key the layer is made again the next time. */
+    if (note->content.key.text[0])
         wcow_build_remember_layer(b, &note->content.shape, &note->content.key, &note->layer);
     else
         note->content = (struct wcow_step_key){0};

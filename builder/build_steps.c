@@ -115,25 +115,32 @@ static int fill_copy(struct wcow_build *b, struct wcow_stage_state *s,
 /* ---- --chmod ---- */
 
 struct chmodding {
+    struct wcow_tree *tree;
     struct wcow_chmod chmod;
     struct wcow_buf owner;
     struct wcow_buf group;
 };
 
-static int chmod_node(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+static int chmod_node(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
 {
     struct chmodding *c = arg;
-    bool is_dir = node->entry.type == WCOW_ENTRY_DIR;
+    bool is_dir = shown->entry.type == WCOW_ENTRY_DIR;
     /* Not what was there before, nor directories made on the way to what is copied. */
-    if (node->is_below || !node->entry.sd || (is_dir && node->is_stamped && !node->is_source))
+    if (shown->is_below || !shown->entry.sd || (is_dir && shown->is_stamped && !shown->is_source))
         return WCOW_OK;
-    return wcow_chmod_apply(&c->chmod, (struct wcow_bytes){c->group.data, c->group.len},
-                            &node->entry, err);
+    wcow_autoentry entry = {0};
+    int r = wcow_entry_copy(&shown->entry, &entry, err);
+    if (r == WCOW_OK)
+        r = wcow_chmod_apply(&c->chmod, (struct wcow_bytes){c->group.data, c->group.len}, &entry,
+                             err);
+    return r < 0 ? r
+                 : wcow_tree_set_sd(c->tree, shown->node,
+                                    (struct wcow_bytes){entry.sd, entry.sd_len_bytes}, err);
 }
 
 static int apply_chmod(const struct wcow_copy *copy, struct wcow_tree *tree, struct wcow_error *err)
 {
-    struct chmodding c = {0};
+    struct chmodding c = {.tree = tree};
     if (!copy->chmod)
         return WCOW_OK;
     int r = wcow_chmod_parse(copy->chmod, &c.chmod, err);

@@ -85,21 +85,21 @@ static int add_volume(struct taking *t, const char *source, const char *target, 
 /* ---- bind ---- */
 
 /* A node of the tree as a file or directory of the folder. */
-static int write_node(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+static int write_node(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
 {
     const int *dir = arg;
-    const char *name = node->entry.name;
+    const char *name = shown->entry.name;
     wcow_autoclose int fd = -1;
-    if (node->entry.type == WCOW_ENTRY_DIR) {
+    if (shown->entry.type == WCOW_ENTRY_DIR) {
         if (mkdirat(*dir, name, 0755) < 0 && errno != EEXIST)
             return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "copy %s", name);
         return WCOW_OK;
     }
-    if (node->entry.type != WCOW_ENTRY_FILE)
+    if (shown->entry.type != WCOW_ENTRY_FILE)
         return WCOW_OK; /* links and streams are not shown */
     int r = wcow_open_beneath(*dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644, &fd, err);
     const struct wcow_sink sink = wcow_fd_sink(&fd);
-    return r < 0 ? r : wcow_payload_send(&node->payload, &sink, err);
+    return r < 0 ? r : wcow_payload_send(&shown->payload, &sink, err);
 }
 
 /* Whether the source is a directory: 1 or 0. */

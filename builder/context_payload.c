@@ -2,6 +2,7 @@
 /* The bytes of context files: read when the layer is written, checked to be still the file that was
  * listed, and their digest remembered by what stat says. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,11 +16,19 @@ enum {
     SETTLED_NS = 1000000000, /* a file changed later than this before now may change unseen */
 };
 
-struct file {
+/* A directory that files were taken from. */
+struct wcow_context_dir {
     struct wcow_context *context;
-    char *path;
+    atomic_size_t n_users; /* its files, and the context while it is the last one */
+    char path[];           /* from the context's root, with a '/' at its end; "" for the root */
+};
+
+/* There are as many as files in a context: only what is theirs alone. */
+struct file {
+    struct wcow_context_dir *dir;
+    struct wcow_digest *digest; /* NULL: not read yet, or the cache remembers it */
     struct wcow_file_stamp stamp;
-    struct wcow_digest digest; /* "" until it was read, or remembered */
+    char name[];
 };
 
 static int64_t ns_of(const struct timespec *ts)
@@ -36,49 +45,67 @@ static struct wcow_file_stamp stamp_of(const struct stat *st)
                                     .ctime_ns = ns_of(&st->st_ctim)};
 }
 
-static int check_same(const struct file *f, int fd, struct wcow_error *err)
+static int path_of(const struct file *f, char **ret, struct wcow_error *err)
+{
+    if (asprintf(ret, "%s%s", f->dir->path, f->name) >= 0)
+        return WCOW_OK;
+    *ret = NULL;
+    return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+}
+
+static int check_same(const struct file *f, int fd, const char *path, struct wcow_error *err)
 {
     struct stat st;
     if (fstat(fd, &st) < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "stat \"%s\"", f->path);
+        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "stat \"%s\"", path);
     struct wcow_file_stamp now = stamp_of(&st);
     if (S_ISREG(st.st_mode) && now.dev == f->stamp.dev && now.ino == f->stamp.ino &&
         now.size_bytes == f->stamp.size_bytes && now.mtime_ns == f->stamp.mtime_ns)
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_PRECONDITION,
                      "\"%s\" changed while it was being read; build again once it is at rest",
-                     f->path);
+                     path);
 }
 
-static int send_fd(const struct file *f, int fd, uint8_t *buffer, const struct wcow_sink *sink,
+/* What is being read. */
+struct reading {
+    const struct file *file;
+    const char *path;
+    int fd;
+};
+
+static int send_fd(const struct reading *r, uint8_t *buffer, const struct wcow_sink *sink,
                    struct wcow_error *err)
 {
-    const struct wcow_context *c = f->context;
+    const atomic_bool *cancel = r->file->dir->context->cancel;
     for (;;) {
-        if (c->cancel && atomic_load(c->cancel))
+        if (cancel && atomic_load(cancel))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        ssize_t n = read(fd, buffer, READ_BYTES);
+        ssize_t n = read(r->fd, buffer, READ_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", f->path);
+            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read \"%s\"", r->path);
         if (n == 0)
-            return check_same(f, fd, err);
-        int r = wcow_sink_write(sink, buffer, (size_t)n, err);
-        if (r < 0)
-            return r;
+            return check_same(r->file, r->fd, r->path, err);
+        int sent = wcow_sink_write(sink, buffer, (size_t)n, err);
+        if (sent < 0)
+            return sent;
     }
 }
 
 static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
 {
     const struct file *f = ctx;
-    struct wcow_context *c = f->context;
+    struct wcow_context *c = f->dir->context;
+    wcow_autofree char *path = NULL;
     wcow_autoclose int fd = -1;
+    int r = path_of(f, &path, err);
     /* O_NONBLOCK: a FIFO put in its place must not hang the build. */
-    int r = wcow_open_beneath(c->fd, f->path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
     if (r == WCOW_OK)
-        r = check_same(f, fd, err);
+        r = wcow_open_beneath(c->fd, path, O_RDONLY | O_NONBLOCK, 0, &fd, err);
+    if (r == WCOW_OK)
+        r = check_same(f, fd, path, err);
     if (r < 0)
         return r;
     /* One buffer serves thousands of files, one after the other. */
@@ -86,48 +113,96 @@ static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error 
     if (!buffer)
         buffer = malloc(READ_BYTES);
     if (!buffer)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory to read \"%s\"", f->path);
-    r = send_fd(f, fd, buffer, sink, err);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory to read \"%s\"", path);
+    const struct reading reading = {.file = f, .path = path, .fd = fd};
+    r = send_fd(&reading, buffer, sink, err);
     free(atomic_exchange(&c->spare, buffer));
     return r;
 }
 
+/* ---- digests ---- */
+
 static int know_file(void *ctx, struct wcow_digest *ret, struct wcow_error *err)
 {
-    struct file *f = ctx;
-    struct wcow_context *c = f->context;
-    (void)pthread_mutex_lock(&c->digests);
-    int r = 1;
-    if (!f->digest.text[0])
-        r = c->cache ? wcow_build_cache_file(c->cache, &f->stamp, &f->digest, err) : 0;
-    if (r == 1)
-        *ret = f->digest;
-    (void)pthread_mutex_unlock(&c->digests);
-    return r;
+    const struct file *f = ctx;
+    struct wcow_context *c = f->dir->context;
+    (void)pthread_mutex_lock(&c->files);
+    bool is_known = f->digest != NULL;
+    if (is_known)
+        *ret = *f->digest;
+    (void)pthread_mutex_unlock(&c->files);
+    if (is_known || !c->cache)
+        return is_known;
+    return wcow_build_cache_file(c->cache, &f->stamp, ret, err);
 }
 
+/* In the cache: one that changed just now for this build alone. */
+static bool remember(struct wcow_context *c, const struct file *f, const struct wcow_digest *digest)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (!c->cache)
+        return false;
+    int r = f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS
+                ? wcow_build_cache_remember_file(c->cache, &f->stamp, digest, NULL)
+                : wcow_build_cache_note_file(c->cache, &f->stamp, digest, NULL);
+    return r == WCOW_OK;
+}
+
+/* Where nobody remembers it, the file itself does. */
 static void learn_file(void *ctx, const struct wcow_digest *digest)
 {
     struct file *f = ctx;
-    struct wcow_context *c = f->context;
-    (void)pthread_mutex_lock(&c->digests);
-    f->digest = *digest;
-    (void)pthread_mutex_unlock(&c->digests);
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    /* What cannot be remembered is read again: by the next build, or by this one for another tree.
-     */
-    if (c->cache && f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS)
-        (void)!wcow_build_cache_remember_file(c->cache, &f->stamp, digest, NULL);
-    else if (c->cache)
-        (void)!wcow_build_cache_note_file(c->cache, &f->stamp, digest, NULL);
+    struct wcow_context *c = f->dir->context;
+    if (remember(c, f, digest))
+        return;
+    (void)pthread_mutex_lock(&c->files);
+    if (!f->digest)
+        f->digest = malloc(sizeof(*f->digest));
+    if (f->digest)
+        *f->digest = *digest;
+    (void)pthread_mutex_unlock(&c->files);
+}
+
+/* ---- files ---- */
+
+static void leave_dir(struct wcow_context_dir *dir)
+{
+    if (dir && atomic_fetch_sub(&dir->n_users, 1) == 1)
+        free(dir);
+}
+
+void wcow_context_forget_dir(struct wcow_context *c)
+{
+    leave_dir(WCOW_TAKE_PTR(c->last_dir));
 }
 
 static void free_file(void *ctx)
 {
     struct file *f = ctx;
-    free(f->path);
+    leave_dir(f->dir);
+    free(f->digest);
     free(f);
+}
+
+/* The directory of the first @p len bytes of @p path: mostly that of the file before. With the lock
+ * held; NULL when memory is out. */
+static struct wcow_context_dir *enter_dir(struct wcow_context *c, const char *path, size_t len)
+{
+    struct wcow_context_dir *dir = c->last_dir;
+    if (dir && strncmp(dir->path, path, len) == 0 && dir->path[len] == '\0') {
+        (void)atomic_fetch_add(&dir->n_users, 1);
+        return dir;
+    }
+    dir = malloc(sizeof(*dir) + len + 1);
+    if (!dir)
+        return NULL;
+    *dir = (struct wcow_context_dir){.context = c, .n_users = 2};
+    memcpy(dir->path, path, len);
+    dir->path[len] = '\0';
+    leave_dir(c->last_dir);
+    c->last_dir = dir;
+    return dir;
 }
 
 int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item *item,
@@ -135,14 +210,20 @@ int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item 
 {
     static const struct wcow_payload_ops ops = {
         .send = send_file, .known = know_file, .learned = learn_file, .free = free_file};
-    struct file *f = calloc(1, sizeof(*f));
-    char *path = strdup(item->path);
-    if (!f || !path) {
+    const char *slash = strrchr(item->path, '/');
+    const char *name = slash ? slash + 1 : item->path;
+    struct file *f = malloc(sizeof(*f) + strlen(name) + 1);
+    if (!f)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
+    *f = (struct file){.stamp = stamp_of(&item->st)};
+    (void)stpcpy(f->name, name);
+    (void)pthread_mutex_lock(&c->files);
+    f->dir = enter_dir(c, item->path, (size_t)(name - item->path));
+    (void)pthread_mutex_unlock(&c->files);
+    if (!f->dir) {
         free(f);
-        free(path);
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
     }
-    *f = (struct file){.context = c, .path = path, .stamp = stamp_of(&item->st)};
     *ret = (struct wcow_payload){.ops = &ops, .ctx = f};
     return WCOW_OK;
 }

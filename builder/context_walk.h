@@ -8,6 +8,8 @@
 
 #include "builder/context.h"
 
+struct wcow_context_dir;
+
 struct wcow_context {
     int fd;     /* O_PATH */
     char *root; /* absolute */
@@ -16,8 +18,12 @@ struct wcow_context {
     struct wcow_build_cache *cache;
     const atomic_bool *cancel;
     _Atomic(uint8_t *) spare; /* a buffer for files that nobody reads into just now; or NULL */
-    pthread_mutex_t digests;  /* held for the digest of a file */
+    struct wcow_context_dir *last_dir; /* of the file that was taken last; or NULL */
+    pthread_mutex_t files;             /* held for their directories and digests */
 };
+
+/** Before the context goes. */
+void wcow_context_forget_dir(struct wcow_context *c);
 
 /** A walk. */
 struct wcow_context_walking {

@@ -137,7 +137,7 @@ static int copy_directory(struct copier *c, const struct wcow_context_item *item
     int r = wcow_tree_dir(c->copying->tree, c->dest.path, &dir, err);
     if (r < 0)
         return r;
-    dir->is_source = true;
+    wcow_tree_mark_source(dir);
     free(c->parent_path);
     c->parent_path = NULL;
     const struct wcow_context_walking walking = {
@@ -318,7 +318,7 @@ static int copy_heredoc(struct copier *c, const struct wcow_heredoc *doc, struct
     struct wcow_tree_node *node = NULL;
     r = wcow_tree_put(c->copying->tree, dir, &put, &node, err);
     if (r == WCOW_OK)
-        node->is_stamped = true;
+        wcow_tree_mark_stamped(node);
     return r;
 }
 

@@ -55,7 +55,8 @@ static int put_stream(void *arg, const char *stream, struct wcow_entry *entry,
 /* @p is_itself: no symlink led here. One name of a file is no hard link of another that leads to
  * it. */
 static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *name,
-                     struct wcow_layers_found *found, bool is_itself, struct wcow_error *err)
+                     struct wcow_layers_found *found, bool is_itself, struct wcow_tree_node **ret,
+                     struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
     struct wcow_link_group *group = NULL;
@@ -77,9 +78,10 @@ static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *n
     struct stream_target to = {.tree = c->copying->tree};
     r = wcow_tree_put(c->copying->tree, dir, &put, &to.node, err);
     /* A directory that is there already keeps what it has. */
-    if (r < 0 || to.node->is_below)
+    if (r < 0)
         return r;
-    return wcow_layers_streams(found, put_stream, &to, err);
+    *ret = to.node;
+    return wcow_tree_is_below(to.node) ? WCOW_OK : wcow_layers_streams(found, put_stream, &to, err);
 }
 
 /* ---- directories ---- */
@@ -106,17 +108,10 @@ static int copy_child(struct copier *c, struct wcow_tree_node *dir, const char *
     int r = wcow_layers_find(c->layers, path, &found, err);
     if (r <= 0)
         return r;
-    if (found.entry.type != WCOW_ENTRY_DIR)
-        return put_found(c, dir, last_component(path), &found, true, err);
-    r = put_found(c, dir, last_component(path), &found, true, err);
-    if (r < 0)
-        return r;
     struct wcow_tree_node *next = NULL;
-    wcow_autofree char *to = NULL;
-    r = join(dir->entry.name, last_component(path), &to, err);
-    if (r == WCOW_OK)
-        r = wcow_tree_dir(c->copying->tree, to, &next, err);
-    return r < 0 ? r : copy_children(c, next, path, below, err);
+    bool is_dir = found.entry.type == WCOW_ENTRY_DIR; /* what is put is emptied */
+    r = put_found(c, dir, last_component(path), &found, true, &next, err);
+    return r < 0 || !is_dir ? r : copy_children(c, next, path, below, err);
 }
 
 /* Layers hold names of at most 32,767 units, so this is bounded. */
@@ -199,7 +194,7 @@ static int copy_source(struct copier *c, const char *path, struct wcow_error *er
         r = wcow_tree_dir(c->copying->tree, c->dest.path, &dir, err);
         if (r < 0)
             return r;
-        dir->is_source = true;
+        wcow_tree_mark_source(dir);
         return copy_children(c, dir, found.entry.name, c->kept, err);
     }
     if (c->exclude && *c->kept && wcow_ignore_matches(c->exclude, c->kept))
@@ -208,7 +203,8 @@ static int copy_source(struct copier *c, const char *path, struct wcow_error *er
     r = wcow_copy_dest_for(&c->dest, last_component(path), &dir, &name, err);
     if (r < 0)
         return r;
-    return put_found(c, dir, name, &found, strcasecmp(found.entry.name, path) == 0, err);
+    struct wcow_tree_node *node = NULL;
+    return put_found(c, dir, name, &found, strcasecmp(found.entry.name, path) == 0, &node, err);
 }
 
 /* ---- patterns ---- */

@@ -55,19 +55,20 @@ static int write_layer(wcow_layer_tar_fn fn, void *arg, const struct wcow_sink *
 struct tree_layer {
     struct wcow_tree *tree;
     const struct wcow_layer_write *options;
+    struct wcow_digest *key;
 };
 
 static int write_tree(void *arg, const struct wcow_sink *sink, struct wcow_error *err)
 {
     const struct tree_layer *layer = arg;
-    return wcow_layer_write(layer->tree, layer->options, sink, err);
+    return wcow_layer_write(layer->tree, layer->options, sink, layer->key, err);
 }
 
 int wcow_layer_blob_write(struct wcow_backend *backend, struct wcow_tree *tree,
                           const struct wcow_layer_write *options, struct wcow_cached_layer *ret,
-                          struct wcow_error *err)
+                          struct wcow_digest *ret_key, struct wcow_error *err)
 {
-    struct tree_layer layer = {.tree = tree, .options = options};
+    struct tree_layer layer = {.tree = tree, .options = options, .key = ret_key};
     return wcow_layer_blob_of(backend, write_tree, &layer, ret, err);
 }
 

@@ -9,10 +9,12 @@
 #include "builder/layer_write.h"
 #include "store/cache.h"
 
-/** Write it as gzip. @param ret  used_s is not set */
+/** Write it as gzip. @param ret  used_s is not set
+ *  @param ret_key  as wcow_layer_write() gives it */
 WCOW_NODISCARD int wcow_layer_blob_write(struct wcow_backend *backend, struct wcow_tree *tree,
                                          const struct wcow_layer_write *options,
-                                         struct wcow_cached_layer *ret, struct wcow_error *err);
+                                         struct wcow_cached_layer *ret, struct wcow_digest *ret_key,
+                                         struct wcow_error *err);
 
 /** Writes a layer's tar into a sink. */
 typedef int (*wcow_layer_tar_fn)(void *arg, const struct wcow_sink *sink, struct wcow_error *err);

@@ -32,7 +32,7 @@ static int add_hive(struct wcow_tree *tree, struct wcow_tree_node *dir, const ch
     struct wcow_tree_node *node = NULL;
     r = wcow_tree_put(tree, dir, &put, &node, err);
     if (r == WCOW_OK)
-        node->is_stamped = true;
+        wcow_tree_mark_stamped(node);
     return r;
 }
 

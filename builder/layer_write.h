@@ -22,9 +22,12 @@ struct wcow_layer_write {
 };
 
 /** Write the tar of @p tree, its end included.
+ *  @param ret_key  what wcow_layer_key() would give, made on the way; "" where it could not be;
+ *                  may be NULL
  *  WCOW_E_PRECONDITION where a file has not the size that it had when it was listed. */
 WCOW_NODISCARD int wcow_layer_write(struct wcow_tree *tree, const struct wcow_layer_write *options,
-                                    const struct wcow_sink *sink, struct wcow_error *err);
+                                    const struct wcow_sink *sink, struct wcow_digest *ret_key,
+                                    struct wcow_error *err);
 
 /** What the layer would hold, without reading files: names, attributes, descriptors, sizes. Times
  * of what is new do not count, unless SOURCE_DATE_EPOCH makes them part of the promise. */

@@ -348,7 +348,7 @@ int wcow_layers_payload(const struct wcow_layers_found *found, struct wcow_paylo
     if (!found->source->tree)
         return make_layer_file(found, NULL, ret, err);
     const struct wcow_tree_node *node = wcow_tree_find(found->source->tree, found->data_key);
-    *ret = node ? wcow_payload_borrow(&node->payload) : (struct wcow_payload){0};
+    *ret = node ? wcow_tree_payload(node) : (struct wcow_payload){0};
     return WCOW_OK;
 }
 
@@ -356,7 +356,8 @@ const char *wcow_layers_identity(const struct wcow_layers_found *found)
 {
     const struct wcow_tree_node *node =
         found->source->tree ? wcow_tree_find(found->source->tree, found->data_key) : NULL;
-    return node && node->group ? wcow_link_group_id(node->group) : found->data_key;
+    const char *id = node ? wcow_tree_group_id(node) : NULL;
+    return id ? id : found->data_key;
 }
 
 /* ---- streams ---- */
@@ -389,20 +390,22 @@ static int take_stream_row(void *arg, const struct wcow_index_row *row, struct w
     return r < 0 ? r : give_stream(row->entry, &payload, w->fn, w->arg, err);
 }
 
+static int take_stream_node(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
+{
+    struct stream_walk *w = arg;
+    struct wcow_payload payload = shown->payload;
+    return give_stream(&shown->entry, &payload, w->fn, w->arg, err);
+}
+
 int wcow_layers_streams(const struct wcow_layers_found *found, wcow_layers_stream_fn fn, void *arg,
                         struct wcow_error *err)
 {
-    if (!found->source->tree) {
-        struct stream_walk w = {.found = found, .fn = fn, .arg = arg};
-        int r = wcow_layer_index_streams(found->source->index, found->data_key, take_stream_row, &w,
-                                         err);
+    struct stream_walk w = {.found = found, .fn = fn, .arg = arg};
+    const struct wcow_layer_source *source = found->source;
+    if (!source->tree) {
+        int r = wcow_layer_index_streams(source->index, found->data_key, take_stream_row, &w, err);
         return r < 0 ? r : WCOW_OK;
     }
-    const struct wcow_tree_node *node = wcow_tree_find(found->source->tree, found->data_key);
-    int r = WCOW_OK;
-    for (size_t i = 0; node && r == WCOW_OK && i < node->n_streams; i++) {
-        struct wcow_payload payload = wcow_payload_borrow(&node->streams[i]->payload);
-        r = give_stream(&node->streams[i]->entry, &payload, fn, arg, err);
-    }
-    return r;
+    const struct wcow_tree_node *node = wcow_tree_find(source->tree, found->data_key);
+    return node ? wcow_tree_each_stream(node, take_stream_node, &w, err) : WCOW_OK;
 }

@@ -58,7 +58,7 @@ static int is_hidden_below(const struct merging *m, const char *path, bool *ret,
     if (r == WCOW_OK)
         r = node_at(m, path, &node, err);
     *ret = r == WCOW_OK && (is_gone(m, path) || is_gone(m, (const char *)below.data) ||
-                            (node && node->entry.type != WCOW_ENTRY_DIR));
+                            (node && wcow_tree_type(node) != WCOW_ENTRY_DIR));
     return r;
 }
 
@@ -73,6 +73,7 @@ static void left_out(void *ctx, const char *path)
 static int is_hidden(struct merging *m, const char *path, bool *ret, struct wcow_error *err)
 {
     struct wcow_tree_node *node = NULL;
+    wcow_autofree char *name = NULL;
     int r = WCOW_OK;
     *ret = is_gone(m, path) || is_gone(m, "/");
     for (const char *slash = strchr(path, '/'); r == WCOW_OK && !*ret && slash;
@@ -83,7 +84,9 @@ static int is_hidden(struct merging *m, const char *path, bool *ret, struct wcow
     }
     if (r == WCOW_OK && !*ret)
         r = node_at(m, path, &node, err);
-    if (node && strcmp(node->entry.name + strlen("Files/"), path) != 0)
+    if (r == WCOW_OK && node)
+        r = wcow_tree_name(node, &name, err);
+    if (name && strcmp(name + strlen("Files/"), path) != 0)
         left_out(m, path); /* its name differs in letter case only */
     *ret = *ret || node;
     return r;

@@ -14,20 +14,19 @@
 /** Files that are one file under several names; the first in the tar's order carries the bytes. */
 struct wcow_link_group;
 
-struct wcow_tree_node {
-    struct wcow_tree_node *parent; /**< NULL for a top directory */
-    struct wcow_entry entry;       /**< full name, "Files/app/hello.txt" */
-    char *key;                     /**< wcow_name_key() of the full name */
-    bool is_below;                 /**< the layers below have a directory of this name */
-    bool is_source;  /**< a directory made on the way that stands for one that is copied */
-    bool is_stamped; /**< its times are those of the build, not of a source */
-    struct wcow_tree_node **children;
-    size_t n_children;
-    size_t cap_children;
-    struct wcow_tree_node **streams; /**< alternate data streams, in order */
-    size_t n_streams;
-    struct wcow_payload payload;
-    struct wcow_link_group *group; /**< or NULL */
+/** A file, link or directory of a tree, as long as the tree. There are hundreds of thousands of
+ *  them: what they hold is shown by those who ask. */
+struct wcow_tree_node;
+
+/** A node as a walk shows it: borrowed until the walk goes on. */
+struct wcow_tree_shown {
+    struct wcow_tree_node *node;
+    struct wcow_entry entry;     /**< full name, "Files/app/hello.txt"; not to be released */
+    struct wcow_payload payload; /**< borrowed */
+    char *first_name; /**< of the same file, where this is a later one in the walk; or NULL */
+    bool is_below;    /**< the layers below have a directory of this name */
+    bool is_source;   /**< a directory made on the way that stands for one that is copied */
+    bool is_stamped;  /**< its times are those of the build, not of a source */
 };
 
 struct wcow_tree_options {
@@ -79,6 +78,16 @@ WCOW_NODISCARD int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *
                                  const struct wcow_tree_item *item, struct wcow_tree_node **ret,
                                  struct wcow_error *err);
 
+/** A node of which one is told already: its times are those of the build. */
+void wcow_tree_mark_stamped(struct wcow_tree_node *node);
+/** A directory that stands for one that is copied. */
+void wcow_tree_mark_source(struct wcow_tree_node *node);
+/** Give it another descriptor. */
+WCOW_NODISCARD int wcow_tree_set_sd(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                    struct wcow_bytes sd, struct wcow_error *err);
+WCOW_NODISCARD int wcow_tree_add_attributes(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                            uint32_t attributes, struct wcow_error *err);
+
 /** Add a stream to a file or directory. @p entry is emptied; its name is what follows the colon. */
 WCOW_NODISCARD int wcow_tree_put_stream(struct wcow_tree *tree, struct wcow_tree_node *owner,
                                         const char *stream, struct wcow_entry *entry,
@@ -88,25 +97,39 @@ WCOW_NODISCARD int wcow_tree_put_stream(struct wcow_tree *tree, struct wcow_tree
 WCOW_NODISCARD int wcow_tree_link_group(struct wcow_tree *tree, const char *id,
                                         struct wcow_link_group **ret, struct wcow_error *err);
 
+/** The group that a file is in; where it is in none, that of @p id from now on. */
+WCOW_NODISCARD int wcow_tree_group_of(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                      const char *id, struct wcow_link_group **ret,
+                                      struct wcow_error *err);
+/** What the group of a file is known by, or NULL. */
+const char *wcow_tree_group_id(const struct wcow_tree_node *node);
+
 /** Whether the tree changes anything: holds more than directories that are there below. */
 bool wcow_tree_has_changes(const struct wcow_tree *tree);
 /** The node of a key, or NULL. */
 struct wcow_tree_node *wcow_tree_find(const struct wcow_tree *tree, const char *key);
 
-/** Each node in the layer's order (lexical by bytes, parents first, streams after their file). */
-typedef int (*wcow_tree_fn)(void *arg, struct wcow_tree_node *node, struct wcow_error *err);
+enum wcow_entry_type wcow_tree_type(const struct wcow_tree_node *node);
+bool wcow_tree_is_below(const struct wcow_tree_node *node);
+/** Its full name; the caller frees. */
+WCOW_NODISCARD int wcow_tree_name(const struct wcow_tree_node *node, char **ret,
+                                  struct wcow_error *err);
+/** Its entry, copied; caller: wcow_entry_done(). */
+WCOW_NODISCARD int wcow_tree_entry(const struct wcow_tree_node *node, struct wcow_entry *ret,
+                                   struct wcow_error *err);
+/** Its bytes, which the tree must outlive. */
+struct wcow_payload wcow_tree_payload(const struct wcow_tree_node *node);
+
+/** Each node in the layer's order (lexical by bytes, parents first, streams after their file).
+ *  One walk at a time; nodes may be changed, none added. */
+typedef int (*wcow_tree_fn)(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err);
 WCOW_NODISCARD int wcow_tree_each(struct wcow_tree *tree, wcow_tree_fn fn, void *arg,
                                   struct wcow_error *err);
+/** Each stream of a file or directory, in order. */
+WCOW_NODISCARD int wcow_tree_each_stream(const struct wcow_tree_node *node, wcow_tree_fn fn,
+                                         void *arg, struct wcow_error *err);
 
 /** The tree as a layer; borrows it. */
 struct wcow_layer_view wcow_tree_view(struct wcow_tree *tree);
-
-/** What it was made with. */
-const char *wcow_link_group_id(const struct wcow_link_group *group);
-/** In each(): the name of the group's first node, NULL while none was met. */
-char *wcow_link_group_first(const struct wcow_link_group *group);
-void wcow_link_group_set_first(struct wcow_link_group *group, char *name);
-/** Before each walk that sets them. */
-void wcow_tree_reset_groups(struct wcow_tree *tree);
 
 #endif

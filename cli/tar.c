@@ -160,7 +160,7 @@ static int to_layer(const struct tar *t, const char *source, struct wcow_error *
     const struct wcow_layer_write write = {
         .has_epoch = t->has_epoch, .epoch = t->epoch, .now = t->now};
     const struct wcow_sink sink = wcow_tar_output_sink(out);
-    r = wcow_layer_write(tree, &write, &sink, err);
+    r = wcow_layer_write(tree, &write, &sink, NULL, err);
     return r < 0 ? r : finish(out, err);
 }
 

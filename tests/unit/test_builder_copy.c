@@ -38,10 +38,11 @@ static int teardown(void **state)
     return wcow_dir_tree_delete(AT_FDCWD, root, NULL, NULL);
 }
 
-static int add_line(void *arg, struct wcow_tree_node *node, struct wcow_error *err)
+static int add_line(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
 {
-    return wcow_buf_addf(arg, err, "%s%s%s ", node->entry.name, node->entry.link ? ">" : "",
-                         node->entry.link ? node->entry.link : "");
+    const struct wcow_entry *entry = &shown->entry;
+    return wcow_buf_addf(arg, err, "%s%s%s ", entry->name, entry->link ? ">" : "",
+                         entry->link ? entry->link : "");
 }
 
 static struct wcow_tree *new_tree(const struct wcow_chain *below)

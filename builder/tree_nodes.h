@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file tree_nodes.h
+ *  Private to tree*.c: what a tree keeps of each name. A context may have hundreds of thousands of
+ *  files, so a node holds what is its own and shares the rest: the last component of its name, its
+ *  size and one time; what it is and its descriptor are those of thousands of others; what few
+ *  files have (links, streams, times of several kinds) stands apart. Nodes live as long as their
+ *  tree and are never taken out of it. */
+#ifndef WCOW_BUILDER_TREE_NODES_H
+#define WCOW_BUILDER_TREE_NODES_H
+
+#include "builder/dockerfile_arena.h"
+#include "builder/name_table.h"
+#include "builder/tree.h"
+
+/** A security descriptor, each once in a tree. */
+struct wcow_tree_sd {
+    struct wcow_tree_sd *next;         /**< of its bucket */
+    struct wcow_tree_sd *inherited[2]; /**< what new files [0] and directories [1] below it get */
+    size_t len_bytes;
+    uint8_t data[];
+};
+
+/** What many nodes have in common, each combination once in a tree. */
+struct wcow_tree_traits {
+    struct wcow_tree_traits *next;
+    struct wcow_tree_sd *sd; /**< or NULL */
+    const struct wcow_payload_ops *ops;
+    enum wcow_entry_type type;
+    uint32_t attributes;
+    uint32_t has;
+    bool borrowed; /**< the payload is somebody else's */
+};
+
+/** What few nodes have. */
+struct wcow_tree_rare {
+    char *link;
+    struct wcow_ea *eas;
+    size_t n_eas;
+    struct wcow_tree_node *streams;
+    struct wcow_link_group *group;
+    bool has_times; /**< atime, ctime and creation are not all mtime */
+    uint64_t atime;
+    uint64_t ctime;
+    uint64_t creation;
+};
+
+enum {
+    WCOW_NODE_BELOW = 1 << 0,
+    WCOW_NODE_SOURCE = 1 << 1,
+    WCOW_NODE_STAMPED = 1 << 2,
+    WCOW_NODE_STREAM = 1 << 3,
+};
+
+struct wcow_tree_node {
+    struct wcow_tree_node *parent; /**< NULL for the root alone */
+    struct wcow_tree_node *next;   /**< child of the same directory, stream of the same file */
+    union {
+        struct wcow_tree_node *children; /**< of a directory: the one that came last */
+        void *payload;                   /**< of a file: its payload's context */
+    };
+    const struct wcow_tree_traits *traits;
+    struct wcow_tree_rare *rare; /**< or NULL */
+    uint64_t size_bytes;
+    uint64_t mtime;
+    uint32_t hash; /**< of its parent and its name's key */
+    uint8_t flags; /**< WCOW_NODE_* */
+    char name[];   /**< last component; of a stream what follows the colon */
+};
+
+struct wcow_link_group {
+    const char *id;
+    const struct wcow_tree_node *first; /**< in the walk at hand; NULL: none was met */
+};
+
+enum { WCOW_TREE_BUCKETS = 64 };
+
+struct wcow_tree {
+    struct wcow_tree_options options;
+    struct wcow_arena arena;     /**< of nodes and all that they hold but payloads */
+    struct wcow_tree_node *root; /**< not in the table; its children are Files, Hives, UtilityVM */
+    struct wcow_tree_node **table; /**< by parent and key: open addressing */
+    size_t n;
+    size_t cap;                    /**< a power of two */
+    struct wcow_name_table groups; /**< by id */
+    struct wcow_tree_sd *sds[WCOW_TREE_BUCKETS];
+    struct wcow_tree_traits *traits[WCOW_TREE_BUCKETS];
+};
+
+/** The child of @p dir whose name has the key @p key of @p len bytes, or NULL. */
+struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
+                                       const struct wcow_tree_node *dir, const char *key,
+                                       size_t len);
+
+/** The tree's own copy of a descriptor; none (NULL) where it is empty. */
+WCOW_NODISCARD int wcow_tree_intern_sd(struct wcow_tree *tree, struct wcow_bytes sd,
+                                       struct wcow_tree_sd **ret, struct wcow_error *err);
+
+/** What a node is made of; all is copied. */
+struct wcow_tree_new_node {
+    const char *name;               /**< last component */
+    const char *key;                /**< of it; NULL for the root and streams, which no key finds */
+    const struct wcow_entry *entry; /**< its name is ignored */
+    struct wcow_tree_sd *sd;        /**< where the entry has no descriptor; or NULL */
+};
+/** A new node, which has yet to be put where it belongs. */
+WCOW_NODISCARD int wcow_tree_make_node(struct wcow_tree *tree, struct wcow_tree_node *parent,
+                                       const struct wcow_tree_new_node *of,
+                                       struct wcow_tree_node **ret, struct wcow_error *err);
+/** The same, put into directory @p dir. */
+WCOW_NODISCARD int wcow_tree_add_node(struct wcow_tree *tree, struct wcow_tree_node *dir,
+                                      const struct wcow_tree_new_node *of,
+                                      struct wcow_tree_node **ret, struct wcow_error *err);
+/** Let it be what @p entry says, without the streams, the group and the bytes that it had. */
+WCOW_NODISCARD int wcow_tree_fill_node(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                       const struct wcow_entry *entry, struct wcow_tree_sd *sd,
+                                       struct wcow_error *err);
+/** Take a payload; NULL or one of no bytes is fine. */
+WCOW_NODISCARD int wcow_tree_take_payload(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                          struct wcow_payload *payload, struct wcow_error *err);
+/** Another of its traits. */
+WCOW_NODISCARD int wcow_tree_set_traits(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                        const struct wcow_tree_traits *traits,
+                                        struct wcow_error *err);
+/** What few nodes have, made where it has none yet. */
+WCOW_NODISCARD int wcow_tree_make_rare(struct wcow_tree *tree, struct wcow_tree_node *node,
+                                       struct wcow_tree_rare **ret, struct wcow_error *err);
+/** Release the payloads of a node and its streams. */
+void wcow_tree_release_node(struct wcow_tree_node *node);
+
+/** As an entry that borrows all it holds and has no name. */
+struct wcow_entry wcow_tree_borrow_entry(const struct wcow_tree_node *node);
+
+#endif
