@@ -60,7 +60,8 @@ void wcow_owned_dirs_sweep(int parent_fd, const char *prefix, wcow_owned_dir_vis
         (void)close(fd);
     // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of this thread alone
     while (dir && (d = readdir(dir))) {
-        if (strncmp(d->d_name, prefix, strlen(prefix)) != 0)
+        if (strncmp(d->d_name, prefix, strlen(prefix)) != 0 || strcmp(d->d_name, ".") == 0 ||
+            strcmp(d->d_name, "..") == 0)
             continue;
         wcow_autoclose int found = take_abandoned(parent_fd, d->d_name);
         if (found >= 0 && (!visit || visit(arg, found, d->d_name)))

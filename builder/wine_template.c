@@ -13,6 +13,7 @@
 
 #include "base/beneath.h"
 #include "base/bytes.h"
+#include "base/owned_dir.h"
 #include "image/strings.h"
 #include "layer/names.h"
 
@@ -104,6 +105,8 @@ int wcow_wine_template_save(const struct wcow_wine_template *t, struct wcow_erro
 }
 
 /* ---- casing ---- */
+
+#define UNFINISHED ".new-"
 
 struct casing {
     const struct wcow_chain *chain;
@@ -218,16 +221,20 @@ static int make_cased(const struct wcow_wine_template *t, const char *name,
                       const struct wcow_chain *chain, struct wcow_error *err)
 {
     char tmp[128];
-    (void)snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)gettid()); /* stages run side by side */
+    wcow_autoclose int to = -1;
+    /* Stages run side by side. */
+    (void)snprintf(tmp, sizeof(tmp), UNFINISHED "%s.%d", name, (int)gettid());
     wcow_autoclose int folder = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     wcow_autoclose int from = openat(folder, "windows", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     wcow_autoclose int cased = openat(folder, "cased", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 || from < 0 || cased < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "open Wine's template in %s", t->folder);
-    int r = wcow_dir_tree_delete(cased, tmp, NULL, err);
-    if (r == WCOW_OK && mkdirat(cased, tmp, 0755) < 0)
-        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s/cased/%s", t->folder, tmp);
-    wcow_autoclose int to = openat(cased, tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    wcow_owned_dirs_sweep(cased, UNFINISHED, NULL, NULL); /* of builds that were killed */
+    int r = wcow_owned_dir_make(cased, tmp, &to, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s/cased", t->folder);
+    if (fchmod(to, 0755) < 0)
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "change the mode of %s/cased/%s", t->folder, tmp);
     if (r == WCOW_OK)
         r = link_top(chain, from, to, err);
     /* Another build may have been faster. */

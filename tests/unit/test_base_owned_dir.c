@@ -70,6 +70,15 @@ static void only_what_has_the_name_and_is_a_folder_goes(void **state)
     assert_true(is_there("run-link"));
 }
 
+static void the_parent_is_none_of_them(void **state)
+{
+    (void)state;
+    make_abandoned(".run-5");
+    wcow_owned_dirs_sweep(top_fd, ".", NULL, NULL);
+    assert_false(is_there(".run-5"));
+    assert_int_equal(access(top, F_OK), 0);
+}
+
 static bool refuse(void *arg, int fd, const char *name)
 {
     int *asked = arg;
@@ -103,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_has_an_owner_stays),
         cmocka_unit_test(only_what_has_the_name_and_is_a_folder_goes),
+        cmocka_unit_test(the_parent_is_none_of_them),
         cmocka_unit_test(who_is_asked_may_keep_it),
         cmocka_unit_test(one_that_is_there_is_not_taken),
     };
