@@ -12,27 +12,33 @@
 #include "builder/pattern.h"
 #include "layer/names.h"
 
-struct name {
-    char *path;       /* from the context's root */
-    const char *text; /* its last component */
-    char *key;
-    struct stat st;
-    struct wcow_ignore_dir *ignore;  /* directories: what their own entries need */
+/* What patterns say of a directory: what its own entries need. */
+struct entered {
+    struct wcow_ignore_dir *ignore;
     struct wcow_ignore_dir *exclude; /* the same for the walk's own patterns */
-    bool silent;                     /* left out itself, but something below may not be */
+};
+
+/* A directory may have hundreds of thousands: a name is listed, and looked at when its turn comes.
+ */
+struct name {
+    size_t text;             /* where it begins in the texts */
+    struct entered *entered; /* a directory's, where there are patterns; or NULL */
+    mode_t type;             /* S_IFREG, S_IFDIR or S_IFLNK */
+    bool silent;             /* left out itself, but something below may not be */
 };
 
 struct names {
     struct name *items;
     size_t n;
     size_t cap;
+    struct wcow_buf texts; /* each with its NUL */
 };
 
 /* One directory of a walk. */
 struct level {
     const char *path; /* from the context's root */
-    const struct wcow_ignore_dir *ignore;
-    const struct wcow_ignore_dir *exclude;
+    const struct entered *entered;
+    int fd; /* -1: not open just now */
 };
 
 struct walk {
@@ -41,36 +47,55 @@ struct walk {
     const struct wcow_context_walking *how;
 };
 
-static void name_done(struct name *name)
+static void entered_free(struct entered *entered)
 {
-    free(name->path);
-    free(name->key);
-    wcow_ignore_dir_free(name->ignore);
-    wcow_ignore_dir_free(name->exclude);
+    if (!entered)
+        return;
+    wcow_ignore_dir_free(entered->ignore);
+    wcow_ignore_dir_free(entered->exclude);
+    free(entered);
 }
 
 static void names_done(struct names *names)
 {
     for (size_t i = 0; i < names->n; i++)
-        name_done(&names->items[i]);
+        entered_free(names->items[i].entered);
     free(names->items);
+    wcow_buf_done(&names->texts);
+}
+
+static const char *text_of(const struct names *names, const struct name *name)
+{
+    return (const char *)names->texts.data + name->text;
 }
 
 /* Once for each file: printf would be felt. */
-static int set_path(const char *dir, const char *text, struct name *name, struct wcow_error *err)
+static int path_in(const struct level *level, const char *text, char **ret, struct wcow_error *err)
 {
-    name->path = malloc(strlen(dir) + 1 + strlen(text) + 1);
-    if (!name->path)
+    char *path = malloc(strlen(level->path) + 1 + strlen(text) + 1);
+    if (!path)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
-    char *at = name->path;
-    if (*dir) {
-        at = stpcpy(at, dir);
+    char *at = path;
+    if (*level->path) {
+        at = stpcpy(at, level->path);
         *at++ = '/';
     }
     (void)stpcpy(at, text);
-    name->text = at;
+    *ret = path;
     return WCOW_OK;
 }
+
+static int open_level(const struct walk *w, struct level *level, struct wcow_error *err)
+{
+    if (level->fd >= 0)
+        return WCOW_OK;
+    int r = wcow_open_beneath(w->context->fd, *level->path ? level->path : ".",
+                              O_RDONLY | O_DIRECTORY, 0, &level->fd, err);
+    return r < 0 ? wcow_error_wrap(r, err, "directory \"%s\" of the build context", level->path)
+                 : WCOW_OK;
+}
+
+/* ---- what is left out ---- */
 
 /* Ask one set of patterns about one entry. */
 static int ask(const struct wcow_ignore *patterns, const struct wcow_ignore_dir *parent,
@@ -82,7 +107,7 @@ static int ask(const struct wcow_ignore *patterns, const struct wcow_ignore_dir 
         *ret_out = false;
         return WCOW_OK;
     }
-    if (!S_ISDIR(name->st.st_mode)) {
+    if (!S_ISDIR(name->type)) {
         *ret_out = wcow_ignore_excludes(patterns, parent, path);
         return WCOW_OK;
     }
@@ -95,82 +120,142 @@ static int ask(const struct wcow_ignore *patterns, const struct wcow_ignore_dir 
     return WCOW_OK;
 }
 
-static int is_left_out(const struct walk *w, const struct level *level, struct name *name,
-                       bool *ret, struct wcow_error *err)
+static int is_left_out(const struct walk *w, const struct level *level, const char *text,
+                       struct name *name, bool *ret, struct wcow_error *err)
 {
-    int r = ask(w->context->ignore, level->ignore, name->path, name, &name->ignore, ret, err);
+    static const struct entered none;
+    const struct wcow_context_walking *how = w->how;
+    const struct entered *in = level->entered ? level->entered : &none;
+    *ret = false;
+    if (!w->context->ignore && !how->exclude)
+        return WCOW_OK;
+    if (S_ISDIR(name->type))
+        name->entered = calloc(1, sizeof(*name->entered));
+    if (S_ISDIR(name->type) && !name->entered)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
+    wcow_autofree char *path = NULL;
+    wcow_autofree char *as = NULL;
+    int r = path_in(level, text, &path, err);
+    if (r == WCOW_OK)
+        r = ask(w->context->ignore, in->ignore, path, name,
+                name->entered ? &name->entered->ignore : NULL, ret, err);
     if (r < 0 || *ret)
         return r;
-    const char *below = name->path + w->top_len;
-    wcow_autofree char *as = NULL;
-    if (w->how->exclude && w->how->exclude_as && *w->how->exclude_as) {
-        if (asprintf(&as, "%s/%s", w->how->exclude_as, below) < 0)
+    const char *below = path + w->top_len;
+    if (how->exclude && how->exclude_as && *how->exclude_as) {
+        if (asprintf(&as, "%s/%s", how->exclude_as, below) < 0)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
         below = as;
     }
-    return ask(w->how->exclude, level->exclude, below, name, &name->exclude, ret, err);
+    return ask(how->exclude, in->exclude, below, name,
+               name->entered ? &name->entered->exclude : NULL, ret, err);
 }
 
-static int check_kind(const struct level *level, const struct name *name, struct wcow_error *err)
+/* ---- listing ---- */
+
+static int check_kind(const struct level *level, const char *text, const struct name *name,
+                      struct wcow_error *err)
 {
-    if (S_ISREG(name->st.st_mode) || S_ISDIR(name->st.st_mode) || S_ISLNK(name->st.st_mode))
+    if (S_ISREG(name->type) || S_ISDIR(name->type) || S_ISLNK(name->type))
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_INVALID,
                      "\"%s%s%s\" is a device or a FIFO, which a Windows layer cannot hold; leave "
                      "it out in .dockerignore",
-                     level->path, *level->path ? "/" : "", name->text);
+                     level->path, *level->path ? "/" : "", text);
+}
+
+static int check_name(const struct level *level, const char *text, struct wcow_error *err)
+{
+    if (wcow_utf8_is_valid(text, strlen(text)))
+        return WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "a name in \"%s\" is not UTF-8; rename it or leave it out in .dockerignore",
+                     *level->path ? level->path : ".");
+}
+
+/* 1, or 0 where it is gone since it was listed. */
+static int look(const struct level *level, const char *text, struct stat *ret,
+                struct wcow_error *err)
+{
+    if (fstatat(level->fd, text, ret, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    return errno == ENOENT ? 0
+                           : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
+                                             "stat \"%s\" in \"%s\"", text, level->path);
+}
+
+/* Most file systems tell with the name what it is: 1, or 0 where it is nothing to take. */
+static int type_of(const struct level *level, const struct dirent *e, mode_t *ret,
+                   struct wcow_error *err)
+{
+    struct stat st = {0};
+    int r = 1;
+    if (e->d_type == DT_UNKNOWN)
+        r = look(level, e->d_name, &st, err);
+    *ret = e->d_type == DT_UNKNOWN ? st.st_mode & S_IFMT : (mode_t)DTTOIF(e->d_type);
+    return r == 1 ? !S_ISSOCK(*ret) : r;
+}
+
+static int reserve(struct names *names, struct wcow_error *err)
+{
+    if (names->n < names->cap)
+        return WCOW_OK;
+    size_t cap = names->cap ? names->cap * 2 : 32;
+    struct name *grown = reallocarray(names->items, cap, sizeof(*grown));
+    if (!grown)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
+    names->items = grown;
+    names->cap = cap;
+    return WCOW_OK;
 }
 
 /* Take one directory entry; passes over what is left out. */
-static int take_name(const struct walk *w, const struct level *level, int dir_fd, const char *text,
+static int take_name(const struct walk *w, const struct level *level, const struct dirent *e,
                      struct names *names, struct wcow_error *err)
 {
-    if (names->n == names->cap) {
-        size_t cap = names->cap ? names->cap * 2 : 32;
-        struct name *grown = reallocarray(names->items, cap, sizeof(*grown));
-        if (!grown)
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
-        names->items = grown;
-        names->cap = cap;
-    }
-    struct name *name = &names->items[names->n];
-    *name = (struct name){0};
-    if (fstatat(dir_fd, text, &name->st, AT_SYMLINK_NOFOLLOW) < 0)
-        return errno == ENOENT ? WCOW_OK /* gone since it was listed */
-                               : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
-                                                 "stat \"%s\" in \"%s\"", text, level->path);
-    if (S_ISSOCK(name->st.st_mode))
-        return WCOW_OK;
+    struct name name = {.text = names->texts.len};
     bool out = false;
-    int r = set_path(level->path, text, name, err);
-    if (r == WCOW_OK)
-        r = is_left_out(w, level, name, &out, err);
+    int r = type_of(level, e, &name.type, err);
+    if (r <= 0)
+        return r;
+    r = is_left_out(w, level, e->d_name, &name, &out, err);
     if (r == WCOW_OK && !out)
-        r = check_kind(level, name, err);
-    if (r == WCOW_OK && !out && !wcow_utf8_is_valid(text, strlen(text)))
-        r = WCOW_FAIL(err, WCOW_E_INVALID,
-                      "a name in \"%s\" is not UTF-8; rename it or leave it out in .dockerignore",
-                      *level->path ? level->path : ".");
-    if (r < 0 || out)
-        name_done(name);
+        r = check_kind(level, e->d_name, &name, err);
+    if (r == WCOW_OK && !out)
+        r = check_name(level, e->d_name, err);
+    if (r == WCOW_OK && !out)
+        r = reserve(names, err);
+    if (r == WCOW_OK && !out)
+        r = wcow_buf_add(&names->texts, e->d_name, strlen(e->d_name) + 1, err);
+    if (r == WCOW_OK && !out)
+        names->items[names->n++] = name;
     else
-        names->n++;
+        entered_free(name.entered);
     return r;
 }
 
-static int list(const struct walk *w, const struct level *level, struct names *names,
+static int open_dir(const struct walk *w, struct level *level, DIR **ret, struct wcow_error *err)
+{
+    int r = open_level(w, level, err);
+    if (r < 0)
+        return r;
+    int fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 3);
+    *ret = fd >= 0 ? fdopendir(fd) : NULL;
+    if (*ret)
+        return WCOW_OK;
+    r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read directory \"%s\"", level->path);
+    wcow_closep_(&fd);
+    return r;
+}
+
+static int list(const struct walk *w, struct level *level, struct names *names,
                 struct wcow_error *err)
 {
-    int fd = -1;
-    int r = wcow_open_beneath(w->context->fd, *level->path ? level->path : ".",
-                              O_RDONLY | O_DIRECTORY, 0, &fd, err);
+    DIR *dir = NULL;
+    names->texts.max_bytes = SIZE_MAX; /* as much as the directory has */
+    int r = open_dir(w, level, &dir, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "directory \"%s\" of the build context", level->path);
-    DIR *dir = fdopendir(fd);
-    if (!dir) {
-        wcow_closep_(&fd);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
-    }
+        return r;
     while (r == WCOW_OK) {
         errno = 0;
         // NOLINTNEXTLINE(concurrency-mt-unsafe): each DIR belongs to one thread
@@ -180,51 +265,92 @@ static int list(const struct walk *w, const struct level *level, struct names *n
         if (!e)
             break;
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            r = take_name(w, level, fd, e->d_name, names, err);
+            r = take_name(w, level, e, names, err);
     }
     (void)closedir(dir);
     return r;
 }
 
-static int by_text(const void *a, const void *b)
+static int by_text(const void *a, const void *b, void *names)
 {
-    const struct name *x = a;
-    const struct name *y = b;
-    return strcmp(x->text, y->text);
+    return strcmp(text_of(names, a), text_of(names, b));
 }
 
-static int by_key(const void *a, const void *b)
+/* ---- names that differ in letter case only ---- */
+
+struct hashed {
+    uint64_t hash; /* of the key */
+    size_t at;
+};
+
+static int by_hash(const void *a, const void *b)
 {
-    const struct name *const *x = a;
-    const struct name *const *y = b;
-    return strcmp((*x)->key, (*y)->key);
+    const struct hashed *x = a;
+    const struct hashed *y = b;
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+static int key_at(const struct level *level, const struct names *names, size_t at, char **ret,
+                  struct wcow_error *err)
+{
+    const char *text = text_of(names, &names->items[at]);
+    int r = wcow_name_key(text, ret, err);
+    return r < 0 ? wcow_error_wrap(r, err, "\"%s/%s\"", level->path, text) : WCOW_OK;
+}
+
+/* FNV-1a. */
+static uint64_t hash_of(const char *key)
+{
+    uint64_t hash = 14695981039346656037ULL;
+    for (const char *p = key; *p; p++)
+        hash = (hash ^ (uint8_t)*p) * 1099511628211ULL;
+    return hash;
+}
+
+/* Two names whose keys have one hash. */
+static int check_pair(const struct level *level, const struct names *names, size_t a, size_t b,
+                      struct wcow_error *err)
+{
+    wcow_autofree char *one = NULL;
+    wcow_autofree char *other = NULL;
+    int r = key_at(level, names, a, &one, err);
+    if (r == WCOW_OK)
+        r = key_at(level, names, b, &other, err);
+    if (r != WCOW_OK || strcmp(one, other) != 0)
+        return r;
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "\"%s\" and \"%s\" in \"%s\" differ only in letter case, which Windows "
+                     "does not tell apart; rename one or leave it out in .dockerignore",
+                     text_of(names, &names->items[a]), text_of(names, &names->items[b]),
+                     *level->path ? level->path : ".");
 }
 
 /* Two names that Windows cannot tell apart cannot both be in a layer. */
-static int check_collisions(const struct level *level, struct names *names, struct wcow_error *err)
+static int check_collisions(const struct level *level, const struct names *names,
+                            struct wcow_error *err)
 {
     if (names->n < 2)
         return WCOW_OK;
-    wcow_autofree const struct name **sorted = calloc(names->n, sizeof(struct name *));
+    wcow_autofree struct hashed *sorted = calloc(names->n, sizeof(*sorted));
     if (!sorted)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
     for (size_t i = 0; i < names->n; i++) {
-        int r = wcow_name_key(names->items[i].text, &names->items[i].key, err);
+        wcow_autofree char *key = NULL;
+        int r = key_at(level, names, i, &key, err);
         if (r < 0)
-            return wcow_error_wrap(r, err, "\"%s/%s\"", level->path, names->items[i].text);
-        sorted[i] = &names->items[i];
+            return r;
+        sorted[i] = (struct hashed){.hash = hash_of(key), .at = i};
     }
-    qsort(sorted, names->n, sizeof(struct name *), by_key);
-    for (size_t i = 1; i < names->n; i++) {
-        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-            return WCOW_FAIL(
-                err, WCOW_E_INVALID,
-                "\"%s\" and \"%s\" in \"%s\" differ only in letter case, which Windows "
-                "does not tell apart; rename one or leave it out in .dockerignore",
-                sorted[i - 1]->text, sorted[i]->text, *level->path ? level->path : ".");
+    qsort(sorted, names->n, sizeof(*sorted), by_hash);
+    int r = WCOW_OK;
+    for (size_t i = 1; r == WCOW_OK && i < names->n; i++) {
+        if (sorted[i - 1].hash == sorted[i].hash)
+            r = check_pair(level, names, sorted[i - 1].at, sorted[i].at, err);
     }
-    return WCOW_OK;
+    return r;
 }
+
+/* ---- walking ---- */
 
 /* Whether the pattern may match something below @p path: its leading components do. */
 static int may_match_below(const char *pattern, const char *path, bool *ret, struct wcow_error *err)
@@ -247,29 +373,46 @@ static int may_match_below(const char *pattern, const char *path, bool *ret, str
     return wcow_pattern_glob(leading, path, ret, err);
 }
 
-static int walk_level(const struct walk *w, const struct level *level, struct wcow_error *err);
+static int walk_level(const struct walk *w, struct level *level, struct wcow_error *err);
 
-static int visit(const struct walk *w, const struct name *name, struct wcow_error *err)
+static int changed(const char *path, struct wcow_error *err)
 {
-    const struct wcow_context_item item = {.path = name->path, .st = name->st};
-    int r = WCOW_OK;
-    if (!name->silent)
-        r = w->how->fn(w->how->arg, &item, name->path + w->top_len, err);
-    if (r < 0 || !S_ISDIR(name->st.st_mode))
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                     "\"%s\" changed while it was being read; build again once it is at rest",
+                     path);
+}
+
+static int visit(const struct walk *w, struct level *level, const char *text,
+                 const struct name *name, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_context_item_done) struct wcow_context_item item = {0};
+    int r = open_level(w, level, err);
+    if (r == WCOW_OK)
+        r = look(level, text, &item.st, err);
+    if (r <= 0)
+        return r;
+    r = path_in(level, text, &item.path, err);
+    if (r == WCOW_OK && (item.st.st_mode & S_IFMT) != name->type)
+        r = changed(item.path, err);
+    if (r == WCOW_OK && !name->silent)
+        r = w->how->fn(w->how->arg, &item, item.path + w->top_len, err);
+    if (r < 0 || !S_ISDIR(name->type))
         return r;
     bool enters = true;
     if (w->how->pattern)
-        r = may_match_below(w->how->pattern, name->path, &enters, err);
+        r = may_match_below(w->how->pattern, item.path, &enters, err);
     if (r < 0 || !enters)
         return r;
-    const struct level next = {
-        .path = name->path, .ignore = name->ignore, .exclude = name->exclude};
-    return walk_level(w, &next, err);
+    wcow_closep_(&level->fd); /* one directory is open at a time, however deep */
+    struct level next = {.path = item.path, .entered = name->entered, .fd = -1};
+    r = walk_level(w, &next, err);
+    wcow_closep_(&next.fd);
+    return r;
 }
 
 /* As deep as the context is: PATH_MAX bounds it, at two bytes a level. */
 // NOLINTNEXTLINE(misc-no-recursion)
-static int walk_level(const struct walk *w, const struct level *level, struct wcow_error *err)
+static int walk_level(const struct walk *w, struct level *level, struct wcow_error *err)
 {
     if (w->context->cancel && atomic_load(w->context->cancel))
         return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
@@ -278,9 +421,9 @@ static int walk_level(const struct walk *w, const struct level *level, struct wc
     if (r == WCOW_OK)
         r = check_collisions(level, &names, err);
     if (r == WCOW_OK && names.n > 1)
-        qsort(names.items, names.n, sizeof(*names.items), by_text);
+        qsort_r(names.items, names.n, sizeof(*names.items), by_text, &names);
     for (size_t i = 0; r == WCOW_OK && i < names.n; i++)
-        r = visit(w, &names.items[i], err);
+        r = visit(w, level, text_of(&names, &names.items[i]), &names.items[i], err);
     names_done(&names);
     return r;
 }
@@ -322,8 +465,11 @@ int wcow_context_walk_with(struct wcow_context *c, const char *dir,
     if (r < 0)
         return r;
     const struct walk w = {.context = c, .top_len = *dir ? strlen(dir) + 1 : 0, .how = walking};
-    const struct level level = {.path = dir, .ignore = top, .exclude = exclude_top};
-    return walk_level(&w, &level, err);
+    const struct entered entered = {.ignore = top, .exclude = exclude_top};
+    struct level level = {.path = dir, .entered = &entered, .fd = -1};
+    r = walk_level(&w, &level, err);
+    wcow_closep_(&level.fd);
+    return r;
 }
 
 int wcow_context_walk(struct wcow_context *c, const char *dir, const struct wcow_ignore *exclude,
