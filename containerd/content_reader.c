@@ -11,12 +11,14 @@
 
 #include "base/beneath.h"
 #include "containerd/content.h"
+#include "containerd/file_hash.h"
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"
 
 enum {
     CHUNK_BYTES = 256 << 10, /* two of them stay in a core's cache until they are used */
     CHUNK_ALIGN = 4096,      /* the processor copies to such addresses fastest */
+    BESIDE_BYTES = 4 << 20,  /* a file this large is hashed on a thread of its own */
 };
 
 struct wcow_content_reader {
@@ -28,7 +30,8 @@ struct wcow_content_reader {
     bool ended;
     int failed; /* an error stays */
 
-    int fd; /* -1: over gRPC */
+    int fd;                        /* -1: over gRPC */
+    struct wcow_file_hash *beside; /* or NULL: hashed as it is read */
     uint8_t *chunks[2];
     unsigned turn;
 
@@ -100,9 +103,10 @@ static int check_whole(struct wcow_content_reader *reader, struct wcow_error *er
                          ": the content store is damaged; remove the blob and pull it again",
                          reader->digest.text, reader->read_bytes, reader->size_bytes);
     struct wcow_digest digest;
-    int r = wcow_hash_digest(reader->hash, &digest, err);
+    int r = reader->beside ? wcow_file_hash_digest(reader->beside, &digest, err)
+                           : wcow_hash_digest(reader->hash, &digest, err);
     if (r < 0)
-        return r;
+        return wcow_error_wrap(r, err, "blob %s", reader->digest.text);
     if (strcmp(digest.text, reader->digest.text) != 0)
         return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
                          "blob %s has the digest %s: the content store is damaged; remove the blob "
@@ -128,7 +132,8 @@ static int fetch(struct wcow_content_reader *reader, const uint8_t **ret, size_t
         reader->ended = true;
         return check_whole(reader, err);
     }
-    wcow_hash_add(reader->hash, *ret, *ret_len);
+    if (!reader->beside)
+        wcow_hash_add(reader->hash, *ret, *ret_len);
     return WCOW_OK;
 }
 
@@ -189,6 +194,9 @@ static int open_file(struct wcow_content_reader *reader, const char *content_roo
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a chunk of a blob");
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    int r = st.st_size < BESIDE_BYTES ? WCOW_OK : wcow_file_hash_new(fd, &reader->beside, err);
+    if (r < 0)
+        return r;
     reader->fd = WCOW_TAKE_FD(fd);
     return 1;
 }
@@ -255,6 +263,7 @@ void wcow_content_reader_free(struct wcow_content_reader *reader)
         if (reader->messages[i])
             protobuf_c_message_free_unpacked(reader->messages[i], NULL);
     }
+    wcow_file_hash_free(reader->beside);
     wcow_closep_(&reader->fd);
     wcow_hash_free(reader->hash);
     free(reader);

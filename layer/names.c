@@ -112,11 +112,31 @@ static bool is_device_name(const char *s, size_t len)
            (strchr("\xb9\xb2\xb3", (unsigned char)s[4]) != NULL && s[4] != '\0');
 }
 
+static bool is_plain(char c)
+{
+    switch (c) {
+    case '<':
+    case '>':
+    case ':':
+    case '"':
+    case '|':
+    case '?':
+    case '*':
+    case '\\':
+    case '/':
+        return false;
+    default:
+        return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80;
+    }
+}
+
 static int check_characters(const char *s, size_t len, struct wcow_error *err)
 {
     size_t units = 0;
     uint32_t before = 0;
-    for (size_t i = 0; i < len;) {
+    while (units < len && is_plain(s[units])) /* nearly all names, to their end */
+        units++;
+    for (size_t i = units; i < len;) {
         uint32_t cp = 0;
         size_t n = wcow_wtf8_decode(s + i, len - i, &cp);
         if (!n)

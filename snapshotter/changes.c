@@ -171,8 +171,28 @@ static int look_before(struct wcow_db *db, void *arg, struct wcow_error *err)
     return wcow_snapshots_check_commit(db, b->request->key, b->request->name, &b->row, err);
 }
 
-/* What takes time, on the caller's thread: the size, and everything in the folder on disk before
- * the row says that it is committed. @return 1, or 0 where that would block */
+struct measuring {
+    struct wcow_snapshotter *s;
+    const struct wcow_row *row;
+    struct wcow_snapshots_commit *commit;
+    int code;
+    struct wcow_error error;
+};
+
+static void *measure_folder(void *arg)
+{
+    struct measuring *m = arg;
+    struct wcow_snapshots_commit *c = m->commit;
+    m->code =
+        wcow_folder_measure(m->s->folders_fd, m->row->id, &c->size_bytes, &c->inodes, &m->error);
+    if (m->code == WCOW_E_NOT_FOUND)
+        m->code = wcow_snapshotter_fail_missing(m->s, m->row, &m->error);
+    return NULL;
+}
+
+/* What takes time: the size, and everything in the folder on disk before the row says that it is
+ * committed. The one needs a processor, the other the disk: both at once. @return 1, or 0 where
+ * that would block */
 static int measure(struct wcow_snapshotter *s, const struct wcow_row *row, bool may_block,
                    struct wcow_snapshots_commit *commit, struct wcow_error *err)
 {
@@ -180,11 +200,17 @@ static int measure(struct wcow_snapshotter *s, const struct wcow_row *row, bool 
         return 1;
     if (!may_block)
         return 0;
-    int r = wcow_folder_measure(s->folders_fd, row->id, &commit->size_bytes, &commit->inodes, err);
-    if (r == WCOW_E_NOT_FOUND)
-        r = wcow_snapshotter_fail_missing(s, row, err);
-    if (r == WCOW_OK && commit->inodes > 0)
-        r = wcow_syncer_sync(&s->syncer, err);
+    struct measuring m = {.s = s, .row = row, .commit = commit};
+    pthread_t thread;
+    bool beside = pthread_create(&thread, NULL, measure_folder, &m) == 0;
+    if (!beside)
+        (void)measure_folder(&m);
+    int r = wcow_syncer_sync(&s->syncer, err);
+    if (beside)
+        (void)pthread_join(thread, NULL);
+    if (m.code < 0 && err)
+        *err = m.error;
+    r = m.code < 0 ? m.code : r;
     return r < 0 ? r : 1;
 }
 

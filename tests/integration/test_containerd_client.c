@@ -423,6 +423,19 @@ static void a_known_blob_is_not_written_again(void **state)
     wcow_content_writer_free(writer);
 }
 
+/* The first byte becomes another one. */
+static void damage(const char *root, const struct wcow_digest *digest)
+{
+    wcow_autofree char *path = NULL;
+    assert_true(asprintf(&path, "%s/blobs/sha256/%s", root, digest->text + 7) > 0);
+    assert_int_equal(chmod(path, 0600), 0);
+    wcow_autoclose int fd = open(path, O_RDWR | O_CLOEXEC);
+    char byte = 0;
+    assert_int_equal(pread(fd, &byte, 1, 0), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 0), 1);
+}
+
 static void reading_refuses_what_is_absent_damaged_or_no_digest(void **state)
 {
     (void)state;
@@ -439,12 +452,7 @@ static void reading_refuses_what_is_absent_damaged_or_no_digest(void **state)
 
     struct wcow_digest digest;
     assert_ok(wcow_content_write_all(&env.ctx, "d", "damaged", 7, NULL, &digest, &err));
-    wcow_autofree char *path = NULL;
-    assert_true(asprintf(&path, "%s/blobs/sha256/%s", root, digest.text + 7) > 0);
-    assert_int_equal(chmod(path, 0600), 0);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, "D", 1, 0), 1);
-    (void)close(fd);
+    damage(root, &digest);
     const uint8_t *data = NULL;
     size_t len = 0;
     assert_ok(wcow_content_reader_open(&env.ctx, root, digest.text, 7, &reader, &err));
@@ -452,6 +460,24 @@ static void reading_refuses_what_is_absent_damaged_or_no_digest(void **state)
     assert_fails(wcow_source_next(&source, &data, &len, &err), WCOW_E_DATA_LOSS);
     assert_fails(wcow_source_next(&source, &data, &len, &err), WCOW_E_DATA_LOSS);
     wcow_content_reader_free(reader);
+}
+
+/* One that is hashed beside reading it. */
+static void reading_refuses_a_large_blob_that_is_damaged(void **state)
+{
+    (void)state;
+    enum { LEN = 6 << 20 };
+    wcow_autofree uint8_t *data = make_data(LEN);
+    data[0] ^= 3; /* no blob of another test */
+    wcow_autofree char *root = content_root();
+    struct wcow_digest digest;
+    wcow_autobuf all = {0};
+    assert_ok(wcow_content_write_all(&env.ctx, "large", data, LEN, NULL, &digest, &err));
+    assert_ok(wcow_content_read_local(&env.ctx, root, digest.text, LEN, &all, &err));
+    assert_int_equal(all.len, LEN);
+    damage(root, &digest);
+    assert_fails(wcow_content_read_local(&env.ctx, root, digest.text, LEN, &all, &err),
+                 WCOW_E_DATA_LOSS);
 }
 
 /* ---- leases, images ---- */
@@ -618,6 +644,7 @@ int main(void)
         cmocka_unit_test(bytes_put_into_the_ingest_are_adopted),
         cmocka_unit_test(an_ingest_of_another_length_is_not_adopted),
         cmocka_unit_test(reading_refuses_what_is_absent_damaged_or_no_digest),
+        cmocka_unit_test(reading_refuses_a_large_blob_that_is_damaged),
         cmocka_unit_test(a_lease_holds_and_goes),
         cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),
         cmocka_unit_test(a_snapshot_is_diffed_and_applied),
