@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf.h"
 
+#include <string.h>
+
 size_t wcow_wtf8_decode(const void *data, size_t len, uint32_t *ret)
 {
     const uint8_t *b = data;
@@ -51,10 +53,27 @@ size_t wcow_wtf8_encode(uint32_t cp, uint8_t out[4])
     return 4;
 }
 
+/* Most text is ASCII, which eight bytes at a time tell. @return how many bytes are, at least */
+static size_t skip_ascii(const uint8_t *b, size_t len)
+{
+    size_t n = 0;
+    for (uint64_t word = 0; len - n >= sizeof(word); n += sizeof(word)) {
+        memcpy(&word, b + n, sizeof(word));
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return n;
+}
+
 bool wcow_utf8_is_valid(const void *data, size_t len)
 {
     const uint8_t *b = data;
     while (len) {
+        size_t ascii = skip_ascii(b, len);
+        b += ascii;
+        len -= ascii;
+        if (!len)
+            break;
         uint32_t cp = 0;
         size_t n = wcow_wtf8_decode(b, len, &cp);
         if (!n || (cp >= 0xd800 && cp <= 0xdfff))

@@ -132,9 +132,19 @@ static void end_round(void *ctx, bool alone)
     wcow_store_end_round(ctx, alone);
 }
 
+static void answer_round(void *ctx)
+{
+    wcow_store_answer_round(ctx);
+}
+
 static void after_round(void *ctx)
 {
     wcow_store_after_round(ctx);
+}
+
+static void answers_wait(void *server)
+{
+    wcow_rpc_server_has_answers(server);
 }
 
 static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, struct wcow_error *err)
@@ -149,17 +159,22 @@ static int open_server(struct wcow_daemon *d, const struct wcow_settings *s, str
         wcow_differ_methods(d->differ, methods + n);
         n += WCOW_DIFFER_METHODS;
     }
-    struct wcow_rpc_server_options options = {
-        .address = s->address,
-        .inherited = &d->inherited,
-        .observer = on_call,
-        .observer_ctx = d,
-        .rounds = {.begin = begin_round, .end = end_round, .after = after_round, .ctx = d->store}};
+    struct wcow_rpc_server_options options = {.address = s->address,
+                                              .inherited = &d->inherited,
+                                              .observer = on_call,
+                                              .observer_ctx = d,
+                                              .rounds = {.begin = begin_round,
+                                                         .end = end_round,
+                                                         .answer = answer_round,
+                                                         .after = after_round,
+                                                         .ctx = d->store}};
     if (s->serve_snapshots) {
         options.admit = admit;
         options.admit_ctx = d;
     }
     int r = wcow_rpc_server_new(&options, methods, n, &d->server, err);
+    if (r == WCOW_OK)
+        wcow_store_wake_rounds(d->store, answers_wait, d->server);
     return r < 0 ? r : wcow_rpc_server_start(d->server, err);
 }
 
@@ -220,6 +235,10 @@ void wcow_daemon_free(struct wcow_daemon *daemon)
 {
     if (!daemon)
         return;
+    if (daemon->server)
+        wcow_rpc_server_stop(daemon->server);
+    if (daemon->store)
+        wcow_store_wake_rounds(daemon->store, NULL, NULL);
     wcow_rpc_server_free(daemon->server);
     wcow_listener_close(&daemon->inherited);
     wcow_metrics_free(daemon->metrics);

@@ -13,6 +13,7 @@
 enum {
     MAX_EVENTS = 64,
     MAX_FREE_CALLS = 256,
+    GATHER_NS = 20000,       /* answers wait for others at most */
     LONG_NS = 50000,         /* a round that did more than handle calls */
     CROWD_NS = 100 * 1000000 /* callers that were at work at the same time will be again */
 };
@@ -36,6 +37,12 @@ void wcow_server_post(struct wcow_rpc_server *server, struct wcow_rpc_call *call
         server->posted_last = &call->posted_next;
     }
     (void)pthread_mutex_unlock(&server->post_lock);
+    wake(server);
+}
+
+void wcow_rpc_server_has_answers(struct wcow_rpc_server *server)
+{
+    atomic_store(&server->has_answers, true);
     wake(server);
 }
 
@@ -158,10 +165,17 @@ static void flush_dirty(struct wcow_rpc_server *server)
     }
 }
 
-/* Handlers never see a caller that went away before its turn. Each answer leaves at once: its
- * caller goes on while the next call is handled. */
+static void send_answers(struct wcow_rpc_server *server)
+{
+    attend_posted(server);
+    flush_dirty(server);
+}
+
+/* Handlers never see a caller that went away before its turn. Answers that are there within a
+ * moment leave together, which spares both ends a system call and a switch for each. */
 static void dispatch_ready(struct wcow_rpc_server *server)
 {
+    uint64_t since_ns = wcow_now_ns();
     while (server->ready) {
         struct wcow_rpc_call *call = server->ready;
         server->ready = call->next;
@@ -171,9 +185,13 @@ static void dispatch_ready(struct wcow_rpc_server *server)
             wcow_server_dispatch(server, call);
         else
             recycle(server, call);
-        attend_posted(server);
-        flush_dirty(server);
+        uint64_t now_ns = wcow_now_ns();
+        if (now_ns - since_ns < GATHER_NS)
+            continue;
+        send_answers(server);
+        since_ns = now_ns;
     }
+    send_answers(server);
 }
 
 static void end_overdue(struct wcow_rpc_server *server)
@@ -327,8 +345,17 @@ static void run_round(struct wcow_rpc_server *server)
     server->rounds.end(server->rounds.ctx, alone);
     if (alone)
         look_for_company(server, now);
-    attend_posted(server);
-    flush_dirty(server);
+    send_answers(server);
+    server->rounds.after(server->rounds.ctx);
+}
+
+/* What rounds have taken is done: all answers leave together. */
+static void answer_round(struct wcow_rpc_server *server)
+{
+    if (!atomic_exchange(&server->has_answers, false))
+        return;
+    server->rounds.answer(server->rounds.ctx);
+    send_answers(server);
     server->rounds.after(server->rounds.ctx);
 }
 
@@ -337,7 +364,7 @@ static int rest_ms(struct wcow_rpc_server *server)
 {
     atomic_store(&server->awake, false);
     (void)pthread_mutex_lock(&server->post_lock);
-    bool busy = server->posted || server->arrivals;
+    bool busy = server->posted || server->arrivals || atomic_load(&server->has_answers);
     (void)pthread_mutex_unlock(&server->post_lock);
     (void)pthread_mutex_lock(&server->lock);
     busy = busy || server->wanted != server->phase;
@@ -360,6 +387,7 @@ void *wcow_server_loop(void *arg)
         atomic_store(&server->awake, true);
         take_events(server, events, n);
         add_arrivals(server);
+        answer_round(server);
         if (server->ready)
             run_round(server);
         attend_posted(server);

@@ -15,23 +15,22 @@ enum { MAX_DEPTH = 32, PATH_BYTES = 256 };
 
 /* A walk over every string of a message. */
 struct walk {
-    bool fix; /* mend instead of refuse */
-    char path[PATH_BYTES];
+    bool fix;              /* mend instead of refuse */
+    char path[PATH_BYTES]; /* of what is refused */
 };
 
-static bool walk_message(struct walk *walk, const ProtobufCMessage *message, size_t path_len,
-                         int depth);
+static bool walk_message(struct walk *walk, const ProtobufCMessage *message, int depth);
 
-static size_t path_add(struct walk *walk, size_t len, const char *name, size_t index, bool repeated)
+/* Who is refused names itself on the way back, so that nothing is written for the others. */
+static void name_refused(struct walk *walk, const ProtobufCFieldDescriptor *field, size_t index)
 {
-    char *at = walk->path + len;
-    size_t room = sizeof(walk->path) - len;
-    const char *dot = len ? "." : "";
-    int n = repeated ? snprintf(at, room, "%s%s[%zu]", dot, name, index)
-                     : snprintf(at, room, "%s%s", dot, name);
-    if (n < 0)
-        return len;
-    return (size_t)n < room ? len + (size_t)n : sizeof(walk->path) - 1;
+    char below[PATH_BYTES / 2] = "";
+    memcpy(below, walk->path, strnlen(walk->path, sizeof(below) - 1));
+    char at[24] = "";
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        (void)snprintf(at, sizeof(at), "[%zu]", index);
+    (void)snprintf(walk->path, PATH_BYTES, "%.80s%s%s%s", field->name, at, *below ? "." : "",
+                   below);
 }
 
 void wcow_message_sanitize(char *text)
@@ -52,12 +51,12 @@ void wcow_message_sanitize(char *text)
 
 /* One value of a field, string or message. */
 static bool walk_value(struct walk *walk, const ProtobufCFieldDescriptor *field, void *value,
-                       size_t path_len, int depth)
+                       int depth)
 {
     if (!value)
         return true;
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return walk_message(walk, value, path_len, depth + 1);
+        return walk_message(walk, value, depth + 1);
     if (value == field->default_value || value == &protobuf_c_empty_string ||
         wcow_utf8_is_valid(value, strlen(value)))
         return true;
@@ -67,36 +66,34 @@ static bool walk_value(struct walk *walk, const ProtobufCFieldDescriptor *field,
 }
 
 static bool walk_field(struct walk *walk, const ProtobufCMessage *message,
-                       const ProtobufCFieldDescriptor *field, size_t path_len, int depth)
+                       const ProtobufCFieldDescriptor *field, int depth)
 {
     const unsigned char *base = (const unsigned char *)message;
     void *value = NULL;
     memcpy(&value, base + field->offset, sizeof(value));
-    if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-        size_t len = path_add(walk, path_len, field->name, 0, false);
-        return walk_value(walk, field, value, len, depth);
-    }
-    size_t n = 0;
-    memcpy(&n, base + field->quantifier_offset, sizeof(n));
-    void **items = value;
+    bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+    size_t n = 1;
+    if (repeated)
+        memcpy(&n, base + field->quantifier_offset, sizeof(n));
+    void **items = repeated ? value : &value;
     for (size_t i = 0; i < n; i++) {
-        size_t len = path_add(walk, path_len, field->name, i, true);
-        if (!walk_value(walk, field, items[i], len, depth))
-            return false;
+        if (walk_value(walk, field, items[i], depth))
+            continue;
+        name_refused(walk, field, i);
+        return false;
     }
     return true;
 }
 
 /* False where a string is refused; walk->path then names it. */
-static bool walk_message(struct walk *walk, const ProtobufCMessage *message, size_t path_len,
-                         int depth)
+static bool walk_message(struct walk *walk, const ProtobufCMessage *message, int depth)
 {
     const ProtobufCMessageDescriptor *type = message->descriptor;
     for (unsigned i = 0; depth < MAX_DEPTH && i < type->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &type->fields[i];
         bool wanted =
             field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE;
-        if (wanted && !walk_field(walk, message, field, path_len, depth))
+        if (wanted && !walk_field(walk, message, field, depth))
             return false;
     }
     return true;
@@ -105,7 +102,7 @@ static bool walk_message(struct walk *walk, const ProtobufCMessage *message, siz
 int wcow_message_check(const ProtobufCMessage *message, struct wcow_error *err)
 {
     struct walk walk = {.fix = false};
-    if (walk_message(&walk, message, 0, 0))
+    if (walk_message(&walk, message, 0))
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_INVALID, "%s of %s is not valid UTF-8", walk.path,
                      message->descriptor->short_name);
@@ -119,7 +116,7 @@ static int write_mended(const ProtobufCMessageDescriptor *type, size_t size, uin
     if (!copy)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a %s", type->short_name);
     struct walk walk = {.fix = true};
-    (void)walk_message(&walk, copy, 0, 0);
+    (void)walk_message(&walk, copy, 0);
     (void)protobuf_c_message_pack(copy, out);
     protobuf_c_message_free_unpacked(copy, NULL);
     return WCOW_OK;
@@ -140,8 +137,8 @@ int wcow_message_write(const ProtobufCMessage *message, size_t size, uint8_t *ou
 {
     (void)protobuf_c_message_pack(message, out);
     struct walk walk = {.fix = false};
-    return walk_message(&walk, message, 0, 0) ? WCOW_OK
-                                              : write_mended(message->descriptor, size, out, err);
+    return walk_message(&walk, message, 0) ? WCOW_OK
+                                           : write_mended(message->descriptor, size, out, err);
 }
 
 int wcow_message_pack(const ProtobufCMessage *message, grpc_byte_buffer **ret,

@@ -83,7 +83,8 @@ typedef int (*wcow_rpc_admit)(void *ctx, pid_t pid, struct wcow_error *err);
 struct wcow_rpc_rounds {
     void (*begin)(void *ctx); /**< NULL: none is called */
     void (*end)(void *ctx, bool alone);
-    void (*after)(void *ctx); /**< the answers are on their way */
+    void (*answer)(void *ctx); /**< after wcow_rpc_server_has_answers() */
+    void (*after)(void *ctx);  /**< the answers are on their way */
     void *ctx;
 };
 
@@ -109,6 +110,8 @@ WCOW_NODISCARD int wcow_rpc_server_new(const struct wcow_rpc_server_options *opt
                                        struct wcow_rpc_server **ret, struct wcow_error *err);
 /** Begin to serve; returns at once. */
 WCOW_NODISCARD int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err);
+/** From any thread: calls that rounds took wait for rounds.answer. */
+void wcow_rpc_server_has_answers(struct wcow_rpc_server *server);
 /** How long the oldest of the WCOW_RPC_WORKER calls that run has been running. */
 uint32_t wcow_rpc_server_busy_ms(const struct wcow_rpc_server *server);
 /** Take no new connections, tell clients to connect anew, answer what they call until they have

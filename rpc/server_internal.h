@@ -66,6 +66,7 @@ struct wcow_rpc_server {
 
     int loop_fd;               /**< eventfd: wakes the loop */
     atomic_bool awake;         /**< it need not be woken */
+    atomic_bool has_answers;   /**< rounds.answer has something to do */
     pthread_mutex_t post_lock; /**< the next three */
     struct wcow_rpc_call *posted;
     struct wcow_rpc_call **posted_last;

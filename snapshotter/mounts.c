@@ -53,23 +53,55 @@ static int add_json(struct wcow_buf *out, const char *text, struct wcow_error *e
     return r < 0 ? r : wcow_buf_add_str(out, "\"", err);
 }
 
-/* ,"<folders>/<id>": chains have up to hundreds of them, and printf(3) takes its time. */
-static int add_parent(struct wcow_buf *text, const struct wcow_buf *prefix, int64_t id, bool first,
-                      struct wcow_error *err)
+enum { ID_BYTES = 20 }; /* decimal digits, at most */
+
+static uint8_t *put(uint8_t *at, const void *data, size_t len)
 {
-    char digits[24];
-    size_t at = sizeof(digits);
-    digits[--at] = '"';
-    for (uint64_t left = (uint64_t)id; left || at == sizeof(digits) - 1; left /= 10)
-        digits[--at] = (char)('0' + left % 10);
-    digits[--at] = '/';
-    int r = first ? WCOW_OK : wcow_buf_add(text, ",", 1, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_add(text, prefix->data, prefix->len - 1, err); /* without its quote */
-    return r < 0 ? r : wcow_buf_add(text, digits + at, sizeof(digits) - at, err);
+    memcpy(at, data, len);
+    return at + len;
 }
 
-/* The folders' part of each path is the same: it is escaped once. */
+static uint8_t *put_id(uint8_t *at, int64_t id)
+{
+    uint8_t digits[ID_BYTES];
+    size_t n = 0;
+    for (uint64_t left = (uint64_t)id; left || n == 0; left /= 10)
+        digits[n++] = (uint8_t)('0' + left % 10);
+    while (n)
+        *at++ = digits[--n];
+    return at;
+}
+
+/* Chains have up to hundreds of parents, and printf(3) takes its time. The folders' part of each
+ * path is the same: it is escaped once. */
+static int add_parents(struct wcow_layer_mount *m, const char *folders, const struct wcow_row *row,
+                       struct wcow_error *err)
+{
+    static const char name[] = "parentLayerPaths=[";
+    wcow_autobuf prefix = {0};
+    wcow_autobuf text = {0};
+    uint8_t *at = NULL;
+    int r = add_json(&prefix, folders, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_reserve(
+            &text, sizeof(name) + 1 + row->n_ancestors * (prefix.len + ID_BYTES + 2), &at, err);
+    if (r != WCOW_OK)
+        return r;
+    const uint8_t *begin = at;
+    at = put(at, name, sizeof(name) - 1);
+    for (size_t i = 0; i < row->n_ancestors; i++) {
+        at = i ? put(at, ",", 1) : at;
+        at = put(at, prefix.data, prefix.len - 1); /* without its quote */
+        at = put(at, "/", 1);
+        at = put_id(at, row->ancestors[i]);
+        at = put(at, "\"", 1);
+    }
+    at = put(at, "]", 1);
+    *at = '\0';
+    text.len += (size_t)(at - begin);
+    return add_option(m, &text, err);
+}
+
 static int windows_layer(const char *folders, const struct wcow_row *row,
                          struct wcow_layer_mount *m, struct wcow_error *err)
 {
@@ -79,18 +111,7 @@ static int windows_layer(const char *folders, const struct wcow_row *row,
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a mount");
     }
     int r = add_fixed(m, row->kind == WCOW_KIND_VIEW ? "ro" : "rw", err);
-    if (r < 0 || row->n_ancestors == 0)
-        return r;
-    wcow_autobuf prefix = {0};
-    wcow_autobuf text = {0};
-    r = add_json(&prefix, folders, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_add_str(&text, "parentLayerPaths=[", err);
-    for (size_t i = 0; r == WCOW_OK && i < row->n_ancestors; i++)
-        r = add_parent(&text, &prefix, row->ancestors[i], i == 0, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_add_str(&text, "]", err);
-    return r < 0 ? r : add_option(m, &text, err);
+    return r < 0 || row->n_ancestors == 0 ? r : add_parents(m, folders, row, err);
 }
 
 /* One folder alone needs no overlay, and overlayfs would not take it. */

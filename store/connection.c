@@ -2,6 +2,7 @@
 /* One sqlite connection and its prepared statements. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,6 +141,14 @@ static int reserve_shared_memory(const char *db_path, struct wcow_error *err)
                            SHARED_MEMORY_BYTES);
 }
 
+/* sqlite allocates a cache's first pages in one piece, and gives it back with the last of them: for
+ * the tables that a statement makes for itself that is each time. It counts all memory, too. */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
                  struct wcow_error *err)
 {
@@ -154,6 +163,8 @@ int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
     int r = mode == WCOW_DB_WRITER ? reserve_shared_memory(path, err) : WCOW_OK;
     if (r < 0)
         return r;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, configure);
     if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
         return wcow_error_wrap(wcow_db_fail(db, "open it", err), err, "%s", path);
     r = set_up(db, mode, err);

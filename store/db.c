@@ -57,6 +57,18 @@ void wcow_store_end_round(struct wcow_store *store, bool alone)
         wcow_writer_end_round(store->writer, alone);
 }
 
+void wcow_store_wake_rounds(struct wcow_store *store, void (*wake)(void *arg), void *arg)
+{
+    if (store->writer)
+        wcow_writer_wake_rounds(store->writer, wake, arg);
+}
+
+void wcow_store_answer_round(struct wcow_store *store)
+{
+    if (store->writer)
+        wcow_writer_answer_round(store->writer);
+}
+
 void wcow_store_after_round(struct wcow_store *store)
 {
     if (store->writer)

@@ -38,6 +38,7 @@ struct wcow_store_op {
     void *arg;
     /* private */
     struct wcow_store_op *next;
+    bool in_round; /* submitted within one */
     int code;
     struct wcow_error err;
 };
@@ -76,6 +77,12 @@ void wcow_store_begin_round(struct wcow_store *store);
 /** @param alone nobody else is at work: a single op is run on this thread, before the return,
  * unless the disk is slow */
 void wcow_store_end_round(struct wcow_store *store, bool alone);
+/** From now on @p wake is called, on any thread, when ops of rounds are done; their thread then
+ *  answers them by wcow_store_answer_round(). NULL, as at first: the writer's thread answers. After
+ *  the return the former one is not called any more. */
+void wcow_store_wake_rounds(struct wcow_store *store, void (*wake)(void *arg), void *arg);
+/** On the thread of rounds, outside of one; wcow_store_after_round() is to follow. */
+void wcow_store_answer_round(struct wcow_store *store);
 /** On the same thread, when what the round has answered is on its way. */
 void wcow_store_after_round(struct wcow_store *store);
 /** Submit and wait. Not from `done`, nor within a round. */

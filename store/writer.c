@@ -35,14 +35,16 @@ struct wcow_writer {
     size_t expected;  /* callers at work, as the last batch showed them */
     uint64_t took_ns; /* a transaction, smoothed */
 
-    /* Answers while the next transaction runs. */
+    /* For rounds, which give them while the next transaction runs. */
     pthread_mutex_t answers_mutex;
-    pthread_cond_t answers_wake;
     struct queue answers;
-    bool answers_end;
 
-    pthread_t thread, answerer;
-    bool has_thread, has_answerer;
+    pthread_mutex_t wake_mutex; /* guards what follows, also while it is called */
+    void (*wake_rounds)(void *arg);
+    void *wake_arg;
+
+    pthread_t thread;
+    bool has_thread;
 };
 
 enum {
@@ -226,30 +228,20 @@ static struct queue answer_all(struct wcow_store_op *first)
     return rest;
 }
 
+/* Answers the ops of rounds on this thread; what comes after waits for the end of the round. */
+static void answer_here(struct wcow_store_op *first)
+{
+    struct queue rest = answer_all(first);
+    if (rest.first)
+        queue_add(&this_round.rest, rest.first, rest.last, rest.n);
+}
+
 static void finish_all(struct wcow_store_op *first)
 {
     for (struct wcow_store_op *op = first, *next = NULL; op; op = next) {
         next = op->next; /* after may free the op */
         op->after(op->arg);
     }
-}
-
-static void *answer_loop(void *arg)
-{
-    struct wcow_writer *w = arg;
-    (void)pthread_mutex_lock(&w->answers_mutex);
-    for (;;) {
-        while (!w->answers.first && !w->answers_end)
-            (void)pthread_cond_wait(&w->answers_wake, &w->answers_mutex);
-        struct queue answers = queue_take(&w->answers);
-        if (!answers.first)
-            break;
-        (void)pthread_mutex_unlock(&w->answers_mutex);
-        finish_all(answer_all(answers.first).first);
-        (void)pthread_mutex_lock(&w->answers_mutex);
-    }
-    (void)pthread_mutex_unlock(&w->answers_mutex);
-    return NULL;
 }
 
 /* Callers that were answered a moment ago, or are about to be, mostly have a next op: waiting for
@@ -351,30 +343,42 @@ static void put_back(struct wcow_writer *w, struct queue *batch)
     (void)pthread_mutex_unlock(&w->mutex);
 }
 
-/* On this thread where it has nothing better to do: a switch to another costs as much as a few
- * answers. */
-static void answer(struct wcow_writer *w, const struct queue *batch, size_t n_waiting)
+/* Takes those of rounds out of @p batch and has them answered there: that thread has the callers'
+ * connections, and sends all answers at once. */
+static void answer_in_rounds(struct wcow_writer *w, struct queue *batch)
 {
-    if (n_waiting == 0 || !w->has_answerer) {
-        finish_all(answer_all(batch->first).first);
-        return;
+    struct queue all = queue_take(batch);
+    struct queue theirs = {0};
+    for (struct wcow_store_op *op = all.first, *next = NULL; op; op = next) {
+        next = op->next;
+        op->next = NULL;
+        queue_add(op->in_round ? &theirs : batch, op, op, 1);
     }
+    if (!theirs.first)
+        return;
     (void)pthread_mutex_lock(&w->answers_mutex);
-    queue_add(&w->answers, batch->first, batch->last, batch->n);
+    queue_add(&w->answers, theirs.first, theirs.last, theirs.n);
     (void)pthread_mutex_unlock(&w->answers_mutex);
-    (void)pthread_cond_signal(&w->answers_wake);
+    w->wake_rounds(w->wake_arg);
+}
+
+static void answer(struct wcow_writer *w, struct queue *batch)
+{
+    (void)pthread_mutex_lock(&w->wake_mutex);
+    if (w->wake_rounds)
+        answer_in_rounds(w, batch);
+    (void)pthread_mutex_unlock(&w->wake_mutex);
+    finish_all(answer_all(batch->first).first);
 }
 
 /* With the turn. @return false where the batch has to wait for another program */
-static bool run(struct wcow_writer *w, const struct queue *batch, bool may_wait,
-                size_t *ret_n_waiting)
+static bool run(struct wcow_writer *w, const struct queue *batch, bool may_wait)
 {
     uint64_t begin_ns = now_ns();
     if (!run_batch(w, batch->first, may_wait))
         return false;
     w->took_ns = (w->took_ns * 3 + (now_ns() - begin_ns)) / 4;
-    *ret_n_waiting = note(w, batch->n);
-    w->expected = batch->n + *ret_n_waiting;
+    w->expected = batch->n + note(w, batch->n);
     return true;
 }
 
@@ -385,9 +389,8 @@ static void *write_loop(void *arg)
         struct queue batch = take_waiting(w);
         if (!batch.first)
             return NULL;
-        size_t n_waiting = 0;
-        (void)run(w, &batch, true, &n_waiting);
-        answer(w, &batch, n_waiting);
+        (void)run(w, &batch, true);
+        answer(w, &batch);
         wcow_wal_tend(&w->wal);
         give_turn(w);
     }
@@ -424,12 +427,27 @@ void wcow_writer_end_round(struct wcow_writer *w, bool alone)
     struct queue lone = take_lone(w, alone);
     if (!lone.first)
         return;
-    size_t n_waiting = 0;
-    if (run(w, &lone, false, &n_waiting))
-        this_round.rest = answer_all(lone.first);
+    if (run(w, &lone, false))
+        answer_here(lone.first);
     else
         put_back(w, &lone);
     give_turn(w);
+}
+
+void wcow_writer_answer_round(struct wcow_writer *w)
+{
+    (void)pthread_mutex_lock(&w->answers_mutex);
+    struct queue answers = queue_take(&w->answers);
+    (void)pthread_mutex_unlock(&w->answers_mutex);
+    answer_here(answers.first);
+}
+
+void wcow_writer_wake_rounds(struct wcow_writer *w, void (*wake)(void *arg), void *arg)
+{
+    (void)pthread_mutex_lock(&w->wake_mutex);
+    w->wake_rounds = wake;
+    w->wake_arg = arg;
+    (void)pthread_mutex_unlock(&w->wake_mutex);
 }
 
 void wcow_writer_after_round(struct wcow_writer *w)
@@ -441,6 +459,7 @@ void wcow_writer_after_round(struct wcow_writer *w)
 void wcow_writer_submit(struct wcow_writer *w, struct wcow_store_op *op)
 {
     op->next = NULL;
+    op->in_round = this_round.writer == w;
     (void)pthread_mutex_lock(&w->mutex);
     queue_add(&w->waiting, op, op, 1);
     bool wake = w->waiting.n >= w->wanted && this_round.writer != w;
@@ -467,8 +486,8 @@ static void init_sync(struct wcow_writer *w)
     (void)pthread_cond_init(&w->wake, &attr);
     (void)pthread_condattr_destroy(&attr);
     (void)pthread_mutex_init(&w->mutex, NULL);
-    (void)pthread_cond_init(&w->answers_wake, NULL);
     (void)pthread_mutex_init(&w->answers_mutex, NULL);
+    (void)pthread_mutex_init(&w->wake_mutex, NULL);
 }
 
 int wcow_writer_new(struct wcow_db **db, const char *db_path, struct wcow_writer **ret,
@@ -482,10 +501,7 @@ int wcow_writer_new(struct wcow_db **db, const char *db_path, struct wcow_writer
     int r = wcow_wal_start(&w->wal, w->db, db_path, err);
     if (r < 0)
         return r;
-    int e = pthread_create(&w->answerer, NULL, answer_loop, w);
-    w->has_answerer = e == 0;
-    if (e == 0)
-        e = pthread_create(&w->thread, NULL, write_loop, w);
+    int e = pthread_create(&w->thread, NULL, write_loop, w);
     if (e)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "cannot start the store's thread: %d", e);
     w->has_thread = true;
@@ -504,13 +520,7 @@ void wcow_writer_stop(struct wcow_writer *w)
     if (w->has_thread)
         (void)pthread_join(w->thread, NULL);
     w->has_thread = false;
-    (void)pthread_mutex_lock(&w->answers_mutex);
-    w->answers_end = true;
-    (void)pthread_cond_signal(&w->answers_wake);
-    (void)pthread_mutex_unlock(&w->answers_mutex);
-    if (w->has_answerer)
-        (void)pthread_join(w->answerer, NULL);
-    w->has_answerer = false;
+    finish_all(answer_all(queue_take(&w->answers).first).first); /* no rounds come any more */
     wcow_wal_stop(&w->wal);
 }
 
@@ -520,7 +530,7 @@ void wcow_writer_free(struct wcow_writer *w)
         return;
     wcow_writer_stop(w);
     wcow_db_close(w->db);
-    (void)pthread_cond_destroy(&w->answers_wake);
+    (void)pthread_mutex_destroy(&w->wake_mutex);
     (void)pthread_mutex_destroy(&w->answers_mutex);
     (void)pthread_cond_destroy(&w->wake);
     (void)pthread_mutex_destroy(&w->mutex);

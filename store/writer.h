@@ -18,6 +18,11 @@ void wcow_writer_begin_round(struct wcow_writer *w);
 /** Goes on with what was submitted: on the writer's thread, or here and now where @p alone and
  *  nothing else waits. */
 void wcow_writer_end_round(struct wcow_writer *w, bool alone);
+/** From now on @p wake is called when ops of rounds are done, which wait for
+ *  wcow_writer_answer_round(); NULL: the writer's thread answers them. */
+void wcow_writer_wake_rounds(struct wcow_writer *w, void (*wake)(void *arg), void *arg);
+/** On the thread of rounds; wcow_writer_after_round() is to follow. */
+void wcow_writer_answer_round(struct wcow_writer *w);
 /** What the round's answers need not wait for. */
 void wcow_writer_after_round(struct wcow_writer *w);
 struct wcow_store_stats wcow_writer_stats(struct wcow_writer *w);

@@ -320,6 +320,44 @@ static void invalid_utf8_in_a_request_is_refused_by_name(void **state)
     assert_string_equal(why.msg, "wcowd: key of StatSnapshotRequest is not valid UTF-8");
 }
 
+static void invalid_utf8_is_found_wherever_it_stands(void **state)
+{
+    char key[24];
+    for (size_t at = 0; at + 1 < sizeof(key); at++) {
+        stat_response *reply = NULL;
+        struct wcow_error why = {0};
+        memset(key, 'k', sizeof(key) - 1);
+        key[sizeof(key) - 1] = '\0';
+        key[at] = '\x80';
+        assert_int_equal(call_stat(*state, &plain, key, &reply, &why), WCOW_E_INVALID);
+    }
+}
+
+static void what_is_refused_within_a_message_is_named_with_its_path(void **state)
+{
+    const struct fixture *f = *state;
+    Containerd__Services__Snapshots__V1__UpdateSnapshotRequest request =
+        CONTAINERD__SERVICES__SNAPSHOTS__V1__UPDATE_SNAPSHOT_REQUEST__INIT;
+    Containerd__Services__Snapshots__V1__Info info =
+        CONTAINERD__SERVICES__SNAPSHOTS__V1__INFO__INIT;
+    Containerd__Services__Snapshots__V1__Info__LabelsEntry entries[2] = {
+        CONTAINERD__SERVICES__SNAPSHOTS__V1__INFO__LABELS_ENTRY__INIT,
+        CONTAINERD__SERVICES__SNAPSHOTS__V1__INFO__LABELS_ENTRY__INIT};
+    Containerd__Services__Snapshots__V1__Info__LabelsEntry *list[2] = {&entries[0], &entries[1]};
+    char bad[] = "b\xff";
+    entries[1].value = bad;
+    info.labels = list;
+    info.n_labels = 2;
+    request.info = &info;
+    ProtobufCMessage *message = NULL;
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_rpc_unary(f->channel, &plain, STAT_PATH, &request.base,
+                                    stat_response_type, &message, &why),
+                     WCOW_E_INVALID);
+    assert_string_equal(why.msg,
+                        "info.labels[1].value of UpdateSnapshotRequest is not valid UTF-8");
+}
+
 static void a_nul_within_a_string_of_a_request_is_refused_by_name(void **state)
 {
     struct fixture *f = *state;
@@ -790,6 +828,8 @@ int main(void)
         WITH_SERVER(an_error_arrives_with_class_and_valid_text),
         WITH_SERVER(invalid_utf8_in_a_reply_is_mended),
         WITH_SERVER(invalid_utf8_in_a_request_is_refused_by_name),
+        WITH_SERVER(invalid_utf8_is_found_wherever_it_stands),
+        WITH_SERVER(what_is_refused_within_a_message_is_named_with_its_path),
         WITH_SERVER(a_nul_within_a_string_of_a_request_is_refused_by_name),
         WITH_SERVER(a_caller_that_is_not_admitted_is_told_why_by_each_call),
         WITH_SERVER(unknown_methods_are_unimplemented),

@@ -239,6 +239,81 @@ static void *write_many(void *arg)
     return NULL;
 }
 
+struct bell {
+    pthread_mutex_t mutex;
+    pthread_cond_t rung;
+    bool rings;
+};
+
+static void ring(void *arg)
+{
+    struct bell *bell = arg;
+    (void)pthread_mutex_lock(&bell->mutex);
+    bell->rings = true;
+    (void)pthread_cond_signal(&bell->rung);
+    (void)pthread_mutex_unlock(&bell->mutex);
+}
+
+static void hear(struct bell *bell)
+{
+    (void)pthread_mutex_lock(&bell->mutex);
+    while (!bell->rings)
+        (void)pthread_cond_wait(&bell->rung, &bell->mutex);
+    (void)pthread_mutex_unlock(&bell->mutex);
+}
+
+static void submit_two(struct request q[2], const char *a, const char *b)
+{
+    wcow_store_begin_round(store);
+    submit(&q[0], a);
+    submit(&q[1], b);
+    wcow_store_end_round(store, false);
+}
+
+static void what_a_round_took_is_answered_on_its_thread(void **state)
+{
+    (void)state;
+    struct bell bell = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER};
+    struct request q[2];
+    wcow_store_wake_rounds(store, ring, &bell);
+    submit_two(q, "first", "second");
+    hear(&bell);
+    assert_false(is(&q[0], &q[0].done));
+    while (!is(&q[1], &q[1].done)) /* they may have been two transactions */
+        wcow_store_answer_round(store);
+    assert_true(pthread_equal(q[1].answered_on, pthread_self()));
+    assert_false(is(&q[1], &q[1].after));
+    wcow_store_after_round(store);
+    assert_true(is(&q[1], &q[1].after));
+    wcow_store_wake_rounds(store, NULL, NULL);
+}
+
+static void what_no_round_took_is_answered_at_once(void **state)
+{
+    (void)state;
+    struct bell bell = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER};
+    struct request q;
+    wcow_store_wake_rounds(store, ring, &bell);
+    submit(&q, "alone");
+    wait_for(&q, &q.after);
+    assert_false(pthread_equal(q.answered_on, pthread_self()));
+    assert_false(bell.rings);
+    wcow_store_wake_rounds(store, NULL, NULL);
+}
+
+static void answers_that_no_round_gave_are_given_at_the_end(void **state)
+{
+    (void)state;
+    struct bell bell = {.mutex = PTHREAD_MUTEX_INITIALIZER, .rung = PTHREAD_COND_INITIALIZER};
+    struct request q[2];
+    wcow_store_wake_rounds(store, ring, &bell);
+    submit_two(q, "first", "second");
+    wcow_store_close(store);
+    store = NULL;
+    assert_true(q[0].after && q[1].after);
+    assert_int_equal(q[0].code, WCOW_OK);
+}
+
 static void rounds_and_other_writers_take_turns(void **state)
 {
     (void)state;
@@ -276,6 +351,9 @@ int main(void)
         IN_STORE(ops_of_a_round_share_a_transaction),
         IN_STORE(a_lone_op_among_others_goes_to_the_writer),
         IN_STORE(an_empty_round_is_nothing),
+        IN_STORE(what_a_round_took_is_answered_on_its_thread),
+        IN_STORE(what_no_round_took_is_answered_at_once),
+        IN_STORE(answers_that_no_round_gave_are_given_at_the_end),
         IN_STORE(rounds_and_other_writers_take_turns),
     };
     return cmocka_run_group_tests_name("store/round", tests, NULL, NULL);
