@@ -2,6 +2,7 @@
 /* Progress on a terminal: a region that is drawn again and again in place, a line a step, as
  * docker buildx draws it. Only what fits the screen is shown while the build goes on; the whole of
  * it at the end. */
+#include "builder/progress_colours.h"
 #include "builder/progress_display.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ struct screen {
     size_t columns;
     size_t rows;
     bool colour;
+    struct wcow_progress_colours colours;
 };
 
 static struct screen screen_of(int fd)
@@ -30,23 +32,25 @@ static struct screen screen_of(int fd)
     // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     const char *no_colour = getenv("NO_COLOR");
     screen.colour = !no_colour || !*no_colour;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+    screen.colours = wcow_progress_colours_of(getenv("BUILDKIT_COLORS"));
     return screen;
 }
 
-static const char *colour_of(const struct wcow_progress_step *step)
+static const char *colour_of(const struct screen *screen, const struct wcow_progress_step *step)
 {
     if (!step->ended)
         return "";
     switch (step->how) {
     case WCOW_PROGRESS_ERROR:
-        return "\033[31m";
+        return screen->colours.codes[WCOW_COLOUR_ERROR];
     case WCOW_PROGRESS_CANCELED:
-        return "\033[33m";
+        return screen->colours.codes[WCOW_COLOUR_CANCEL];
     case WCOW_PROGRESS_DONE:
     case WCOW_PROGRESS_CACHED:
         break;
     }
-    return "\033[34m";
+    return screen->colours.codes[WCOW_COLOUR_RUN];
 }
 
 /* Bytes of @p text that fill at most @p columns; continuation bytes of UTF-8 take none. */
@@ -93,7 +97,7 @@ static void add_item(struct wcow_buf *out, const struct screen *screen,
         (void)snprintf(text, sizeof(text), " => => %s: %s", item->id, current);
     else
         (void)snprintf(text, sizeof(text), " => => %s", item->id);
-    add_line(out, screen, colour_of(step), text, right);
+    add_line(out, screen, colour_of(screen, step), text, right);
 }
 
 static void add_step(struct wcow_buf *out, const struct screen *screen,
@@ -111,7 +115,7 @@ static void add_step(struct wcow_buf *out, const struct screen *screen,
     uint64_t end_ms = step->ended ? step->end_ms : wcow_progress_now_ms();
     (void)snprintf(text, sizeof(text), " => %s%s", mark, step->name);
     (void)snprintf(right, sizeof(right), "%.1fs", (double)(end_ms - step->start_ms) / 1000);
-    add_line(out, screen, colour_of(step), text, right);
+    add_line(out, screen, colour_of(screen, step), text, right);
 }
 
 /* How many of its last lines a step at work shows. */
