@@ -147,21 +147,23 @@ static int follow_hardlink(const struct wcow_layers *layers, struct wcow_layers_
     struct wcow_chain chain = wcow_layers_chain(layers);
     size_t at = 0;
     wcow_autoentry target = {0};
-    int r = wcow_chain_lookup(&chain, found->entry.link, &target, &at, err);
+    int r = wcow_chain_resolve(&chain, found->entry.name, &target, &at, err);
     if (r < 0)
         return r;
     if (r == 0 || target.type != WCOW_ENTRY_FILE)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "%s is a hard link to %s, which is no file",
                          found->entry.name, found->entry.link);
+    r = wcow_name_key(target.name, &found->data_key, err);
+    if (r < 0)
+        return r;
     char *name = WCOW_TAKE_PTR(found->entry.name);
     free(target.name);
     target.name = name;
-    wcow_autofree char *link = WCOW_TAKE_PTR(found->entry.link);
     wcow_entry_done(&found->entry);
     found->entry = target;
     target = (struct wcow_entry){0};
     found->source = layers->sources[layers->n - 1 - at];
-    return wcow_name_key(link, &found->data_key, err);
+    return WCOW_OK;
 }
 
 int wcow_layers_find(const struct wcow_layers *layers, const char *path,
