@@ -212,9 +212,10 @@ int wcow_image_folders(struct wcow_backend *b, const struct wcow_local_image *im
     struct wcow_labels labels = {0};
     struct wcow_mounts mounts = {0};
     wcow_auto_str_list paths = {0};
+    const struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(b);
     r = wcow_labels_set(&labels, "containerd.io/snapshot/wcow.mount-type", "windows-layer", err);
     if (r == WCOW_OK)
-        r = wcow_snapshot_view(&b->ctx, b->snapshotter, key, chain_id.text, &labels, &mounts, err);
+        r = wcow_snapshot_view(&ctx, b->snapshotter, key, chain_id.text, &labels, &mounts, err);
     wcow_labels_done(&labels);
     if (r == WCOW_OK)
         r = wcow_backend_keep_view(b, key, err);

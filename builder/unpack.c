@@ -92,11 +92,12 @@ static int apply(struct wcow_backend *b, const struct wcow_local_image *image, s
 static int commit(struct wcow_backend *b, const char *name, const char *key,
                   const struct wcow_labels *labels, struct wcow_error *err)
 {
-    int r = wcow_snapshot_commit(&b->ctx, b->snapshotter, name, key, labels, err);
+    const struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(b);
+    int r = wcow_snapshot_commit(&ctx, b->snapshotter, name, key, labels, err);
     if (r != WCOW_E_EXISTS)
         return r;
     /* Somebody else unpacked the same meanwhile. */
-    return wcow_snapshot_remove(&b->ctx, b->snapshotter, key, err);
+    return wcow_snapshot_remove(&ctx, b->snapshotter, key, err);
 }
 
 static int unpack_missing(struct wcow_backend *b, const struct wcow_local_image *image, size_t i,
@@ -106,21 +107,19 @@ static int unpack_missing(struct wcow_backend *b, const struct wcow_local_image 
     wcow_autobuf key = {0};
     struct wcow_labels labels = {0};
     struct wcow_mounts mounts = {0};
+    const struct wcow_containerd_ctx ctx = wcow_backend_uncancelled(b);
     int r = wcow_buf_addf(&key, err, "extract-%s-%zu %s", b->unique, i, chain_id->text);
     if (r == WCOW_OK)
         r = wcow_labels_set(&labels, "containerd.io/snapshot.ref", chain_id->text, err);
     if (r == WCOW_OK)
-        r = wcow_snapshot_prepare(&b->ctx, b->snapshotter, (const char *)key.data, parent->text,
+        r = wcow_snapshot_prepare(&ctx, b->snapshotter, (const char *)key.data, parent->text,
                                   &labels, &mounts, err);
     if (r == WCOW_OK) {
         r = apply(b, image, i, &mounts, err);
         if (r == WCOW_OK)
             r = commit(b, chain_id->text, (const char *)key.data, &labels, err);
-        if (r < 0) {
-            struct wcow_containerd_ctx ctx = b->ctx;
-            ctx.cancel = NULL; /* a cancelled build cleans up, too */
+        if (r < 0)
             (void)!wcow_snapshot_remove(&ctx, b->snapshotter, (const char *)key.data, NULL);
-        }
     } else if (r == WCOW_E_EXISTS) {
         r = WCOW_OK; /* a snapshotter that knew the reference */
     }
