@@ -104,21 +104,29 @@ static int open_run(struct wcow_build *b, struct wcow_stage_state *s, unsigned s
 
 /* ---- the base ---- */
 
+/* The layer's listing: 1, or 0 where the caller is to make it, alone while it has the hold. */
+static int find_listing(struct wcow_build *b, const char *root, const char *diff_id,
+                        struct wcow_key_hold *hold, char **ret, struct wcow_error *err)
+{
+    wcow_autobuf key = {0};
+    int r = wcow_buf_addf(&key, err, "list %s", diff_id);
+    if (r == WCOW_OK)
+        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, hold,
+                               err);
+    if (r < 0)
+        return r;
+    *ret = wcow_listing_find(root, diff_id);
+    return *ret != NULL;
+}
+
 static int list_layer(struct wcow_build *b, struct wcow_local_image *image, size_t i,
                       const char *root, unsigned step, char **ret, struct wcow_error *err)
 {
     const char *diff_id = wcow_image_config_diff_id(image->config, i);
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    wcow_autobuf key = {0};
-    int r = wcow_buf_addf(&key, err, "list %s", diff_id);
-    if (r == WCOW_OK)
-        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
-                               err);
-    if (r < 0)
-        return r;
-    *ret = wcow_listing_find(root, diff_id);
-    if (*ret)
-        return WCOW_OK;
+    int r = find_listing(b, root, diff_id, &hold, ret, err);
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
     r = wcow_image_complete(b->backend, image, step, err);
     if (r == WCOW_OK)
         r = wcow_blob_fetch(b->backend, &image->manifest.layers[i], step, err);
@@ -263,18 +271,11 @@ static int list_own(struct wcow_build *b, const struct wcow_stage_state *s, size
     const char *diff_id = wcow_image_config_diff_id(s->config, number);
     wcow_autofree char *root = NULL;
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    wcow_autobuf key = {0};
     int r = wcow_listings_path(b->options->cache_file, &root, err);
     if (r == WCOW_OK)
-        r = wcow_buf_addf(&key, err, "list %s", diff_id);
-    if (r == WCOW_OK)
-        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
-                               err);
-    if (r < 0)
-        return r;
-    *ret = wcow_listing_find(root, diff_id);
-    if (*ret)
-        return WCOW_OK;
+        r = find_listing(b, root, diff_id, &hold, ret, err);
+    if (r != 0)
+        return r < 0 ? r : WCOW_OK;
     r = wcow_blob_fetch(b->backend, &s->descs[number], step, err);
     return r < 0 ? r : wcow_listing_make(b->backend, root, &s->descs[number], diff_id, ret, err);
 }
