@@ -95,14 +95,9 @@ static inline void finish(struct world *w)
     assert_int_equal(atomic_load(&w->server.failure), 0);
 }
 
-static inline int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 static inline int fetch(struct world *w)
 {
-    struct wcow_sink sink = {.write = buf_write, .ctx = &w->out};
+    const struct wcow_sink sink = wcow_buf_sink(&w->out);
     return wcow_registry_fetch_blob(w->registry, &w->ref, &w->desc, &sink, NULL, &w->err);
 }
 

@@ -120,11 +120,6 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     last_done = done;
 }
 
-static int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 /* Push the blob, and fetch it again. */
 static void round_trip(struct wcow_registry *registry, const struct wcow_reference *ref)
 {
@@ -146,7 +141,7 @@ static void round_trip(struct wcow_registry *registry, const struct wcow_referen
     assert_true(exists);
 
     wcow_autobuf out = {0};
-    struct wcow_sink sink = {.write = buf_write, .ctx = &out};
+    const struct wcow_sink sink = wcow_buf_sink(&out);
     last_done = 0;
     assert_ok(wcow_registry_fetch_blob(registry, ref, &desc, &sink, &transfer, &err));
     assert_int_equal(out.len, BLOB_BYTES);

@@ -134,15 +134,10 @@ static int get(struct world *w, const struct wcow_remote_known *known)
     return wcow_remote_get(&fetch, &w->file, &w->err);
 }
 
-static int buf_write(void *ctx, const void *data, size_t len, struct wcow_error *err)
-{
-    return wcow_buf_add(ctx, data, len, err);
-}
-
 static void assert_version(const struct world *w, int version)
 {
     wcow_autobuf bytes = {0};
-    const struct wcow_sink sink = {.write = buf_write, .ctx = &bytes};
+    const struct wcow_sink sink = wcow_buf_sink(&bytes);
     struct wcow_error err = {0};
     assert_false(w->file.is_known);
     assert_int_equal(w->file.size_bytes, FILE_BYTES);
