@@ -18,7 +18,6 @@
 
 #define UNCOMPRESSED "containerd.io/uncompressed"
 #define CREATED_AT   "buildkit/createdat"
-#define REF_NAME     "org.opencontainers.image.ref.name"
 
 /* The documents of a cache, and the layers that go with them, each once. */
 struct documents {
@@ -190,7 +189,8 @@ static int other_entries(const struct wcow_cache_place *place, struct wcow_index
     if (r < 0)
         return wcow_error_wrap(r, err, "%s is not empty, and is no OCI layout", place->folder);
     for (size_t i = 0; r == WCOW_OK && i < before.manifest_count; i++) {
-        const char *name = wcow_str_map_get(&before.manifests[i].annotations, REF_NAME);
+        const char *name =
+            wcow_str_map_get(&before.manifests[i].annotations, WCOW_ANNOTATION_REF_NAME);
         if (name && strcmp(name, place->tag) != 0)
             r = wcow_index_add(index, &before.manifests[i], err);
     }
@@ -212,7 +212,8 @@ static int write_layout(struct wcow_backend *b, const struct wcow_cache_place *p
     if (r == WCOW_OK)
         r = wcow_oci_writer_add_bytes(writer, d->manifest.data, d->manifest.len, NULL, err);
     if (r == WCOW_OK)
-        r = wcow_str_map_set(&d->manifest_desc.annotations, REF_NAME, place->tag, err);
+        r = wcow_str_map_set(&d->manifest_desc.annotations, WCOW_ANNOTATION_REF_NAME, place->tag,
+                             err);
     if (r == WCOW_OK)
         r = wcow_index_add(&index, &d->manifest_desc, err);
     return r < 0 ? r : wcow_oci_writer_finish(writer, index.manifests, index.manifest_count, err);

@@ -12,7 +12,6 @@
 #include "image/manifest.h"
 
 #define UNCOMPRESSED "containerd.io/uncompressed"
-#define REF_NAME     "org.opencontainers.image.ref.name"
 
 struct item {
     struct wcow_digest key;
@@ -366,12 +365,13 @@ static int find_in_layout(const struct reading *r, struct wcow_digest *ret, stru
     if (code < 0)
         return code;
     for (size_t i = 0; i < index.manifest_count; i++) {
-        const char *name = wcow_str_map_get(&index.manifests[i].annotations, REF_NAME);
+        const char *name =
+            wcow_str_map_get(&index.manifests[i].annotations, WCOW_ANNOTATION_REF_NAME);
         if (name && strcmp(name, r->place->tag) == 0)
             found = &index.manifests[i];
     }
     if (!found && index.manifest_count == 1 &&
-        !wcow_str_map_get(&index.manifests[0].annotations, REF_NAME))
+        !wcow_str_map_get(&index.manifests[0].annotations, WCOW_ANNOTATION_REF_NAME))
         found = &index.manifests[0];
     if (!found)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "%s has no cache with the tag \"%s\"",

@@ -9,8 +9,7 @@
 #include "containerd/images.h"
 #include "image/file.h"
 
-#define PREFIX   "oci-layout://"
-#define REF_NAME "org.opencontainers.image.ref.name"
+#define PREFIX "oci-layout://"
 
 bool wcow_image_layout_is(const char *value)
 {
@@ -54,7 +53,7 @@ static int cut(const char *value, struct layout *ret, struct wcow_error *err)
 
 static const char *tag_of(const struct wcow_descriptor *desc)
 {
-    return wcow_str_map_get(&desc->annotations, REF_NAME);
+    return wcow_str_map_get(&desc->annotations, WCOW_ANNOTATION_REF_NAME);
 }
 
 static bool is_asked(const struct layout *layout, const struct wcow_index *index,

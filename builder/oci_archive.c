@@ -109,11 +109,10 @@ static int finish(const struct wcow_built *built, const struct wcow_str_list *na
         struct wcow_reference ref;
         r = wcow_reference_parse(names->items[i], &ref, err);
         if (r == WCOW_OK)
-            r = wcow_str_map_set(&entries[i].annotations, "io.containerd.image.name",
+            r = wcow_str_map_set(&entries[i].annotations, WCOW_ANNOTATION_IMAGE_NAME,
                                  names->items[i], err);
         if (r == WCOW_OK)
-            r = wcow_str_map_set(&entries[i].annotations, "org.opencontainers.image.ref.name",
-                                 ref.tag, err);
+            r = wcow_str_map_set(&entries[i].annotations, WCOW_ANNOTATION_REF_NAME, ref.tag, err);
     }
     if (r == WCOW_OK)
         r = wcow_oci_writer_finish(writer, entries, n, err);

@@ -204,10 +204,10 @@ int wcow_output_add_statement(struct wcow_backend *b, struct wcow_built *built,
     struct wcow_descriptor *desc = &image->attestation_desc;
     int r = add_statement_manifest(built, image, err);
     if (r == WCOW_OK)
-        r = wcow_str_map_set(&desc->annotations, "vnd.docker.reference.type",
+        r = wcow_str_map_set(&desc->annotations, WCOW_ANNOTATION_ATTESTATION,
                              "attestation-manifest", err);
     if (r == WCOW_OK)
-        r = wcow_str_map_set(&desc->annotations, "vnd.docker.reference.digest",
+        r = wcow_str_map_set(&desc->annotations, WCOW_ANNOTATION_ATTESTED,
                              image->manifest_desc.digest.text, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the attestation");

@@ -9,9 +9,6 @@
 #include "image/docker_archive.h"
 #include "image/reference.h"
 
-#define REF_NAME        "org.opencontainers.image.ref.name"
-#define CONTAINERD_NAME "io.containerd.image.name"
-
 enum { MAX_LINKS = 8 };
 
 static int nomem(struct wcow_error *err)
@@ -178,8 +175,10 @@ static int describe(struct wcow_image_source *s, const char *name, struct wcow_e
     wcow_reference_set_default_tag(&ref);
     r = wcow_reference_format(&ref, &full, err);
     if (r == WCOW_OK)
-        r = wcow_str_map_set(&s->entry.annotations, CONTAINERD_NAME, (const char *)full.data, err);
-    return r < 0 ? r : wcow_str_map_set(&s->entry.annotations, REF_NAME, ref.tag, err);
+        r = wcow_str_map_set(&s->entry.annotations, WCOW_ANNOTATION_IMAGE_NAME,
+                             (const char *)full.data, err);
+    return r < 0 ? r
+                 : wcow_str_map_set(&s->entry.annotations, WCOW_ANNOTATION_REF_NAME, ref.tag, err);
 }
 
 int wcow_image_docker_load(struct wcow_image_source *source, const char *tag,

@@ -8,9 +8,6 @@
 #include "cli/image_docker.h"
 #include "containerd/images.h"
 
-#define REF_NAME        "org.opencontainers.image.ref.name"
-#define CONTAINERD_NAME "io.containerd.image.name"
-
 void wcow_image_source_done(struct wcow_image_source *source)
 {
     free(source->name);
@@ -128,7 +125,7 @@ int wcow_image_layout_name(const char *text, char **ret_path, char **ret_tag,
 
 static bool is_called(const struct wcow_descriptor *desc, const char *tag)
 {
-    static const char *const keys[] = {REF_NAME, CONTAINERD_NAME};
+    static const char *const keys[] = {WCOW_ANNOTATION_REF_NAME, WCOW_ANNOTATION_IMAGE_NAME};
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         const char *name = wcow_str_map_get(&desc->annotations, keys[i]);
         if (name && strcmp(name, tag) == 0)
@@ -142,7 +139,8 @@ static int none_of_that_name(const struct wcow_image_source *s, const struct wco
 {
     wcow_autobuf names = {0};
     for (size_t i = 0; i < index->manifest_count; i++) {
-        const char *name = wcow_str_map_get(&index->manifests[i].annotations, REF_NAME);
+        const char *name =
+            wcow_str_map_get(&index->manifests[i].annotations, WCOW_ANNOTATION_REF_NAME);
         int r = name ? wcow_buf_addf(&names, err, "%s%s", names.len ? ", " : "", name) : WCOW_OK;
         if (r < 0)
             return r;

@@ -12,10 +12,6 @@
 #include "cli/repair_manifest.h"
 #include "differ/host_tree.h"
 
-#define REF_NAME        "org.opencontainers.image.ref.name"
-#define CONTAINERD_NAME "io.containerd.image.name"
-#define ATTESTED        "vnd.docker.reference.digest"
-
 struct job {
     const struct wcow_image_repair *q;
     struct wcow_image_source image;
@@ -180,7 +176,7 @@ static void drop_attestations(struct wcow_index *index, const char *of_digest)
 {
     for (size_t i = 0; i < index->manifest_count; i++) {
         struct wcow_descriptor *d = &index->manifests[i];
-        const char *of = wcow_str_map_get(&d->annotations, ATTESTED);
+        const char *of = wcow_str_map_get(&d->annotations, WCOW_ANNOTATION_ATTESTED);
         if (!wcow_descriptor_is_attestation(d) || !of || strcmp(of, of_digest) != 0)
             continue;
         (void)fprintf(stderr, "attestation %s is left out: it speaks of the image as it was\n",
@@ -273,13 +269,15 @@ static int name_entry(struct job *j, struct wcow_error *err)
         tag = j->image.name;
     if (!tag)
         return WCOW_OK;
-    int r = wcow_str_map_set(names, REF_NAME, tag, err);
+    int r = wcow_str_map_set(names, WCOW_ANNOTATION_REF_NAME, tag, err);
     /* A tag alone names no image of containerd. */
     if (r < 0 || !strpbrk(tag, "/:") || wcow_reference_parse(tag, &ref, NULL) < 0)
         return r;
     wcow_reference_set_default_tag(&ref);
     r = wcow_reference_format(&ref, &full, err);
-    return r < 0 ? r : wcow_str_map_set(names, CONTAINERD_NAME, (const char *)full.data, err);
+    return r < 0
+               ? r
+               : wcow_str_map_set(names, WCOW_ANNOTATION_IMAGE_NAME, (const char *)full.data, err);
 }
 
 int wcow_repair_image(const struct wcow_image_repair *repair, uint64_t *ret_n_left,

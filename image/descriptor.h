@@ -13,6 +13,14 @@
 #include "image/platform.h"
 #include "image/strings.h"
 
+/** Annotations: the tag in an OCI layout (image-spec v1.1, annotations.md); the name that
+ *  containerd gives on import; BuildKit's, that a manifest is an "attestation-manifest", and of
+ *  which image. */
+#define WCOW_ANNOTATION_REF_NAME    "org.opencontainers.image.ref.name"
+#define WCOW_ANNOTATION_IMAGE_NAME  "io.containerd.image.name"
+#define WCOW_ANNOTATION_ATTESTATION "vnd.docker.reference.type"
+#define WCOW_ANNOTATION_ATTESTED    "vnd.docker.reference.digest"
+
 struct json_t; /* jansson's */
 
 /** Zero-initialise; release with wcow_descriptor_done(). */

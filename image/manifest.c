@@ -297,7 +297,7 @@ int wcow_index_write(const struct wcow_index *index, struct wcow_buf *out, struc
 
 bool wcow_descriptor_is_attestation(const struct wcow_descriptor *desc)
 {
-    const char *type = wcow_str_map_get(&desc->annotations, "vnd.docker.reference.type");
+    const char *type = wcow_str_map_get(&desc->annotations, WCOW_ANNOTATION_ATTESTATION);
     return type && strcmp(type, "attestation-manifest") == 0;
 }
 
