@@ -33,6 +33,7 @@ struct wcow_build_options {
     bool pull; /**< look for a newer base */
     bool push;
     bool plain_http;
+    bool asks_bases;   /**< a check asks registries for the images that stages begin with */
     bool push_foreign; /**< push layers that their media type says are not to be distributed, too */
     const char *hosts_dir;
     const char *iidfile;

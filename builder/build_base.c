@@ -95,6 +95,25 @@ static int note_layers(struct wcow_build *b, const struct wcow_local_image *imag
     return r;
 }
 
+static bool fits(const struct wcow_local_image *image, const struct wcow_platform *platform)
+{
+    const struct wcow_platform is = wcow_image_config_platform(image->config);
+    return wcow_platform_matches(platform, &is);
+}
+
+/* What is here is for another platform; the registry may have the right one by now. */
+static int pull_fitting(struct wcow_build *b, const char *name,
+                        const struct wcow_platform *platform, struct wcow_local_image *here,
+                        struct wcow_error *err)
+{
+    struct wcow_local_image pulled = {0};
+    if (wcow_image_pull(b->backend, name, platform, &pulled, NULL) < 0)
+        return note_layers(b, here, err);
+    wcow_local_image_done(here);
+    *here = pulled;
+    return WCOW_OK;
+}
+
 /* Find it; pull it where it is missing, or --pull says so and there is a newer one. */
 static int find_or_pull(struct wcow_build *b, const char *name,
                         const struct wcow_platform *platform, unsigned step,
@@ -104,7 +123,8 @@ static int find_or_pull(struct wcow_build *b, const char *name,
         return wcow_image_layout_load(b->backend, name, platform, step, ret, err);
     int r = wcow_image_find(b->backend, name, platform, ret, err);
     if (r == WCOW_OK && (!b->options->pull || is_current(b, ret)))
-        return note_layers(b, ret, err);
+        return fits(ret, platform) ? note_layers(b, ret, err)
+                                   : pull_fitting(b, name, platform, ret, err);
     if (r < 0 && r != WCOW_E_NOT_FOUND)
         return r;
     wcow_local_image_done(ret);
@@ -349,6 +369,9 @@ static int take_image(struct wcow_build *b, struct wcow_stage_state *s,
                       struct wcow_local_image *image, unsigned step, struct wcow_error *err)
 {
     s->base = image;
+    /* Where the image is for another system whatever was asked for, so is the stage. */
+    if (wcow_image_is_foreign(image) && !fits(image, &s->platform))
+        s->platform = wcow_image_config_platform(image->config);
     s->created_s = created_of(b, image->config);
     int r = wcow_build_note_image(b, s, image, err);
     if (r == WCOW_OK)
@@ -392,12 +415,14 @@ static int stage_platform(struct wcow_stage_state *s, const struct wcow_lexer *l
                           struct wcow_error *err)
 {
     s->platform = s->variant->platform;
+    s->wanted = s->platform;
     if (!s->stage->platform)
         return WCOW_OK;
     const char *text = NULL;
     int r = wcow_words_expand(lexer, s->stage->platform, &s->arena, &text, err);
     if (r == WCOW_OK)
         r = wcow_platform_parse(text, &s->platform, err);
+    s->wanted = s->platform;
     return r < 0 ? wcow_error_wrap(r, err, "--platform=%s", s->stage->platform) : WCOW_OK;
 }
 
@@ -441,9 +466,9 @@ static int check_target(const struct wcow_build *b, const struct wcow_stage_stat
         return WCOW_OK;
     return WCOW_FAIL(
         err, WCOW_E_UNSUPPORTED,
-        "the target stage is for %s: wcow builds images for windows, and stages for other "
+        "the target stage is for %s%s%s: wcow builds images for windows, and stages for other "
         "systems are what COPY --from takes files from",
-        s->platform.os);
+        s->platform.os, s->base ? ", as is its base image " : "", s->base ? s->base->name : "");
 }
 
 static int begin_known(struct wcow_build *b, struct wcow_stage_state *s, const char *base,
@@ -476,5 +501,6 @@ int wcow_build_begin_stage(struct wcow_build *b, struct wcow_stage_state *s, str
         return r;
     s->args.ignore_case = !wcow_build_is_foreign(s);
     r = begin_known(b, s, base, err);
+    s->args.ignore_case = !wcow_build_is_foreign(s);
     return r < 0 ? r : check_target(b, s, err);
 }

@@ -5,6 +5,7 @@
 
 #include "builder/ast_json.h"
 #include "builder/build_check.h"
+#include "builder/check_bases.h"
 #include "builder/context_source.h"
 #include "builder/lint.h"
 #include "builder/outline.h"
@@ -28,11 +29,17 @@ static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct w
         r = wcow_context_load_ignore(b->context, b->options->dockerfile, err);
     if (r < 0)
         return r;
-    const struct wcow_lint_input input = {.ignore = wcow_context_ignore(b->context),
-                                          .build_args = &b->build_args,
-                                          .predefined = &b->variants[0].predefined};
+    struct wcow_lint_input input = {.ignore = wcow_context_ignore(b->context),
+                                    .build_args = &b->build_args,
+                                    .predefined = &b->variants[0].predefined};
+    WCOW_CLEANUP(wcow_check_bases_free_p) struct wcow_check_bases *bases = NULL;
     WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
-    r = wcow_lint_run(b->file, &input, &report, err);
+    if (b->options->asks_bases)
+        r = wcow_check_bases_ask(b, &bases, err);
+    if (bases)
+        wcow_check_bases_give(bases, &input);
+    if (r == WCOW_OK)
+        r = wcow_lint_run(b->file, &input, &report, err);
     int failed = r == WCOW_OK ? wcow_build_check(b, err) : WCOW_OK;
     if (r == WCOW_OK && failed == WCOW_OK && report->error && report->count > 0)
         failed = refuse_warnings(report, err);
@@ -42,7 +49,7 @@ static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct w
         r = wcow_lint_json(report, failed < 0 ? &fatal : NULL, out, err);
     else if (r == WCOW_OK)
         r = wcow_lint_format(report, b->dockerfile_name, b->source.data, b->source.len, out, err);
-    if (r < 0 || failed < 0)
+    if (r < 0 || failed < 0 || !report)
         return r < 0 ? r : failed;
     if (report->count > 0)
         r = WCOW_FAIL(err, WCOW_E_PRECONDITION, "the checks found %zu warning%s", report->count,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/build_lint.h"
 
+#include <stdio.h>
 #include <string.h>
-
-#include "builder/lint.h"
 
 struct bases {
     const struct wcow_build *build;
@@ -45,6 +44,35 @@ static const struct wcow_env *base_env(void *ctx, const char *name)
     return NULL;
 }
 
+static bool format(const struct wcow_platform *platform, char *to, size_t size)
+{
+    wcow_autobuf text = {0};
+    if (wcow_platform_format(platform, &text, NULL) < 0)
+        return false;
+    (void)snprintf(to, size, "%s", (const char *)text.data);
+    return true;
+}
+
+bool wcow_build_platforms_differ(const struct wcow_platform *is, const struct wcow_platform *wanted,
+                                 struct wcow_lint_platforms *ret)
+{
+    if (strcmp(is->os, wanted->os) == 0 && strcmp(is->architecture, wanted->architecture) == 0)
+        return false;
+    return format(is, ret->is, sizeof(ret->is)) && format(wanted, ret->wanted, sizeof(ret->wanted));
+}
+
+/* Of the image that the stage began with; what begins with a stage has its base from there. */
+static bool base_platform(void *ctx, size_t stage, struct wcow_lint_platforms *ret)
+{
+    const struct bases *bases = ctx;
+    const struct wcow_stage_state *stages = bases->build->variants[0].stages;
+    const struct wcow_stage_state *s = stages ? &stages[stage] : NULL;
+    if (!s || !s->base || s->from)
+        return false;
+    const struct wcow_platform is = wcow_image_config_platform(s->base->config);
+    return wcow_build_platforms_differ(&is, &s->wanted, ret);
+}
+
 static int refuse(struct wcow_build *b, const struct wcow_lint_report *report,
                   struct wcow_error *err)
 {
@@ -77,7 +105,9 @@ int wcow_build_lint(struct wcow_build *b, struct wcow_buf *out, struct wcow_erro
                                           .build_args = &b->build_args,
                                           .predefined = &b->variants[0].predefined,
                                           .base_env = base_env,
-                                          .base_env_ctx = &bases};
+                                          .base_env_ctx = &bases,
+                                          .base_platform = base_platform,
+                                          .base_platform_ctx = &bases};
     WCOW_CLEANUP(wcow_lint_report_free_p) struct wcow_lint_report *report = NULL;
     int r = wcow_lint_run(b->file, &input, &report, err);
     wcow_env_done(&bases.env);

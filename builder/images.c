@@ -78,7 +78,9 @@ static int check_platform(const struct wcow_local_image *image,
                           const struct wcow_platform *platform, struct wcow_error *err)
 {
     struct wcow_platform has = wcow_image_config_platform(image->config);
-    if (wcow_platform_matches(platform, &has))
+    /* One for another system gives files at least: whoever asks sees what it is for. */
+    bool is_foreign = has.os[0] && strcmp(has.os, "windows") != 0;
+    if (is_foreign || wcow_platform_matches(platform, &has))
         return WCOW_OK;
     wcow_autobuf wanted = {0};
     wcow_autobuf is = {0};

@@ -30,7 +30,10 @@ void wcow_local_image_done(struct wcow_local_image *image);
 /** Whether it is for another system than Windows. */
 bool wcow_image_is_foreign(const struct wcow_local_image *image);
 
-/** The image @p name for @p platform, from containerd's image store.
+/** Each of the following that finds an image for one platform alone, and that not Windows, takes it
+ *  whatever @p platform says: its config tells.
+ *
+ *  The image @p name for @p platform, from containerd's image store.
  *  @return WCOW_OK; WCOW_E_NOT_FOUND where there is no such image, or its content is not there for
  *          this platform */
 WCOW_NODISCARD int wcow_image_find(struct wcow_backend *b, const char *name,

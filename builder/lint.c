@@ -450,9 +450,22 @@ static void check_shell_forms(struct wcow_lint *lint, const struct wcow_stage *s
     }
 }
 
+static void check_base_platform(struct wcow_lint *lint, const struct wcow_stage *stage)
+{
+    const struct wcow_lint_input *input = lint->input;
+    const size_t index = (size_t)(stage - lint->file->stages);
+    struct wcow_lint_platforms platforms;
+    if (input->base_platform && input->base_platform(input->base_platform_ctx, index, &platforms))
+        wcow_lint_warn(lint, WCOW_LINT_INVALID_BASE_IMAGE_PLATFORM, stage->node,
+                       "Base image %s was pulled with platform \"%s\", expected \"%s\" for current "
+                       "build",
+                       stage->base, platforms.is, platforms.wanted);
+}
+
 static void check_stage(struct wcow_lint *lint, const struct wcow_stage *stage)
 {
     check_from(lint, stage);
+    check_base_platform(lint, stage);
     if (stage->name) {
         struct wcow_pair name = {.key = stage->name};
         check_description(lint, stage->node, "FROM", &name, 1);

@@ -60,6 +60,12 @@ struct wcow_lint_config {
 WCOW_NODISCARD int wcow_lint_config_parse(const char *text, struct wcow_lint_config *ret,
                                           struct wcow_error *err);
 
+/** What a base image is for, and what was asked for, as a warning says it. */
+struct wcow_lint_platforms {
+    char is[160];
+    char wanted[160];
+};
+
 /** What the rules need to know beside the Dockerfile. All of it may be left zero. */
 struct wcow_lint_input {
     struct wcow_lint_config config;
@@ -71,6 +77,10 @@ struct wcow_lint_input {
      *  nothing of such a stage. Without it each base has PATH alone. */
     const struct wcow_env *(*base_env)(void *ctx, const char *image);
     void *base_env_ctx;
+    /** Whether stage number @p stage begins with an image for another system or architecture than
+     *  was asked for. NULL where that is not known of any. */
+    bool (*base_platform)(void *ctx, size_t stage, struct wcow_lint_platforms *ret);
+    void *base_platform_ctx;
 };
 
 struct wcow_lint_report {

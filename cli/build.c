@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wcow build: the options of `docker buildx build`, as far as they mean something here. */
 #include "builder/build.h"
+#include "builder/progress_colours.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -223,12 +224,25 @@ static int call(const struct arguments *a, const char *name)
     struct wcow_error err = {0};
     wcow_autobuf out = {0};
     wcow_autobuf excerpt = {0};
-    int r = wcow_build_call(&a->build, name, &out, &excerpt, &err);
+    struct wcow_build_options options = a->build;
+    options.asks_bases = true;
+    int r = wcow_build_call(&options, name, &out, &excerpt, &err);
     if (out.len > 0)
         (void)fwrite(out.data, 1, out.len, stdout);
     if (r == WCOW_E_PRECONDITION && out.len > 0)
         return WCOW_EXIT_FAILURE; /* what the checks found is told */
     return r < 0 ? report(a, r, &excerpt, &err) : WCOW_EXIT_OK;
+}
+
+static void warn_of_colours(void)
+{
+    const struct wcow_progress_colours colours =
+        wcow_progress_colours_of(environment("BUILDKIT_COLORS", NULL));
+    if (colours.odd[0])
+        (void)fprintf(stderr,
+                      "WARNING: BUILDKIT_COLORS: \"%s\" is not run, cancel, error or warning with "
+                      "the name of a colour or R,G,B; it is passed over\n",
+                      colours.odd);
 }
 
 static int build(struct arguments *a)
@@ -239,6 +253,7 @@ static int build(struct arguments *a)
     wcow_autofree char *cache = NULL;
     wcow_autobuf excerpt = {0};
     WCOW_CLEANUP(wcow_progress_free_p) struct wcow_progress *progress = NULL;
+    warn_of_colours();
     int r = a->quiet ? WCOW_OK : wcow_progress_parse(a->progress, STDERR_FILENO, &mode, &err);
     if (r == WCOW_OK)
         r = wcow_build_cache_path(&cache, &err);
@@ -289,7 +304,7 @@ static const char epilogue[] =
     "for an archive or a Dockerfile on standard input.\n"
     "\n"
     "Environment: CONTAINERD_ADDRESS, CONTAINERD_NAMESPACE, SOURCE_DATE_EPOCH, DOCKER_CONFIG,\n"
-    "BUILDKIT_PROGRESS, NO_COLOR, TMPDIR, XDG_CACHE_HOME (see wcow-build(1)).\n"
+    "BUILDKIT_PROGRESS, BUILDKIT_COLORS, NO_COLOR, TMPDIR, XDG_CACHE_HOME (see wcow-build(1)).\n"
     "\n"
     "Examples:\n"
     "  wcow build -t registry.example/app:1 --push .\n"

@@ -381,6 +381,21 @@ check "what cannot be there is told" bash -c "'$wcow' build --progress plain --n
 printf 'FROM --platform=linux/amd64 %s AS l\nRUN true\nFROM scratch\nCOPY --from=l /bin /b\n' "$REGISTRY/linux:1" | dockerfile
 refused "RUN there" 'RUN in a stage for linux' build
 refused "a target for Linux" 'the target stage is for linux' build --target l
+skopeo copy -q --src-tls-verify=false --dest-tls-verify=false --override-os linux --override-arch amd64 "docker://$REGISTRY/linux:1" "docker://$REGISTRY/linux:alone"
+dockerfile <<DOCKERFILE
+FROM $REGISTRY/linux:alone AS l
+FROM scratch
+COPY --from=l /opt/app/new C:/a
+COPY --from=$REGISTRY/linux:alone /opt/app/new C:/b
+DOCKERFILE
+check "an image for Linux alone gives files without --platform, too" build --output "$PARTS/from-linux-alone"
+equal "those of the stage and those of the image" "$(cat "$PARTS/from-linux-alone/a" "$PARTS/from-linux-alone/b")" twotwo
+warning="Base image $REGISTRY/linux:alone was pulled with platform \"linux/amd64\", expected \"windows/amd64\" for current build"
+check "a build warns of it" grep -F "InvalidBaseImagePlatform: $warning (line 1)" <(build 2>&1)
+check "so does --check" grep -F "$warning" <(build --check 2>&1)
+refused "as the target's base it is refused" 'the target stage is for linux, as is its base image .*linux:alone' build --target l
+printf 'FROM 127.0.0.1:1/none:1\nENV A=b\n' | dockerfile
+check "--check needs no registry" build --check
 
 # ---- sizes ----
 long=$context/long

@@ -63,6 +63,34 @@ static void variables_of_bases_count_where_they_are_known(void **state)
     wcow_env_done(&env);
 }
 
+static bool second_is_of_linux(void *ctx, size_t stage, struct wcow_lint_platforms *ret)
+{
+    (void)ctx;
+    *ret = (struct wcow_lint_platforms){.is = "linux/amd64", .wanted = "windows/amd64"};
+    return stage == 1;
+}
+
+static void a_base_for_another_platform_is_told_where_it_is_known(void **state)
+{
+    (void)state;
+    static const char text[] = "FROM a AS x\nFROM b:1 AS y\nFROM y\n";
+    struct wcow_dockerfile *dockerfile = NULL;
+    struct wcow_build_file *file = NULL;
+    struct wcow_lint_report *report = NULL;
+    const struct wcow_lint_input input = {.base_platform = second_is_of_linux};
+    assert_ok(wcow_dockerfile_parse(text, strlen(text), &dockerfile, NULL, &err));
+    assert_ok(wcow_build_file_new(dockerfile, &file, NULL, &err));
+    assert_ok(wcow_lint_run(file, &input, &report, &err));
+    assert_int_equal(report->count, 1);
+    assert_int_equal(report->warnings[0].where.first, 2);
+    assert_string_equal(report->warnings[0].detail,
+                        "Base image b:1 was pulled with platform \"linux/amd64\", expected "
+                        "\"windows/amd64\" for current build");
+    wcow_lint_report_free(report);
+    wcow_build_file_free(file);
+    wcow_dockerfile_free(dockerfile);
+}
+
 static void each_rule_finds_its_case(void **state)
 {
     (void)state;
@@ -160,7 +188,7 @@ struct read_file {
 static void read_targets(struct read_file *ret)
 {
     static const char text[] =
-        "ARG G=1\nFROM a AS base\n# V the version\nARG V=${G}2\n# T it\nFROM base AS t\n"
+        "ARG G=1\nFROM a AS base\n# V the version\nARG V=${G}2\n# t it\nFROM base AS t\n"
         "RUN --mount=type=secret,id=s,required --mount=type=ssh x\nFROM b\nARG OTHER=1\n";
     assert_ok(wcow_dockerfile_parse(text, sizeof text - 1, &ret->dockerfile, NULL, &err));
     assert_ok(wcow_build_file_new(ret->dockerfile, &ret->file, NULL, &err));
@@ -195,10 +223,14 @@ static void an_outline_and_targets_can_be_read_by_people(void **state)
     struct wcow_outline_input input = {.target = "t"};
     char *got = NULL;
     assert_ok(wcow_outline_print(read.file, &input, &got, &err));
-    assert_non_null(strstr(got, "BUILD ARG"));
+    assert_string_equal(got, "TARGET:      t\nDESCRIPTION: it\n\n"
+                             "BUILD ARG   VALUE   DESCRIPTION\n"
+                             "V           2       the version\n\n"
+                             "SECRET   REQUIRED\ns        true\n\n"
+                             "SSH       REQUIRED\ndefault   \n\n");
     free(got);
     assert_ok(wcow_outline_targets(read.file, false, &got, &err));
-    assert_non_null(strstr(got, "(default)"));
+    assert_string_equal(got, "TARGET    DESCRIPTION\nbase      \nt         it\n(default) \n");
     free(got);
     read_done(&read);
 }
@@ -206,6 +238,7 @@ static void an_outline_and_targets_can_be_read_by_people(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_base_for_another_platform_is_told_where_it_is_known),
         cmocka_unit_test(each_rule_finds_its_case),
         cmocka_unit_test(variables_of_bases_count_where_they_are_known),
         cmocka_unit_test(options_are_read),
