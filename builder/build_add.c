@@ -9,6 +9,7 @@
 #include "builder/build_provenance.h"
 #include "builder/copy.h"
 #include "builder/remote.h"
+#include "image/http.h"
 #include "layer/filetime.h"
 
 /* ---- HTTP ---- */
@@ -96,6 +97,18 @@ static int keep_checkout(struct wcow_build *b, struct wcow_git_checkout *checkou
     return WCOW_OK;
 }
 
+/* That is named as the repository knows it, not as the folder it lies in here does. */
+static int check_folder(struct wcow_context *context, const struct wcow_git_url *url,
+                        struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_context_item_done) struct wcow_context_item item = {0};
+    int r = url->folder ? wcow_context_find(context, url->folder, &item, NULL) : WCOW_OK;
+    if (r < 0 || (url->folder && !S_ISDIR(item.st.st_mode)))
+        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "%s has no folder \"%s\"",
+                         wcow_http_shown(url->repository).text, url->folder);
+    return WCOW_OK;
+}
+
 /* Without the repository's own files, unless they are asked for. */
 static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *copying,
                         struct wcow_context *context, const struct wcow_git_url *url,
@@ -152,6 +165,8 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
         return r;
     }
     r = keep_checkout(b, checkout, &context, err);
+    if (r == WCOW_OK)
+        r = check_folder(context, &url, err);
     return r < 0 ? r : add_checkout(&s->arena, copying, context, &url, err);
 }
 

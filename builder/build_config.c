@@ -113,11 +113,10 @@ static int set_health(struct wcow_build *b, struct wcow_stage_state *s,
 
 static int bad_port(const char *text, struct wcow_error *err)
 {
-    return WCOW_FAIL(
-        err, WCOW_E_INVALID,
-        "\"%s\" is no port: a number or a range from 1 to 65535, then maybe /tcp, /udp "
-        "or /sctp",
-        text);
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "\"%s\" is no port: a number or a range up to 65535, then maybe /tcp, /udp "
+                     "or /sctp",
+                     text);
 }
 
 static bool read_port(const char **p, unsigned *ret)
@@ -127,7 +126,7 @@ static bool read_port(const char **p, unsigned *ret)
     while (isdigit((unsigned char)**p) && value < 100000)
         value = value * 10 + (unsigned)(*(*p)++ - '0');
     *ret = value;
-    return *p != start && value >= 1 && value <= 65535;
+    return *p != start && value <= 65535;
 }
 
 static bool read_range(const char **p, unsigned *ret_first, unsigned *ret_last)

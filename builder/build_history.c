@@ -146,7 +146,6 @@ int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
                                        .created_s = s->created_s,
                                        .created_by = (const char *)created_by.data,
                                        .comment = comment,
-                                       .author = wcow_image_config_author(s->config),
                                        .empty_layer = empty_layer};
     return wcow_image_config_add_history(s->config, &entry, err);
 }

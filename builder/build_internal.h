@@ -96,6 +96,7 @@ struct wcow_stage_state {
                             in the cache gives the same image again */
     size_t steps_done; /**< of those that are shown: what makes layers, and FROM an image */
     size_t n_steps;
+    unsigned told_unmatched; /**< the step whose patterns matched nothing was told of; 0: none */
 };
 
 /** A repository that ADD fetched, or the folder of --build-context; payloads read it until the end.

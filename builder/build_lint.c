@@ -82,7 +82,7 @@ static int refuse(struct wcow_build *b, const struct wcow_lint_report *report,
         return r;
     b->where = report->warnings[0].where;
     return WCOW_FAIL(err, WCOW_E_PRECONDITION,
-                     "lint violation found for rules: %s (the Dockerfile has check=error=true): %s",
+                     "lint violation found for rules: %s (check=error=true): %s",
                      (const char *)rules.data, report->warnings[0].detail);
 }
 

@@ -44,13 +44,39 @@ int wcow_build_check_contexts(const struct wcow_build *b, struct wcow_error *err
     return r;
 }
 
+static void cut_prefix(struct wcow_bytes *name, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (name->len <= len || strncasecmp((const char *)name->data, prefix, len) != 0)
+        return;
+    name->data += len;
+    name->len -= len;
+}
+
+/* As people write the names of Docker Hub's images: "foo" for "docker.io/library/foo:latest". */
+static struct wcow_bytes familiar(const char *name, size_t len)
+{
+    static const char latest[] = ":latest";
+    const size_t latest_len = sizeof(latest) - 1;
+    struct wcow_bytes part = {(const uint8_t *)name, len};
+    cut_prefix(&part, "index.docker.io/");
+    cut_prefix(&part, "docker.io/");
+    cut_prefix(&part, "library/");
+    if (part.len > latest_len && memcmp(part.data + part.len - latest_len, latest, latest_len) == 0)
+        part.len -= latest_len;
+    return part;
+}
+
 static const char *value_of(const struct wcow_build *b, const char *name)
 {
     const struct wcow_str_list *list = &b->options->build_contexts;
-    size_t len = strlen(name);
+    const struct wcow_bytes wanted = familiar(name, strlen(name));
     for (size_t i = list->count; i > 0; i--) {
         const char *item = list->items[i - 1];
-        if (strncasecmp(item, name, len) == 0 && item[len] == '=')
+        size_t len = strcspn(item, "=");
+        const struct wcow_bytes has = familiar(item, len);
+        if (item[len] && has.len == wanted.len &&
+            strncasecmp((const char *)has.data, (const char *)wanted.data, has.len) == 0)
             return item + len + 1;
     }
     return NULL;

@@ -83,32 +83,60 @@ static int new_tree(struct wcow_build *b, struct wcow_stage_state *s, const char
     return r < 0 ? r : wcow_tree_new(&options, ret, err);
 }
 
+static int copy_from(struct wcow_build *b, struct wcow_stage_state *s,
+                     const struct wcow_copying *copying, unsigned step, struct wcow_error *err)
+{
+    const char *from = copying->copy->from;
+    struct wcow_context *folder = NULL;
+    int r = wcow_build_named_folder(b, from, &folder, err);
+    if (r != 0)
+        return r < 0 ? r : wcow_copy_from_context(copying, folder, err);
+    struct wcow_layers room = {0};
+    const struct wcow_layers *layers = NULL;
+    r = wcow_build_layers_of(b, s, from, step, &layers, &room, err);
+    if (r == WCOW_OK)
+        r = wcow_copy_from_layers(copying, layers, err);
+    wcow_layers_done(&room);
+    return r;
+}
+
+/* Docker takes it that a pattern matches nothing; the user may not have meant it. Told once, for
+ * a step's files may be looked at twice. */
+static void tell_unmatched(const struct wcow_build *b, struct wcow_stage_state *s,
+                           const char *pattern, unsigned step)
+{
+    wcow_autobuf text = {0};
+    if (!pattern || !b->progress || s->told_unmatched == step)
+        return;
+    s->told_unmatched = step;
+    if (wcow_buf_addf(&text, NULL, "nothing matches \"%s\", so nothing is copied", pattern) ==
+        WCOW_OK)
+        wcow_progress_log(b->progress, step, (const char *)text.data);
+}
+
 static int fill_copy(struct wcow_build *b, struct wcow_stage_state *s,
                      const struct wcow_layer_step *of, struct wcow_tree *tree, unsigned step,
                      struct wcow_error *err)
 {
     const struct wcow_instruction *ins = &of->ins;
+    const char *unmatched = NULL;
     const struct wcow_copying copying = {
         .tree = tree,
         .copy = &ins->copy,
         .workdir = of->workdir,
         .now = wcow_filetime_of_unix(b->now_s, 0),
         .is_add = ins->kind == WCOW_INS_ADD,
+        .ret_unmatched = &unmatched,
     };
+    int r = WCOW_OK;
     if (copying.is_add)
-        return wcow_build_add(b, s, &copying, step, err);
-    if (!ins->copy.from)
-        return wcow_copy_from_context(&copying, b->context, err);
-    struct wcow_context *folder = NULL;
-    int r = wcow_build_named_folder(b, ins->copy.from, &folder, err);
-    if (r != 0)
-        return r < 0 ? r : wcow_copy_from_context(&copying, folder, err);
-    struct wcow_layers room = {0};
-    const struct wcow_layers *layers = NULL;
-    r = wcow_build_layers_of(b, s, ins->copy.from, step, &layers, &room, err);
+        r = wcow_build_add(b, s, &copying, step, err);
+    else if (ins->copy.from)
+        r = copy_from(b, s, &copying, step, err);
+    else
+        r = wcow_copy_from_context(&copying, b->context, err);
     if (r == WCOW_OK)
-        r = wcow_copy_from_layers(&copying, layers, err);
-    wcow_layers_done(&room);
+        tell_unmatched(b, s, unmatched, step);
     return r;
 }
 

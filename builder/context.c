@@ -208,15 +208,21 @@ static int not_found(const struct wcow_context *c, const char *path, struct wcow
             wcow_str_list_add(&names, e->d_name, NULL) < 0)
             break;
     }
-    const char *near = names.count
-                           ? wcow_diagnostic_suggest(slash ? slash + 1 : path,
-                                                     (const char *const *)names.items, names.count)
-                           : NULL;
-    int r = near ? WCOW_FAIL(err, WCOW_E_NOT_FOUND,
-                             "\"%s\" is not in the build context; did you mean \"%s%s%s\"?", path,
-                             parent, *parent ? "/" : "", near)
-                 : WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not in the build context %s", path,
-                             c->root);
+    const char *name = slash ? slash + 1 : path;
+    const char *near =
+        names.count ? wcow_diagnostic_suggest(name, (const char *const *)names.items, names.count)
+                    : NULL;
+    int r = WCOW_E_NOT_FOUND;
+    if (near && strcmp(near, name) == 0)
+        r = WCOW_FAIL(err, WCOW_E_NOT_FOUND,
+                      "\"%s\" is a symbolic link that leads to nothing in the build context", path);
+    else if (near)
+        r = WCOW_FAIL(err, WCOW_E_NOT_FOUND,
+                      "\"%s\" is not in the build context; did you mean \"%s%s%s\"?", path, parent,
+                      *parent ? "/" : "", near);
+    else
+        r = WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not in the build context %s", path,
+                      c->root);
     if (dir)
         (void)closedir(dir);
     return r;
@@ -347,6 +353,8 @@ static int find_matches(const struct globbing *g, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a pattern");
     struct stat st;
     wcow_autoclose int fd = open_in_root(g->context, top, O_PATH | O_DIRECTORY);
+    if (fd < 0 && errno == ENOENT)
+        return not_found(g->context, top, err);
     if (fd < 0 || fstat(fd, &st) < 0)
         return WCOW_OK;
     wcow_autofree char *real = NULL;

@@ -244,7 +244,9 @@ static int take_repository(const struct wcow_context_fetch *fetch,
     int r = wcow_git_url_parse(fetch->from, &url, err);
     if (r == WCOW_OK)
         r = wcow_git_clone(&url, NULL, fetch->cancel, &source->checkout, err);
-    if (r == WCOW_OK && !keeps_git_dir(fetch))
+    bool keeps =
+        url.keep_git_dir == WCOW_UNSET ? keeps_git_dir(fetch) : url.keep_git_dir == WCOW_YES;
+    if (r == WCOW_OK && !keeps)
         r = remove_git_dirs(source, err);
     if (r == WCOW_OK && url.folder && *url.folder)
         r = check_folder(source, url.folder, err);

@@ -18,6 +18,8 @@ struct wcow_copying {
     const char *workdir; /**< "C:\app" or "" */
     uint64_t now;        /**< FILETIME of files that have no time of their own */
     bool is_add;         /**< archives are unpacked */
+    /** NULL, or gets the pattern for want of whose matches nothing is copied; else unchanged. */
+    const char **ret_unmatched;
 };
 
 /** Sources from the build context, and here-documents.
@@ -26,9 +28,13 @@ struct wcow_copying {
 WCOW_NODISCARD int wcow_copy_from_context(const struct wcow_copying *copying,
                                           struct wcow_context *context, struct wcow_error *err);
 
-/** The sources with patterns replaced by what they match. WCOW_E_NOT_FOUND where nothing does. */
+/** The sources with patterns replaced by what they match, which may be nothing.
+ *  @param ret_unmatched  NULL allowed; a pattern, where there is no source at all for want of a
+ * match
+ *  @return WCOW_E_NOT_FOUND where the directory is not there in which a pattern looks */
 WCOW_NODISCARD int wcow_copy_sources(const struct wcow_copy *copy, struct wcow_context *context,
-                                     struct wcow_str_list *ret, struct wcow_error *err);
+                                     struct wcow_str_list *ret, const char **ret_unmatched,
+                                     struct wcow_error *err);
 /** What wcow_copy_from_context() would take, by what stat says of it: into @p hash.
  *  @param ret_latest_ns  when a file of it changed last (its ctime); 0: there is none */
 WCOW_NODISCARD int wcow_copy_stamp(const struct wcow_copy *copy, struct wcow_context *context,

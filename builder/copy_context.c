@@ -231,13 +231,6 @@ static int copy_one(struct copier *c, const char *source, struct wcow_error *err
 
 /* ---- all sources ---- */
 
-static int no_match(const struct wcow_context *c, const char *pattern, struct wcow_error *err)
-{
-    return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "no file of the build context matches \"%s\"%s%s",
-                     pattern, wcow_context_ignore(c) ? "; see also " : "",
-                     wcow_context_ignore(c) ? wcow_context_ignore_name(c) : "");
-}
-
 /* The pivot of --parents, "/./", behind the directory that stood before it in the pattern. */
 static int keep_pivot(const char *source, const char *match, struct wcow_str_list *ret,
                       struct wcow_error *err)
@@ -274,9 +267,8 @@ static int expand_pattern(const struct wcow_copy *copy, struct wcow_context *con
     return r;
 }
 
-/* One without a match is an error unless another source gives something. */
 int wcow_copy_sources(const struct wcow_copy *copy, struct wcow_context *context,
-                      struct wcow_str_list *ret, struct wcow_error *err)
+                      struct wcow_str_list *ret, const char **ret_unmatched, struct wcow_error *err)
 {
     const struct wcow_strings *sources = &copy->sources;
     const char *without_match = NULL;
@@ -296,8 +288,8 @@ int wcow_copy_sources(const struct wcow_copy *copy, struct wcow_context *context
         if (r < 0)
             return r;
     }
-    if (ret->count == 0 && without_match && copy->content_count == 0)
-        return no_match(context, without_match, err);
+    if (ret->count == 0 && without_match && copy->content_count == 0 && ret_unmatched)
+        *ret_unmatched = without_match;
     return WCOW_OK;
 }
 
@@ -330,7 +322,7 @@ static int copy_all(struct copier *c, struct wcow_error *err)
     if (r == WCOW_OK && copy->excludes.count > 0)
         r = wcow_ignore_new(copy->excludes.items, copy->excludes.count, &c->exclude, err);
     if (r == WCOW_OK)
-        r = wcow_copy_sources(copy, c->context, &sources, err);
+        r = wcow_copy_sources(copy, c->context, &sources, c->copying->ret_unmatched, err);
     if (r == WCOW_OK)
         r = wcow_copy_dest_check(&c->dest, sources.count + copy->content_count, err);
     for (size_t i = 0; r == WCOW_OK && i < sources.count; i++)

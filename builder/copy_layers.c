@@ -391,9 +391,8 @@ static int expand_sources(struct copier *c, struct wcow_str_list *ret, struct wc
         if (ret[i].count == 0)
             without_match = sources->items[i];
     }
-    if (count == 0 && without_match)
-        return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "nothing in \"%s\" matches \"%s\"",
-                         c->copying->copy->from, without_match);
+    if (count == 0 && without_match && c->copying->ret_unmatched)
+        *c->copying->ret_unmatched = without_match;
     return wcow_copy_dest_check(&c->dest, c->copying->copy->parents ? 1 : count, err);
 }
 

@@ -110,7 +110,7 @@ static int add_all(struct stamper *s, const struct wcow_copy *copy, struct wcow_
     if (copy->excludes.count > 0 && !copy->parents)
         r = wcow_ignore_new(copy->excludes.items, copy->excludes.count, &s->exclude, err);
     if (r == WCOW_OK)
-        r = wcow_copy_sources(copy, s->context, &sources, err);
+        r = wcow_copy_sources(copy, s->context, &sources, NULL, err);
     for (size_t i = 0; r == WCOW_OK && i < sources.count; i++)
         r = add_source(s, sources.items[i], err);
     for (size_t i = 0; r == WCOW_OK && i < copy->content_count; i++)

@@ -21,85 +21,6 @@
 
 enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
 
-/* ---- URLs ---- */
-
-void wcow_git_url_done(struct wcow_git_url *url)
-{
-    free(url->repository);
-    free(url->ref);
-    free(url->folder);
-    *url = (struct wcow_git_url){0};
-}
-
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncasecmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* "user@host:path" */
-static bool is_scp_like(const char *source)
-{
-    const char *at = strchr(source, '@');
-    const char *colon = strchr(source, ':');
-    return at && at != source && colon && at < colon && !strstr(source, "://") &&
-           strcspn(source, "/\\") > (size_t)(colon - source);
-}
-
-bool wcow_git_is_url(const char *source)
-{
-    if (starts_with(source, "git://") || starts_with(source, "ssh://") || is_scp_like(source))
-        return true;
-    if (!starts_with(source, "http://") && !starts_with(source, "https://"))
-        return false;
-    size_t len = strcspn(source, "?#");
-    return len > 4 && strncmp(source + len - 4, ".git", 4) == 0;
-}
-
-static bool leads_out(const char *folder)
-{
-    for (const char *p = folder; *p;) {
-        size_t len = strcspn(p, "/");
-        if (len == 2 && strncmp(p, "..", 2) == 0)
-            return true;
-        p += len + (p[len] == '/');
-    }
-    return false;
-}
-
-static int take(char **ret, const char *text, size_t len, struct wcow_error *err)
-{
-    if (len == 0)
-        return WCOW_OK;
-    *ret = strndup(text, len);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
-}
-
-int wcow_git_url_parse(const char *source, struct wcow_git_url *ret, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
-    size_t len = strcspn(source, "#");
-    const char *fragment = source[len] ? source + len + 1 : "";
-    size_t ref = strcspn(fragment, ":");
-    int r = take(&url.repository, source, len, err);
-    if (r == WCOW_OK)
-        r = take(&url.ref, fragment, ref, err);
-    if (r == WCOW_OK && fragment[ref])
-        r = take(&url.folder, fragment + ref + 1, strlen(fragment + ref + 1), err);
-    if (r < 0)
-        return r;
-    if (!url.repository || *url.repository == '-')
-        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is no URL of a git repository", source);
-    if (url.ref && (*url.ref == '-' || strpbrk(url.ref, " \t\n~^?*[\\")))
-        return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "\"%s\": \"%s\" is no name of a branch, tag or commit", source, url.ref);
-    if (url.folder && leads_out(url.folder))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\": \"%s\" leads out of the repository", source,
-                         url.folder);
-    *ret = url;
-    url = (struct wcow_git_url){0};
-    return WCOW_OK;
-}
-
 /* ---- the command ---- */
 
 struct git {
@@ -262,6 +183,11 @@ static int fetch(const struct git *git, const struct wcow_git_url *url, struct w
     return run_quietly(git, named, err);
 }
 
+static bool begins_as(const char *commit, const char *wanted)
+{
+    return strlen(wanted) >= 7 && strncasecmp(commit, wanted, strlen(wanted)) == 0;
+}
+
 static int check_commit(const struct git *git, const char *wanted, char ret[static 65],
                         struct wcow_error *err)
 {
@@ -273,10 +199,16 @@ static int check_commit(const struct git *git, const char *wanted, char ret[stat
     if (out.len == 0 || out.len > 64)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "git names no commit");
     memcpy(ret, out.data, out.len + 1);
-    if (wanted && (strlen(wanted) < 7 || strncasecmp(ret, wanted, strlen(wanted)) != 0))
-        return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
-                         "the repository is at commit %s, not %s as --checksum says", ret, wanted);
-    return WCOW_OK;
+    if (!wanted || begins_as(ret, wanted))
+        return WCOW_OK;
+    /* An annotated tag has a digest of its own, which will do as well. */
+    static const char *const tag[] = {"rev-parse", "FETCH_HEAD", NULL};
+    wcow_autobuf fetched = {0};
+    if (run(git, tag, &fetched, NULL) == WCOW_OK && fetched.len > 0 &&
+        begins_as((const char *)fetched.data, wanted))
+        return WCOW_OK;
+    return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
+                     "the repository is at commit %s, not %s as the checksum says", ret, wanted);
 }
 
 static _Thread_local struct timespec commit_time;
@@ -319,8 +251,8 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
     if (r == WCOW_OK)
         r = fetch(git, url, err);
     if (r == WCOW_OK)
-        r = check_commit(git, commit, ret->commit, err);
-    if (r == WCOW_OK)
+        r = check_commit(git, commit ? commit : url->commit, ret->commit, err);
+    if (r == WCOW_OK && url->submodules != WCOW_NO)
         r = run_quietly(git, submodules, err);
     return r < 0 ? r : set_times(git, err);
 }
@@ -359,6 +291,11 @@ int wcow_git_clone(const struct wcow_git_url *url, const char *commit, const ato
     struct wcow_git_checkout *checkout = calloc(1, sizeof(*checkout));
     if (!checkout)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+    if (commit && url->commit && strcasecmp(commit, url->commit) != 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "--checksum is %s, and the commit of the URL %s: name "
+                         "the same, or one only",
+                         commit, url->commit);
     int r = make_folder(&checkout->path, err);
     if (r < 0)
         return r;

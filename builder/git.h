@@ -9,18 +9,26 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
+#include "builder/instructions.h"
 
-/** "https://host/app.git#v1:sub", "git@host:app", "ssh://…", "git://…". Zero-initialise. */
+/** "https://host/app.git#v1:sub", or "https://host/app.git?tag=v1&subdir=sub"; "git@host:app",
+ *  "ssh://…", "git://…". Zero-initialise. */
 struct wcow_git_url {
     char *repository; /**< as git takes it */
     char *ref;        /**< branch, tag or commit; NULL: what HEAD is */
     char *folder;     /**< of the repository; NULL: all */
+    char *commit;     /**< what it must be, or its beginning; NULL: any */
+    enum wcow_tristate keep_git_dir;
+    enum wcow_tristate submodules; /**< WCOW_UNSET: they are fetched */
 };
 void wcow_git_url_done(struct wcow_git_url *url);
 /** Whether a source of ADD names a repository: git@…, git://, ssh://, or http(s) with a path that
  *  ends with ".git". */
 bool wcow_git_is_url(const char *source);
-/** WCOW_E_INVALID where a part could be taken for an option, or leads out of the repository. */
+/** The query is BuildKit's: ref, tag, branch, subdir, checksum (or commit), keep-git-dir,
+ * submodules, fetch-by-commit and mtime, which changes nothing.
+ *  @return WCOW_E_INVALID where a part could be taken for an option, leads out of the repository,
+ * is unknown or contradicts another. */
 WCOW_NODISCARD int wcow_git_url_parse(const char *source, struct wcow_git_url *ret,
                                       struct wcow_error *err);
 
@@ -28,10 +36,10 @@ struct wcow_git_checkout {
     char *path;      /**< of the folder; removed by wcow_git_checkout_free() */
     char commit[65]; /**< in hexadecimal */
 };
-/** Check @p url out, submodules too. All files have the commit's time.
- *  @param commit  what --checksum says: the commit, or its beginning; NULL: any
- *  @return WCOW_E_UNSUPPORTED where git is not installed, WCOW_E_IO with git's own words,
- *          WCOW_E_DATA_LOSS where it is another commit, WCOW_E_CANCELLED */
+/** Check @p url out, submodules too unless it says otherwise. All files have the commit's time.
+ *  @param commit  what --checksum says: the commit, or its beginning; NULL: what @p url says
+ *  @return WCOW_E_INVALID where @p url says another, WCOW_E_UNSUPPORTED where git is not installed,
+ * WCOW_E_IO with git's own words, WCOW_E_DATA_LOSS where it is another commit, WCOW_E_CANCELLED */
 WCOW_NODISCARD int wcow_git_clone(const struct wcow_git_url *url, const char *commit,
                                   const atomic_bool *cancel, struct wcow_git_checkout **ret,
                                   struct wcow_error *err);

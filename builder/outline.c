@@ -418,7 +418,7 @@ static int print_args(const struct outline *o, struct wcow_buf *out)
         return WCOW_OK;
     int name = (int)widest(&o->args, "BUILD ARG", false) + 3;
     int value = (int)widest(&o->args, "VALUE", true) + 3;
-    int r = wcow_buf_addf(out, o->err, "\n%-*s%-*s%s\n", name, "BUILD ARG", value, "VALUE",
+    int r = wcow_buf_addf(out, o->err, "%-*s%-*s%s\n", name, "BUILD ARG", value, "VALUE",
                           "DESCRIPTION");
     for (size_t i = 0; i < o->args.count && r == WCOW_OK; i++) {
         const struct item *item = &o->args.all[i];
@@ -426,7 +426,7 @@ static int print_args(const struct outline *o, struct wcow_buf *out)
                           item->value ? item->value : "",
                           item->description ? item->description : "");
     }
-    return r;
+    return r < 0 ? r : wcow_buf_addf(out, o->err, "\n");
 }
 
 static int print_needs(const struct outline *o, const struct items *items, const char *heading,
@@ -435,20 +435,28 @@ static int print_needs(const struct outline *o, const struct items *items, const
     if (items->count == 0)
         return WCOW_OK;
     int name = (int)widest(items, heading, false) + 3;
-    int r = wcow_buf_addf(out, o->err, "\n%-*s%s\n", name, heading, "REQUIRED");
+    int r = wcow_buf_addf(out, o->err, "%-*s%s\n", name, heading, "REQUIRED");
     for (size_t i = 0; i < items->count && r == WCOW_OK; i++)
         r = wcow_buf_addf(out, o->err, "%-*s%s\n", name, items->all[i].name,
                           items->all[i].required ? "true" : "");
-    return r;
+    return r < 0 ? r : wcow_buf_addf(out, o->err, "\n");
 }
 
+static int print_target(const struct wcow_stage *target, struct wcow_buf *out,
+                        struct wcow_error *err)
+{
+    const char *name = target->name ? target->name : "(default)";
+    if (!target->description)
+        return wcow_buf_addf(out, err, "TARGET: %s\n\n", name);
+    return wcow_buf_addf(out, err, "TARGET:      %s\nDESCRIPTION: %s\n\n", name,
+                         target->description);
+}
+
+/* In the columns that BuildKit gives to them. */
 static int print_tables(const struct outline *o, const struct wcow_stage *target, char **ret)
 {
     wcow_autobuf out = {0};
-    int r =
-        wcow_buf_addf(&out, o->err, "TARGET:      %s\n", target->name ? target->name : "default");
-    if (r == WCOW_OK && target->description)
-        r = wcow_buf_addf(&out, o->err, "DESCRIPTION: %s\n", target->description);
+    int r = print_target(target, &out, o->err);
     if (r == WCOW_OK)
         r = print_args(o, &out);
     if (r == WCOW_OK)
@@ -508,20 +516,21 @@ int wcow_outline_targets(const struct wcow_build_file *file, bool json, char **r
 {
     if (json)
         return targets_json(file, ret, err);
-    size_t width = strlen("(default)");
+    size_t width = strlen("TARGET");
     for (size_t i = 0; i < file->stage_count; i++) {
         size_t len = file->stages[i].name ? strlen(file->stages[i].name) : 0;
-        len += i + 1 == file->stage_count ? strlen(" (default)") : 0;
+        if (i + 1 == file->stage_count)
+            len += strlen(len ? " (default)" : "(default)");
         width = len > width ? len : width;
     }
     wcow_autobuf out = {0};
-    int r = wcow_buf_addf(&out, err, "%-*s%s\n", (int)width + 3, "TARGET", "DESCRIPTION");
+    int r = wcow_buf_addf(&out, err, "%-*s%s\n", (int)width + 1, "TARGET", "DESCRIPTION");
     for (size_t i = 0; i < file->stage_count && r == WCOW_OK; i++) {
         const struct wcow_stage *stage = &file->stages[i];
         bool last = i + 1 == file->stage_count;
         const char *name = stage->name ? stage->name : "";
         const char *mark = !last ? "" : stage->name ? " (default)" : "(default)";
-        int pad = (int)(width + 3 - strlen(name) - strlen(mark));
+        int pad = (int)(width + 1 - strlen(name) - strlen(mark));
         r = wcow_buf_addf(&out, err, "%s%s%*s%s\n", name, mark, pad, "",
                           stage->description ? stage->description : "");
     }

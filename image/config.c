@@ -274,11 +274,6 @@ int wcow_image_config_set_author(struct wcow_image_config *config, const char *a
     return set_string(config->root, "author", author, err);
 }
 
-const char *wcow_image_config_author(const struct wcow_image_config *config)
-{
-    return json_string_value(json_object_get(config->root, "author"));
-}
-
 static const char inline_cache[] = "moby.buildkit.cache.v0";
 
 const char *wcow_image_config_inline_cache(const struct wcow_image_config *config)

@@ -56,7 +56,6 @@ WCOW_NODISCARD int wcow_image_config_set_created(struct wcow_image_config *confi
                                                  uint32_t nanoseconds, struct wcow_error *err);
 WCOW_NODISCARD int wcow_image_config_set_author(struct wcow_image_config *config,
                                                 const char *author, struct wcow_error *err);
-const char *wcow_image_config_author(const struct wcow_image_config *config);
 /** BuildKit's inline cache, which the image carries with it: base64 as it stands, borrowed; NULL
  *  when absent. NULL removes it. */
 const char *wcow_image_config_inline_cache(const struct wcow_image_config *config);

@@ -23,7 +23,7 @@ described() {
     jq -S '{architecture, os, "os.version", author, config}' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
     echo "history"
     jq -r '.history[] | select(.comment // "" | startswith("wcow")) |
-        "  " + (if .empty_layer then "" else "+ " end) + .created_by' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
+        "  " + (if .empty_layer then "" else "+ " end) + .created_by + (if .author then " by " + .author else "" end)' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
     for layer in $(jq -r '.layers[].digest' "$manifest"); do
         [[ " ${base_layers[*]} " != *" $layer "* ]] || continue
         echo "layer"

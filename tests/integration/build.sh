@@ -208,12 +208,15 @@ git init -q -b main "$PARTS/www/app"
     git update-server-info
 )
 commit=$(git -C "$PARTS/www/app" rev-parse v1)
-printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\n' \
-    "$url" "$commit" "$url" "$commit" "$url" | dockerfile
+printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\nADD %s/app.git?tag=v1&subdir=sub&commit=%s C:/tag/\n' \
+    "$url" "$commit" "$url" "$commit" "$url" "$url" "$commit" | dockerfile
 check "ADD of repositories" build -t git:1 -o type=image,unpack=true
 equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name from entries where type = 1 and name like 'Files/%'" | tr '\n' ' ')" 'Files/all/sub/one Files/all/two '
 equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
 equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
+equal "or by a query" "$(rows docker.io/library/git:1 4 "select name from entries where type = 1 and name like 'Files/%'")" Files/tag/one
+printf 'FROM @BASE@\nADD %s/app.git#v1:none C:/x\n' "$url" | dockerfile
+refused "a folder that is not there" 'app.git has no folder "none"' build
 printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
 refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
 printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
@@ -251,7 +254,7 @@ forget_images
 # ---- named contexts ----
 mkdir -p "$PARTS/second"
 echo other >"$PARTS/second/other.txt"
-printf 'FROM win\nCOPY --from=second other.txt C:/\nCOPY --from=win C:/Windows/System32/cmd.exe C:/copied.exe\n' | dockerfile
+printf 'FROM docker.io/library/win:latest\nCOPY --from=second other.txt C:/\nCOPY --from=win C:/Windows/System32/cmd.exe C:/copied.exe\n' | dockerfile
 check "--build-context, a folder and an image" build -t named:1 -o type=image,unpack=true --build-context "second=$PARTS/second" --build-context "win=docker-image://$IMAGE"
 equal "the folder's file" "$(rows docker.io/library/named:1 1 "select name from entries where size = 6")" Files/other.txt
 equal "the image's file" "$(rows docker.io/library/named:1 2 "select count(*) from entries where name = 'Files/copied.exe'")" 1

@@ -28,7 +28,7 @@ static int setup(void **state)
     run("mkdir -p d/e pack && printf a >d/a.txt && printf b >d/e/b.txt && printf c >c.txt && "
         "printf x >pack/x && ln pack/x pack/y && ln -s x pack/l && "
         "tar czf pack.any -C pack . && tar cf up.tar -P --transform 's,^,../../,' c.txt && "
-        "printf 'no archive' >plain.tar");
+        "printf 'no archive' >plain.tar && ln -s nowhere lost");
     return 0;
 }
 
@@ -103,6 +103,7 @@ static void sources_go_where_docker_puts_them(void **state)
     assert_copies(false, "c.txt d", "C:/x/",
                   "Files Files/x Files/x/a.txt Files/x/c.txt Files/x/e Files/x/e/b.txt ");
     assert_copies(false, "no* c.txt", "C:/x/", "Files Files/x Files/x/c.txt ");
+    assert_copies(false, "no*", "C:/x/", "");
 }
 
 /* What lies below Files/s of a layer with s/a.txt, s/e/b.txt and s/e/f/c.txt. */
@@ -161,7 +162,8 @@ static void what_cannot_be_is_refused(void **state)
         const char *dest;
         int code;
     } cases[] = {{"none", "C:/", WCOW_E_NOT_FOUND},
-                 {"no*", "C:/", WCOW_E_NOT_FOUND},
+                 {"no/*", "C:/", WCOW_E_NOT_FOUND},
+                 {"lost", "C:/", WCOW_E_NOT_FOUND},
                  {"c.txt d", "C:/x", WCOW_E_INVALID},
                  {"c.txt", "D:/x", WCOW_E_INVALID},
                  {"c.txt", "C:/aux", WCOW_E_INVALID}};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/git.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ static void repositories_are_told_from_files_and_urls(void **state)
         assert_int_equal(wcow_git_is_url(cases[i].source), cases[i].is_git);
 }
 
-static void the_fragment_names_ref_and_folder(void **state)
+static void fragment_and_query_name_ref_and_folder(void **state)
 {
     (void)state;
     static const struct {
@@ -43,6 +44,13 @@ static void the_fragment_names_ref_and_folder(void **state)
         {"https://h/a.git#v1:sub/x", "https://h/a.git", "v1", "sub/x"},
         {"git@h:a#:sub", "git@h:a", NULL, "sub"},
         {"git@h:a#", "git@h:a", NULL, NULL},
+        {"https://h/a.git?tag=v1", "https://h/a.git", "refs/tags/v1", NULL},
+        {"https://h/a.git?tag=refs/tags/v1", "https://h/a.git", "refs/tags/v1", NULL},
+        {"https://h/a.git?branch=a%2Fb&subdir=x+y", "https://h/a.git", "refs/heads/a/b", "x y"},
+        {"https://h/a.git?ref=v1&subdir=s#v1:s", "https://h/a.git", "v1", "s"},
+        {"git@h:a?ref=v1", "git@h:a", "v1", NULL},
+        {"https://h/a.git?", "https://h/a.git", NULL, NULL},
+        {"https://h/a.git?mtime=commit&&submodules=0", "https://h/a.git", NULL, NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
@@ -50,6 +58,60 @@ static void the_fragment_names_ref_and_folder(void **state)
         assert_string_equal(url.repository, cases[i].repository);
         assert_string_equal(url.ref ? url.ref : "", cases[i].ref ? cases[i].ref : "");
         assert_string_equal(url.folder ? url.folder : "", cases[i].folder ? cases[i].folder : "");
+    }
+}
+
+static void the_query_says_what_is_kept_and_which_commit_it_must_be(void **state)
+{
+    (void)state;
+    static const char commit[] = "0123456789abcdef0123456789ABCDEF01234567";
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url plain = {0};
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url full = {0};
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url direct = {0};
+    assert_ok(wcow_git_url_parse("https://h/a.git", &plain, &err));
+    assert_true(!plain.commit && plain.keep_git_dir == WCOW_UNSET &&
+                plain.submodules == WCOW_UNSET);
+    assert_ok(wcow_git_url_parse("https://h/a.git?keep-git-dir&submodules=false&commit=0123456#v1",
+                                 &full, &err));
+    assert_true(full.keep_git_dir == WCOW_YES && full.submodules == WCOW_NO);
+    assert_string_equal(full.commit, "0123456");
+    assert_ok(wcow_git_url_parse("https://h/a.git?branch=main&fetch-by-commit&checksum="
+                                 "0123456789abcdef0123456789ABCDEF01234567",
+                                 &direct, &err));
+    assert_string_equal(direct.commit, commit);
+    assert_string_equal(direct.ref, commit);
+}
+
+static void a_query_that_says_nothing_or_two_things_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        const char *message;
+    } cases[] = {
+        {"x=1", "unexpected query \"x\": there are"},
+        {"tag", "query \"tag\" has no value"},
+        {"tag=", "query \"tag\" has no value"},
+        {"ref=a&ref=b", "query \"ref\" has multiple values"},
+        {"tag=a&branch=b", "branch conflicts with tag"},
+        {"ref=a#b", "ref conflicts: \"b\" vs \"a\""},
+        {"tag=a#a", "ref conflicts: \"a\" vs \"refs/tags/a\""},
+        {"subdir=a#:b", "subdir conflicts: \"b\" vs \"a\""},
+        {"subdir=..%2Fx", "leads out of the repository"},
+        {"submodules=maybe", "invalid submodules value: \"maybe\""},
+        {"mtime=now", "invalid mtime value: \"now\""},
+        {"commit=0123456&fetch-by-commit", "fetch-by-commit wants a whole commit"},
+        {"ref=%2", "wants two hexadecimal digits"},
+        {"ref=a%00b", "wants two hexadecimal digits"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct wcow_git_url url = {0};
+        struct wcow_error err = {0};
+        char source[100];
+        (void)snprintf(source, sizeof(source), "https://h/a.git?%s", cases[i].query);
+        assert_int_equal(wcow_git_url_parse(source, &url, &err), WCOW_E_INVALID);
+        if (!strstr(err.msg, cases[i].message))
+            fail_msg("%s: %s", cases[i].query, err.msg);
     }
 }
 
@@ -74,7 +136,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(repositories_are_told_from_files_and_urls),
-        cmocka_unit_test(the_fragment_names_ref_and_folder),
+        cmocka_unit_test(fragment_and_query_name_ref_and_folder),
+        cmocka_unit_test(the_query_says_what_is_kept_and_which_commit_it_must_be),
+        cmocka_unit_test(a_query_that_says_nothing_or_two_things_is_refused),
         cmocka_unit_test(what_git_could_take_for_an_option_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
