@@ -57,6 +57,9 @@ static int look_at(void *arg, int dirfd, const char *name, struct wcow_error *er
     if (!is_name_of(ref, (size_t)len, s))
         return WCOW_OK;
     s->found = openat(dir, "data", O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    /* As where a unit has it read-only: enough to send it on its way to the disk. */
+    if (s->found < 0)
+        s->found = openat(dir, "data", flags);
     return 1;
 }
 
@@ -72,7 +75,8 @@ void wcow_ingest_find(struct wcow_ingest *ingest, const char *content_root, cons
     if (root >= 0 && wcow_host_dir_each(root, "ingest", look_at, &search, &ignored) >= 0)
         ingest->fd = search.found;
     struct stat st;
-    ingest->is_ours = ingest->fd >= 0 && fstat(ingest->fd, &st) == 0 && S_ISREG(st.st_mode) &&
+    int mode = ingest->fd >= 0 ? fcntl(ingest->fd, F_GETFL) & O_ACCMODE : O_RDONLY;
+    ingest->is_ours = mode == O_RDWR && fstat(ingest->fd, &st) == 0 && S_ISREG(st.st_mode) &&
                       st.st_size == 0 && st.st_nlink == 1;
 }
 

@@ -60,6 +60,10 @@ fact "denied $(journalctl -u wcowd.service | grep -ciE 'denied|not permitted')"
 kill -SEGV "$(is MainPID)"
 sleep 2.5
 fact "after a crash $(is ActiveState) $(is NRestarts)"
+content=/var/lib/containerd/io.containerd.content.v1.content
+for folder in ingest blobs; do
+    nsenter -t "$(is MainPID)" -m test -w $content/$folder && fact "writes to $folder"
+done
 fact all
 PROBE
 
@@ -153,5 +157,6 @@ has "a layer is unpacked within the hardening" "layer $top"
 has "and leaves as it came" "diff $top"
 has "nothing was denied" "denied 0"
 has "after a crash it is started again" "after a crash active 1"
+equal "of containerd's it writes to what comes in alone" "$(grep '^writes' "$PARTS/out/facts")" "writes to ingest"
 [ $failures -eq 0 ] || cat "$PARTS/out/facts" >&2
 finish
