@@ -32,11 +32,21 @@ static const uint64_t KEEP_FREE_BYTES = 256 << 20;
 
 struct output {
     struct wcow_progress *progress;
-    unsigned step;
-    struct wcow_buf *capture;
+    const struct wcow_run_task *task;
     char line[LINE_MAX_BYTES + 1];
     size_t len;
 };
+
+static void tell(const struct output *o)
+{
+    const struct wcow_run_task *task = o->task;
+    if (task->take_line && task->take_line(o->line, task->take_line_arg))
+        return;
+    if (task->capture)
+        (void)!wcow_buf_addf(task->capture, NULL, "%s\n", o->line);
+    else
+        wcow_progress_log(o->progress, task->step, o->line);
+}
 
 static void end_line(struct output *o)
 {
@@ -51,10 +61,7 @@ static void end_line(struct output *o)
             o->line[i] = '?';
         i += n ? n : 1;
     }
-    if (o->capture)
-        (void)!wcow_buf_addf(o->capture, NULL, "%s\n", o->line);
-    else
-        wcow_progress_log(o->progress, o->step, o->line);
+    tell(o);
     o->len = 0;
 }
 
@@ -315,7 +322,7 @@ int wcow_run_task(struct wcow_backend *b, const struct wcow_run_task *task,
                   uint32_t *ret_exit_status, struct wcow_error *err)
 {
     WCOW_CLEANUP(fifos_done) struct fifos fifos = {.input_fd = -1, .output_fd = -1};
-    struct output output = {.progress = b->progress, .step = task->step, .capture = task->capture};
+    struct output output = {.progress = b->progress, .task = task};
     const struct wcow_container container = {
         .id = task->id, .runtime = task->runtime, .spec_json = task->spec_json};
     if (wcow_backend_is_cancelled(b))

@@ -24,6 +24,9 @@ struct wcow_run_task {
     const struct wcow_run_cgroup *cgroup; /**< NULL: nobody asks whether memory was short */
     unsigned step;
     struct wcow_buf *capture; /**< takes the output instead of the progress; or NULL */
+    /** Sees each line before; true: it is not shown. NULL: all are. */
+    bool (*take_line)(const char *line, struct wcow_buf *arg);
+    struct wcow_buf *take_line_arg;
 };
 
 /** @param ret_exit_status of the first process

@@ -193,7 +193,7 @@ static int run(struct wcow_executor *e, const struct wcow_execution *x, uint32_t
     WCOW_CLEANUP(job_done) struct job j = {.x = x, .run = {.fd = -1}, .fd = -1};
     int r = check_user(x->user, &j.user, err);
     if (r == WCOW_OK)
-        r = wcow_wine_check_command(x->command_line, err);
+        r = wcow_wine_check_command(x->command_line, x->script, err);
     if (r == WCOW_OK && x->below->n == 0)
         r = WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
                       "RUN in a stage FROM scratch: there is no Windows in it to run commands");

@@ -30,9 +30,20 @@ static bool is_named(const struct program *p, const char *name)
     return p->len == strlen(name) && strncasecmp(p->name, name, p->len) == 0;
 }
 
-int wcow_wine_check_command(const char *line, struct wcow_error *err)
+/* Wine's mklink says that it failed, and then goes on as if it had not. */
+static bool makes_junction(const char *text)
+{
+    const char *command = text ? strcasestr(text, "mklink ") : NULL;
+    return command && strcasestr(command, " /j ");
+}
+
+int wcow_wine_check_command(const char *line, const char *script, struct wcow_error *err)
 {
     const struct program program = program_of(line);
+    if (makes_junction(line) || makes_junction(script))
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "mklink /J: Wine makes no junctions: copy, or make hard links (mklink /H)");
     if (is_named(&program, "powershell"))
         return WCOW_FAIL(
             err, WCOW_E_UNSUPPORTED,

@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 
-/** WCOW_E_UNSUPPORTED: the command line starts Windows PowerShell, which is nothing without the
- * .NET Framework; says what to do. */
-WCOW_NODISCARD int wcow_wine_check_command(const char *line, struct wcow_error *err);
+/** @param script  a batch file's text; or NULL
+ *  @return WCOW_E_UNSUPPORTED: the command line starts Windows PowerShell, which is nothing without
+ *          the .NET Framework, or makes a junction; says what to do. */
+WCOW_NODISCARD int wcow_wine_check_command(const char *line, const char *script,
+                                           struct wcow_error *err);
 
 #endif

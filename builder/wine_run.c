@@ -15,6 +15,7 @@
 #include "builder/batch_file.h"
 #include "builder/run_task.h"
 #include "builder/wine_abandoned.h"
+#include "builder/wine_messages.h"
 #include "layer/utf16.h"
 
 enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
@@ -271,7 +272,8 @@ static void fill_args(const struct wcow_wine_run *run, const struct wcow_wine_pr
 }
 
 static int run_container(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
-                         struct paths *paths, uint32_t *ret, struct wcow_error *err)
+                         struct paths *paths, struct wcow_buf *link, uint32_t *ret,
+                         struct wcow_error *err)
 {
     wcow_autobuf json = {0};
     WCOW_CLEANUP(wcow_run_cgroup_done) struct wcow_run_cgroup cgroup = {0};
@@ -305,7 +307,9 @@ static int run_container(const struct wcow_wine_run *run, const struct wcow_wine
         .cgroup = &cgroup,
         .timeout_s = program->timeout_s,
         .step = program->step,
-        .capture = program->capture};
+        .capture = program->capture,
+        .take_line = wcow_wine_message_take,
+        .take_line_arg = link};
     return wcow_run_task(run->backend, &task, ret, err);
 }
 
@@ -331,6 +335,7 @@ int wcow_wine_run_program(struct wcow_wine_run *run, const struct wcow_wine_prog
                           uint32_t *ret_exit_code, struct wcow_error *err)
 {
     WCOW_CLEANUP(paths_done) struct paths paths = {0};
+    wcow_autobuf link = {0};
     uint32_t status = 0;
     int r = write_files(run, program, err);
     if (r == WCOW_OK)
@@ -338,11 +343,19 @@ int wcow_wine_run_program(struct wcow_wine_run *run, const struct wcow_wine_prog
     if (r < 0)
         return r;
     fill_args(run, program, &paths);
-    r = run_container(run, program, &paths, &status, err);
+    r = run_container(run, program, &paths, &link, &status, err);
     if (r < 0)
         return r;
-    if (program->command_line)
-        return read_exit_code(run, status, ret_exit_code, err);
-    *ret_exit_code = status;
-    return WCOW_OK;
+    if (!program->command_line) {
+        *ret_exit_code = status;
+        return WCOW_OK;
+    }
+    r = read_exit_code(run, status, ret_exit_code, err);
+    if (r == WCOW_OK && *ret_exit_code == 0 && link.len > 0)
+        return WCOW_FAIL(
+            err, WCOW_E_UNSUPPORTED,
+            "the command made the symbolic link \"%.300s\", which Wine cannot: copy, or "
+            "make a hard link (mklink /H)",
+            (const char *)link.data);
+    return r;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "builder/wine_messages.h"
 #include "builder/wine_seccomp.h"
 
 static void add_mount(json_t *mounts, const char *type, const char *source, const char *target,
@@ -83,7 +84,7 @@ static json_t *process(const struct wcow_wine_spec *spec)
     char overrides[256];
     (void)snprintf(overrides, sizeof(overrides), "WINEDLLOVERRIDES=%s", spec->overrides);
     json_t *env = json_pack("[s,s,s,s,s,s,s]", "WINEPREFIX=/wine/prefix", "HOME=/wine/prefix",
-                            "WINEARCH=win64", "WINEDEBUG=-all", "LANG=C.UTF-8",
+                            "WINEARCH=win64", "WINEDEBUG=" WCOW_WINE_DEBUG, "LANG=C.UTF-8",
                             "PATH=/usr/bin:/bin", overrides);
     return json_pack("{s:b, s:{s:i, s:i}, s:o, s:o, s:s, s:b}", "terminal", 0, "user", "uid", 0,
                      "gid", 0, "args", args, "env", env, "cwd", "/wine/w", "noNewPrivileges", 1);

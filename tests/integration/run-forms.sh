@@ -58,6 +58,13 @@ refused "its exit code" 'exit code: 7' build
 printf 'FROM @BASE@\nRUN more <<END\ntext\nEND\n' | dockerfile
 refused "one as a command's input is refused" "here-document as a command's input" build
 
+# ---- links ----
+printf 'FROM @BASE@\nRUN mklink C:\\Linked C:\\License.txt\n' | dockerfile
+refused "a symbolic link that Wine does not make is named" 'made the symbolic link "C:.+Linked", which Wine cannot' build
+equal "and Wine's own words are not shown" "$(build 2>&1 | grep -c fixme)" 0
+printf 'FROM @BASE@\nRUN mklink /J C:\\j C:\\Users\n' | dockerfile
+refused "nor does it make junctions" 'mklink /J: Wine makes no junctions' build
+
 # ---- output ----
 x86_64-w64-mingw32-gcc -o "$context/order.exe" "$parts/order.c"
 printf 'FROM @BASE@\nCOPY order.exe C:/\nRUN C:\\order.exe\n' | dockerfile

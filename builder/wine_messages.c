@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builder/wine_messages.h"
+
+#include <string.h>
+
+enum { THREAD_DIGITS = 4, MAX_NAME = 300 };
+
+/* 0158:fixme:file:CreateSymbolicLinkW (L"C:\\l" L"C:\\f" 0): stub */
+static const char begin[] = ":fixme:file:";
+static const char link_begin[] = "CreateSymbolicLinkW (L\"";
+
+/* The text up to its quote, each backslash once. */
+static void add_name(const char *text, struct wcow_buf *link)
+{
+    for (const char *p = text; *p && *p != '"' && link->len < MAX_NAME; p++) {
+        p += *p == '\\' && (p[1] == '\\' || p[1] == '"');
+        if (wcow_buf_add(link, p, 1, NULL) < 0)
+            return;
+    }
+}
+
+/* What a program writes without an end of line may stand before it. */
+bool wcow_wine_message_take(const char *line, struct wcow_buf *link)
+{
+    const char *message = strstr(line, begin);
+    if (!message)
+        return false;
+    const char *what = message + strlen(begin);
+    if (link->len == 0 && strncmp(what, link_begin, strlen(link_begin)) == 0)
+        add_name(what + strlen(link_begin), link);
+    return message - line == THREAD_DIGITS &&
+           strspn(line, "0123456789abcdef") == (size_t)THREAD_DIGITS;
+}
