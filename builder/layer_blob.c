@@ -3,53 +3,47 @@
 
 #include <stdlib.h>
 
-#include "containerd/content.h"
+#include "differ/blob_write.h"
 #include "differ/codec.h"
 
-/* Counts and hashes what passes. */
-struct meter {
-    const struct wcow_sink *next;
+/* A layer on its way: its tar is counted and hashed, the blob is hashed by containerd. */
+struct layer {
+    wcow_layer_tar_fn fn;
+    void *arg;
+    const struct wcow_sink *tar;
     struct wcow_hash *hash;
-    uint64_t count;
+    uint64_t tar_bytes;
+    struct wcow_digest diff_id;
+    struct wcow_labels labels;
 };
 
 static int pass(void *ctx, const void *data, size_t len, struct wcow_error *err)
 {
-    struct meter *m = ctx;
-    wcow_hash_add(m->hash, data, len);
-    m->count += len;
-    return wcow_sink_write(m->next, data, len, err);
+    struct layer *layer = ctx;
+    wcow_hash_add(layer->hash, data, len);
+    layer->tar_bytes += len;
+    return wcow_sink_write(layer->tar, data, len, err);
 }
 
-/* what writes the tar -> meter of the tar -> gzip -> meter of the blob -> @p blob */
-static int write_layer(wcow_layer_tar_fn fn, void *arg, const struct wcow_sink *blob,
-                       struct wcow_cached_layer *ret, struct wcow_error *err)
+/* what writes the tar -> its hash -> gzip -> @p blob */
+static int write_layer(void *arg, const struct wcow_sink *blob, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *tar_hash = NULL;
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *blob_hash = NULL;
+    struct layer *layer = arg;
     WCOW_CLEANUP(wcow_compressor_free_p) struct wcow_compressor *gzip = NULL;
-    int r = wcow_hash_new(&tar_hash, err);
-    if (r == WCOW_OK)
-        r = wcow_hash_new(&blob_hash, err);
-    struct meter blob_meter = {.next = blob, .hash = blob_hash};
-    const struct wcow_sink compressed = {.write = pass, .ctx = &blob_meter};
-    if (r == WCOW_OK)
-        r = wcow_compressor_new(&compressed, WCOW_COMPRESSION_GZIP, 0, &gzip, err);
+    int r = wcow_compressor_new(blob, WCOW_COMPRESSION_GZIP, 0, &gzip, err);
     if (r < 0)
         return r;
     const struct wcow_sink plain = wcow_compressor_sink(gzip);
-    struct meter tar_meter = {.next = &plain, .hash = tar_hash};
-    const struct wcow_sink tar = {.write = pass, .ctx = &tar_meter};
-    r = fn(arg, &tar, err);
+    const struct wcow_sink tar = {.write = pass, .ctx = layer};
+    layer->tar = &plain;
+    r = layer->fn(layer->arg, &tar, err);
     if (r == WCOW_OK)
         r = wcow_compressor_finish(gzip, err);
     if (r == WCOW_OK)
-        r = wcow_hash_digest(tar_hash, &ret->diff_id, err);
-    if (r == WCOW_OK)
-        r = wcow_hash_digest(blob_hash, &ret->digest, err);
-    ret->tar_bytes = tar_meter.count;
-    ret->size_bytes = blob_meter.count;
-    return r;
+        r = wcow_hash_digest(layer->hash, &layer->diff_id, err);
+    return r < 0 ? r
+                 : wcow_labels_set(&layer->labels, "containerd.io/uncompressed",
+                                   layer->diff_id.text, err);
 }
 
 struct tree_layer {
@@ -78,22 +72,24 @@ int wcow_layer_blob_of(struct wcow_backend *backend, wcow_layer_tar_fn fn, void 
     wcow_autofree char *ref = wcow_backend_name(backend, "-layer");
     if (!ref)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
-    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
-    int r = wcow_content_writer_open(&backend->ctx, ref, NULL, 0, &writer, err);
+    struct layer layer = {.fn = fn, .arg = arg};
+    struct wcow_blob_written written = {0};
+    const struct wcow_blob_job job = {.ref = ref,
+                                      .content_root = backend->content_root,
+                                      .write = write_layer,
+                                      .arg = &layer,
+                                      .labels = &layer.labels};
+    int r = wcow_hash_new(&layer.hash, err);
+    if (r == WCOW_OK)
+        r = wcow_blob_write(&backend->ctx, &job, &written, err);
+    wcow_hash_free(layer.hash);
+    wcow_labels_done(&layer.labels);
     if (r < 0)
         return r;
-    struct wcow_cached_layer layer = {0};
-    const struct wcow_sink sink = wcow_content_writer_sink(writer);
-    struct wcow_labels labels = {0};
-    r = write_layer(fn, arg, &sink, &layer, err);
-    if (r == WCOW_OK)
-        r = wcow_labels_set(&labels, "containerd.io/uncompressed", layer.diff_id.text, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_commit(writer, layer.digest.text, &labels, err);
-    wcow_labels_done(&labels);
-    if (r < 0)
-        return r;
-    wcow_backend_note_kept(backend, layer.digest.text);
-    *ret = layer;
+    wcow_backend_note_kept(backend, written.digest.text);
+    *ret = (struct wcow_cached_layer){.diff_id = layer.diff_id,
+                                      .digest = written.digest,
+                                      .size_bytes = written.size_bytes,
+                                      .tar_bytes = layer.tar_bytes};
     return WCOW_OK;
 }

@@ -7,11 +7,10 @@
 #include "base/log.h"
 #include "containerd/content.h"
 #include "containerd/leases.h"
+#include "differ/blob_write.h"
 #include "differ/codec.h"
 #include "differ/compare.h"
-#include "differ/ingest.h"
 #include "differ/leftovers.h"
-#include "differ/outflow.h"
 #include "differ/service_internal.h"
 #include "layer/filetime.h"
 #include "layer/sd.h"
@@ -40,21 +39,6 @@ struct job {
     const char *ref;          /* of the ingest */
     const char *content_root; /* containerd's, or NULL */
 };
-
-/* The blob on its way to the content store, which hashes it. */
-struct blob_sink {
-    struct wcow_borrower to;
-    struct wcow_ingest ingest;
-};
-
-static int blob_take(void *ctx, const struct wcow_lent *lent, struct wcow_error *err)
-{
-    struct blob_sink *b = ctx;
-    size_t len = lent->len;
-    int r = wcow_borrower_take(&b->to, lent, err);
-    wcow_ingest_grown(&b->ingest, len);
-    return r;
-}
 
 static int choose_compression(const char *media_type, struct written *ret,
                               enum wcow_compression *ret_compression, struct wcow_error *err)
@@ -133,53 +117,35 @@ static int write_layer(const struct wcow_compare_options *o, const struct wcow_s
     return r < 0 ? r : wcow_compressor_finish(c, err);
 }
 
-/* What containerd takes in messages is slow (it copies and hashes it), so it has a thread of its
- * own. */
-static int write_messages(const struct wcow_compare_options *o, struct blob_sink *blob,
-                          enum wcow_compression compression, struct wcow_digest *ret_diff_id,
-                          struct wcow_error *err)
-{
-    struct wcow_borrower borrower = {.take = blob_take, .ctx = blob};
-    WCOW_CLEANUP(wcow_outflow_free_p) struct wcow_outflow *out = NULL;
-    int r = wcow_outflow_new(&borrower, &out, err);
-    if (r < 0)
-        return r;
-    struct wcow_sink to = wcow_outflow_sink(out);
-    r = write_layer(o, &to, compression, ret_diff_id, err);
-    return r < 0 ? r : wcow_outflow_finish(out, err);
-}
+/* A blob that is made anew, and its labels. */
+struct anew {
+    const struct job *job;
+    struct wcow_labels labels;
+};
 
-static int write_blob(const struct job *job, struct wcow_content_writer *writer,
-                      struct blob_sink *blob, struct wcow_digest *ret_diff_id,
-                      struct wcow_error *err)
+static int write_anew_bytes(void *arg, const struct wcow_sink *to, struct wcow_error *err)
 {
-    if (!blob->ingest.is_ours)
-        return write_messages(job->compare, blob, job->compression, ret_diff_id, err);
-    struct wcow_sink to = wcow_ingest_sink(&blob->ingest);
-    int r = write_layer(job->compare, &to, job->compression, ret_diff_id, err);
-    return r < 0 ? r : wcow_content_writer_adopt(writer, blob->ingest.seen_bytes, err);
+    struct anew *anew = arg;
+    const struct job *job = anew->job;
+    struct wcow_digest diff_id = {0};
+    int r = write_layer(job->compare, to, job->compression, &diff_id, err);
+    return r < 0 ? r : set_labels(job->request, &diff_id, &anew->labels, err);
 }
 
 static int write_anew(const struct wcow_containerd_ctx *ctx, const struct job *job,
                       struct written *ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_content_writer_free_p) struct wcow_content_writer *writer = NULL;
-    WCOW_CLEANUP(wcow_labels_done) struct wcow_labels labels = {0};
-    struct wcow_digest diff_id = {0};
-    int r = wcow_content_writer_open(ctx, job->ref, NULL, 0, &writer, err);
-    if (r < 0)
-        return r;
-    struct blob_sink blob = {.to = wcow_content_writer_borrower(writer)};
-    wcow_ingest_find(&blob.ingest, job->content_root, ctx->ns, job->ref);
-    r = write_blob(job, writer, &blob, &diff_id, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_digest(writer, &ret->digest, err);
-    if (r == WCOW_OK)
-        r = set_labels(job->request, &diff_id, &labels, err);
-    if (r == WCOW_OK)
-        r = wcow_content_writer_commit(writer, ret->digest.text, &labels, err);
-    ret->bytes = blob.ingest.seen_bytes;
-    wcow_ingest_done(&blob.ingest);
+    struct anew anew = {.job = job};
+    const struct wcow_blob_job blob = {.ref = job->ref,
+                                       .content_root = job->content_root,
+                                       .write = write_anew_bytes,
+                                       .arg = &anew,
+                                       .labels = &anew.labels};
+    struct wcow_blob_written written = {0};
+    int r = wcow_blob_write(ctx, &blob, &written, err);
+    wcow_labels_done(&anew.labels);
+    ret->digest = written.digest;
+    ret->bytes = written.size_bytes;
     return r;
 }
 
