@@ -50,7 +50,20 @@ check "and compressed by us" test "$(digest_of "$top")" != "$top_blob"
 
 ctr content rm "$base_blob" >/dev/null
 equal "without the blob the tar is the same" "$(diff_id_of "$base")" "$(diff_ids 1 | sed -n 1p)"
-check "and compressed by us" test "$(digest_of "$base")" != "$base_blob"
+ours=$(digest_of "$base")
+check "and compressed by us" test "$ours" != "$base_blob"
+
+# A wcowd to which containerd's files are hidden reads and writes blobs in messages.
+cat >"$PARTS/wcowd-apart" <<SCRIPT
+#!/bin/bash
+exec unshare -m --propagation private bash -c '
+    mount -t tmpfs wcow-test "\$1" && shift && exec "\$@"' - "$PARTS/root/io.containerd.content.v1.content" "$WCOW_BUILD/wcowd" "\$@"
+SCRIPT
+chmod +x "$PARTS/wcowd-apart"
+kill_wcowd
+WCOWD_PROGRAM=$PARTS/wcowd-apart start_wcowd
+ctr content rm "$ours" >/dev/null
+equal "apart from containerd's files the same blob is made" "$(digest_of "$base")" "$ours"
 forget_images
 eventually "no folder is left" no_folders
 
