@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -142,13 +143,35 @@ static int take_epoch_arg(struct wcow_build *b, struct wcow_error *err)
                : WCOW_OK;
 }
 
+/* The context's time in place of its name, for the ARGs too; a folder has none. */
+static int put_context_time(struct wcow_build *b, char text[24], struct wcow_error *err)
+{
+    static const char name[] = "SOURCE_DATE_EPOCH";
+    text[0] = '\0';
+    if (b->options->context_time_s > 0)
+        (void)snprintf(text, 24, "%lld", (long long)b->options->context_time_s);
+    int r = wcow_env_set(&b->build_args, name, text, err);
+    for (size_t i = 0; r == WCOW_OK && i < b->n_variants; i++) {
+        if (wcow_env_get(&b->variants[i].globals, name))
+            r = wcow_env_set(&b->variants[i].globals, name, text, err);
+    }
+    return r;
+}
+
 /* As given, or as an ARG before the first FROM has it. */
 static int take_epoch(struct wcow_build *b, struct wcow_error *err)
 {
     const char *text = wcow_env_get(&b->build_args, "SOURCE_DATE_EPOCH");
     if (!text)
         text = wcow_env_get(&b->variants[0].globals, "SOURCE_DATE_EPOCH");
+    char context_time[24];
     b->now_s = time(NULL);
+    if (text && strcmp(text, "context") == 0) {
+        int r = put_context_time(b, context_time, err);
+        if (r < 0)
+            return r;
+        text = context_time;
+    }
     if (!text || !*text)
         return WCOW_OK;
     char *end = NULL;
@@ -156,7 +179,9 @@ static int take_epoch(struct wcow_build *b, struct wcow_error *err)
     long long value = strtoll(text, &end, 10);
     if (errno || *end || value < 0 || value > UINT32_MAX)
         return WCOW_FAIL(err, WCOW_E_INVALID,
-                         "SOURCE_DATE_EPOCH is a number of seconds since 1970, not \"%s\"", text);
+                         "SOURCE_DATE_EPOCH is a number of seconds since 1970, or context for the "
+                         "time of a repository's commit, not \"%s\"",
+                         text);
     b->has_epoch = true;
     b->epoch_s = value;
     b->now_s = value;

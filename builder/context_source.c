@@ -175,6 +175,7 @@ static int take_http(const struct wcow_context_fetch *fetch, struct wcow_context
     if (fetch->progress)
         wcow_progress_status(fetch->progress, step, "downloading", file.size_bytes, file.size_bytes,
                              true);
+    source->time_s = file.mtime_s;
     r = wcow_spool_rewind(file.spool, &fd, err);
     if (r == WCOW_OK)
         r = take_bytes(fetch, fd, source, err);
@@ -246,6 +247,8 @@ static int take_repository(const struct wcow_context_fetch *fetch,
         r = wcow_git_clone(&url, NULL, fetch->cancel, &source->checkout, err);
     bool keeps =
         url.keep_git_dir == WCOW_UNSET ? keeps_git_dir(fetch) : url.keep_git_dir == WCOW_YES;
+    if (r == WCOW_OK)
+        source->time_s = source->checkout->time_s;
     if (r == WCOW_OK && !keeps)
         r = remove_git_dirs(source, err);
     if (r == WCOW_OK && url.folder && *url.folder)
@@ -333,6 +336,7 @@ int wcow_context_source_apply(const struct wcow_context_source *source,
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "-f - with the context -: standard input can be one of them");
     options->context = source->folder;
+    options->context_time_s = source->time_s;
     *ret_dockerfile = NULL;
     if (!source->is_fetched || (name && strcmp(name, "-") == 0))
         return WCOW_OK;

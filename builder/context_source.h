@@ -32,6 +32,7 @@ struct wcow_context_source {
     char *dockerfile; /**< the text that stood in a context's place; NULL where there was none */
     bool is_fetched;  /**< the folder is none of the user's: paths in it are foreign */
     char *temporary;  /**< removed in the end; NULL: none */
+    int64_t time_s;   /**< of the commit, or the server's Last-Modified; 0: not known */
     struct wcow_git_checkout *checkout;
 };
 
@@ -44,8 +45,8 @@ WCOW_NODISCARD int wcow_context_source_open(const struct wcow_context_fetch *fet
                                             struct wcow_error *err);
 void wcow_context_source_done(struct wcow_context_source *source);
 
-/** Let @p options build from it: its context becomes the folder, and its Dockerfile one of a
- * fetched context: below its folder, through no link; or the text itself.
+/** Let @p options build from it: its context becomes the folder, its time is told, and its
+ * Dockerfile one of a fetched context: below its folder, through no link; or the text itself.
  *  @param ret_dockerfile  for the caller to free, after the build; may be NULL then */
 WCOW_NODISCARD int wcow_context_source_apply(const struct wcow_context_source *source,
                                              struct wcow_build_options *options,

@@ -224,7 +224,7 @@ static int set_time(const char *path, const struct stat *st, int type, struct FT
 }
 
 /* A checkout has the time of the clock; the same commit is to give the same layer. */
-static int set_times(const struct git *git, struct wcow_error *err)
+static int set_times(const struct git *git, int64_t *ret_time_s, struct wcow_error *err)
 {
     static const char *const args[] = {"log", "-1", "--format=%ct", NULL};
     wcow_autobuf out = {0};
@@ -235,6 +235,7 @@ static int set_times(const struct git *git, struct wcow_error *err)
         (struct timespec){.tv_sec = out.data ? strtoll((const char *)out.data, NULL, 10) : 0};
     // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
     (void)nftw(git->folder, set_time, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
+    *ret_time_s = commit_time.tv_sec;
     return WCOW_OK;
 }
 
@@ -254,7 +255,7 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
         r = check_commit(git, commit ? commit : url->commit, ret->commit, err);
     if (r == WCOW_OK && url->submodules != WCOW_NO)
         r = run_quietly(git, submodules, err);
-    return r < 0 ? r : set_times(git, err);
+    return r < 0 ? r : set_times(git, &ret->time_s, err);
 }
 
 /* ---- the folder ---- */

@@ -35,6 +35,7 @@ WCOW_NODISCARD int wcow_git_url_parse(const char *source, struct wcow_git_url *r
 struct wcow_git_checkout {
     char *path;      /**< of the folder; removed by wcow_git_checkout_free() */
     char commit[65]; /**< in hexadecimal */
+    int64_t time_s;  /**< the commit's, Unix seconds */
 };
 /** Check @p url out, submodules too unless it says otherwise. All files have the commit's time.
  *  @param commit  what --checksum says: the commit, or its beginning; NULL: what @p url says

@@ -243,6 +243,9 @@ equal "an archive on standard input is one" "$(far - <"$PARTS/www/far.tgz")" './
 equal "a folder of a repository is one" "$(far "$url/far.git#main:sub")" './Dockerfile ./far.txt '
 equal "a repository is one, without its .git" "$(far "$url/far.git")" './Dockerfile ./sub/Dockerfile ./sub/far.txt '
 check "or with it" grep -q '\./\.git/HEAD' <(far "$url/far.git#main" --build-arg BUILDKIT_CONTEXT_KEEP_GIT_DIR=1)
+check "SOURCE_DATE_EPOCH=context" "$wcow" build -q -t "$REGISTRY/epoch:1" --push --build-arg SOURCE_DATE_EPOCH=context "$url/far.git"
+equal "is its commit's time" "$(config "$REGISTRY/epoch:1" .created)" \
+    "$(TZ=UTC git -C "$PARTS/www/far.git" log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)"
 kill "$web"
 printf 'FROM @BASE@\nADD --checksum=%s %s/file.txt?x=1 C:/web/\n' "$digest" "$url" | dockerfile
 check "ADD with a checksum needs no server" build -t add:4
