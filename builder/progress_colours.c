@@ -37,8 +37,8 @@ static bool read_rgb(const char *value, char *to, size_t size)
             return false;
         p = end + 1;
     }
-    long number = 16 + parts[0] / 43 * 36 + parts[1] / 43 * 6 + parts[2] / 43;
-    (void)snprintf(to, size, "\033[38;5;%ldm", number);
+    const long number = 16 + parts[0] / 43 * 36 + parts[1] / 43 * 6 + parts[2] / 43;
+    (void)snprintf(to, size, "\033[38;5;%hhum", (unsigned char)number); /* 231 at most */
     return true;
 }
 
