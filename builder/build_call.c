@@ -84,18 +84,19 @@ static int call(struct wcow_build *b, const char *name, size_t len, bool json, s
         return check(b, json, out, err);
     if (len == 4 && strncmp(name, "lint", len) == 0)
         return check(b, json, out, err);
+    const struct wcow_outline_input input = {.target = b->options->target,
+                                             .build_args = &b->build_args,
+                                             .predefined = &b->variants[0].predefined,
+                                             .source = &b->source,
+                                             .json = json};
     if (len == 7 && strncmp(name, "outline", len) == 0) {
-        const struct wcow_outline_input input = {.target = b->options->target,
-                                                 .build_args = &b->build_args,
-                                                 .predefined = &b->variants[0].predefined,
-                                                 .json = json};
         int r = wcow_build_check(b, err);
         if (r == WCOW_OK)
             r = wcow_outline_print(b->file, &input, &text, err);
         return r < 0 ? r : print(text, out, err);
     }
     if (len == 7 && strncmp(name, "targets", len) == 0) {
-        int r = wcow_outline_targets(b->file, json, &text, err);
+        int r = wcow_outline_targets(b->file, &input, &text, err);
         return r < 0 ? r : print(text, out, err);
     }
     return WCOW_FAIL(err, WCOW_E_INVALID,

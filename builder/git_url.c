@@ -2,6 +2,7 @@
 /** @file git_url.c
  *  The addresses of git repositories that ADD and a build's context take: a URL with the reference
  * and the folder in its fragment, or in a query as BuildKit's git references have it. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -105,9 +106,9 @@ static void query_done(struct query *q)
 
 static int hex_digit(char c)
 {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c | 0x20) : NULL;
-    return at ? (int)(at - digits) : -1;
+    if (!isxdigit((unsigned char)c))
+        return -1;
+    return isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10;
 }
 
 /* In place: "%2F" and "+", which is a blank. False for a "%" without two digits and for "%00". */

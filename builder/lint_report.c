@@ -6,6 +6,7 @@
 
 #include "builder/diagnostic.h"
 #include "builder/lint.h"
+#include "builder/location_json.h"
 #include "builder/words_text.h"
 
 /* Where Docker's documentation explains the rule: "JSONArgsRecommended" is json-args-recommended.
@@ -74,18 +75,16 @@ static json_t *warning_json(const struct wcow_lint_warning *warning)
     wcow_autobuf url = {0};
     if (add_url(warning->rule, &url, NULL) < 0)
         return NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:{s:[{s:{s:i}, s:{s:i}}]}}", "ruleName",
-                     wcow_lint_rule_name(warning->rule), "description",
-                     wcow_lint_rule_description(warning->rule), "url", (const char *)url.data,
-                     "detail", warning->detail, "location", "ranges", "start", "line",
-                     (int)warning->where.first, "end", "line", (int)warning->where.last);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "ruleName", wcow_lint_rule_name(warning->rule),
+                     "description", wcow_lint_rule_description(warning->rule), "url",
+                     (const char *)url.data, "detail", warning->detail, "location",
+                     wcow_location_json(&warning->where));
 }
 
 static json_t *error_json(const struct wcow_lint_error *fatal)
 {
-    return json_pack("{s:s?, s:{s:[{s:{s:i}, s:{s:i}}]}}", "message", fatal->message, "location",
-                     "ranges", "start", "line", (int)fatal->where.first, "end", "line",
-                     (int)fatal->where.last);
+    return json_pack("{s:s?, s:o}", "message", fatal->message, "location",
+                     wcow_location_json(&fatal->where));
 }
 
 int wcow_lint_json(const struct wcow_lint_report *report, const struct wcow_lint_error *fatal,

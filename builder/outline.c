@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
+#include "builder/location_json.h"
+
 struct item {
     const char *name;
     const char *value;         /* an ARG's; NULL when it has none */
@@ -355,23 +358,35 @@ static json_t *item_json(const struct item *item, bool is_arg)
         bad |= json_object_set_new(object, "value", json_string(item->value));
     if (!is_arg && item->required)
         bad |= json_object_set_new(object, "required", json_true());
-    bad |= json_object_set_new(object, "line", json_integer(item->where.first));
+    bad |= json_object_set_new(object, "location", wcow_location_json(&item->where));
     if (bad == 0)
         return object;
     json_decref(object);
     return NULL;
 }
 
-static json_t *items_json(const struct items *items, bool are_args)
+/* Nothing for a list without items. */
+static int add_items(json_t *root, const char *key, const struct items *items, bool are_args)
 {
+    if (items->count == 0)
+        return 0;
     json_t *array = json_array();
-    for (size_t i = 0; i < items->count; i++) {
-        if (json_array_append_new(array, item_json(&items->all[i], are_args)) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
+    int bad = json_object_set_new(root, key, array);
+    for (size_t i = 0; i < items->count; i++)
+        bad |= json_array_append_new(array, item_json(&items->all[i], are_args));
+    return bad;
+}
+
+/* "sources": the Dockerfile that the locations are of. */
+static int add_source(json_t *root, const struct wcow_buf *source)
+{
+    wcow_autobuf text = {0};
+    if (!source)
+        return 0;
+    if (wcow_base64_encode(source->data, source->len, &text, NULL) < 0)
+        return -1;
+    json_t *one = json_stringn(text.len ? (const char *)text.data : "", text.len);
+    return json_object_set_new(root, "sources", json_pack("[o]", one));
 }
 
 static int dump(json_t *root, bool good, char **ret, struct wcow_error *err)
@@ -392,12 +407,15 @@ static int dump(json_t *root, bool good, char **ret, struct wcow_error *err)
 static int print_json(const struct outline *o, const struct wcow_stage *target, char **ret)
 {
     json_t *root = json_object();
-    int bad = json_object_set_new(root, "name", json_string(target->name ? target->name : ""));
+    int bad = 0;
+    if (target->name)
+        bad |= json_object_set_new(root, "name", json_string(target->name));
     if (target->description)
         bad |= json_object_set_new(root, "description", json_string(target->description));
-    bad |= json_object_set_new(root, "args", items_json(&o->args, true));
-    bad |= json_object_set_new(root, "secrets", items_json(&o->secrets, false));
-    bad |= json_object_set_new(root, "ssh", items_json(&o->agents, false));
+    bad |= add_items(root, "args", &o->args, true);
+    bad |= add_items(root, "secrets", &o->secrets, false);
+    bad |= add_items(root, "ssh", &o->agents, false);
+    bad |= add_source(root, o->input->source);
     return dump(root, bad == 0, ret, o->err);
 }
 
@@ -446,6 +464,8 @@ static int print_target(const struct wcow_stage *target, struct wcow_buf *out,
                         struct wcow_error *err)
 {
     const char *name = target->name ? target->name : "(default)";
+    if (!target->name && !target->description)
+        return WCOW_OK;
     if (!target->description)
         return wcow_buf_addf(out, err, "TARGET: %s\n\n", name);
     return wcow_buf_addf(out, err, "TARGET:      %s\nDESCRIPTION: %s\n\n", name,
@@ -487,35 +507,45 @@ int wcow_outline_print(const struct wcow_build_file *file, const struct wcow_out
     return input->json ? print_json(&o, stage, ret) : print_tables(&o, stage, ret);
 }
 
-static int targets_json(const struct wcow_build_file *file, char **ret, struct wcow_error *err)
+static json_t *target_json(const struct wcow_stage *stage, bool is_default)
 {
-    json_t *targets = json_array();
+    json_t *object = json_object();
     int bad = 0;
-    for (size_t i = 0; i < file->stage_count; i++) {
-        const struct wcow_stage *stage = &file->stages[i];
-        json_t *object = json_object();
-        if (stage->name)
-            bad |= json_object_set_new(object, "name", json_string(stage->name));
-        if (i + 1 == file->stage_count)
-            bad |= json_object_set_new(object, "default", json_true());
-        if (stage->description)
-            bad |= json_object_set_new(object, "description", json_string(stage->description));
-        bad |= json_object_set_new(object, "base", json_string(stage->base));
-        if (stage->platform)
-            bad |= json_object_set_new(object, "platform", json_string(stage->platform));
-        bad |= json_object_set_new(object, "line", json_integer(stage->node->where.first));
-        bad |= json_array_append_new(targets, object);
-    }
+    if (stage->name)
+        bad |= json_object_set_new(object, "name", json_string(stage->name));
+    if (is_default)
+        bad |= json_object_set_new(object, "default", json_true());
+    if (stage->description)
+        bad |= json_object_set_new(object, "description", json_string(stage->description));
+    bad |= json_object_set_new(object, "base", json_string(stage->base));
+    if (stage->platform)
+        bad |= json_object_set_new(object, "platform", json_string(stage->platform));
+    bad |= json_object_set_new(object, "location", wcow_location_json(&stage->node->where));
+    if (bad == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+static int targets_json(const struct wcow_build_file *file, const struct wcow_buf *source,
+                        char **ret, struct wcow_error *err)
+{
     json_t *root = json_object();
-    bad |= json_object_set_new(root, "targets", targets);
+    json_t *targets = json_array();
+    int bad = json_object_set_new(root, "targets", targets);
+    for (size_t i = 0; i < file->stage_count; i++) {
+        bool is_default = i + 1 == file->stage_count;
+        bad |= json_array_append_new(targets, target_json(&file->stages[i], is_default));
+    }
+    bad |= add_source(root, source);
     return dump(root, bad == 0, ret, err);
 }
 
-int wcow_outline_targets(const struct wcow_build_file *file, bool json, char **ret,
-                         struct wcow_error *err)
+int wcow_outline_targets(const struct wcow_build_file *file, const struct wcow_outline_input *input,
+                         char **ret, struct wcow_error *err)
 {
-    if (json)
-        return targets_json(file, ret, err);
+    if (input->json)
+        return targets_json(file, input->source, ret, err);
     size_t width = strlen("TARGET");
     for (size_t i = 0; i < file->stage_count; i++) {
         size_t len = file->stages[i].name ? strlen(file->stages[i].name) : 0;

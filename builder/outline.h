@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "builder/instructions.h"
 
@@ -14,6 +15,7 @@ struct wcow_outline_input {
     const char *target;                /**< NULL: the last stage */
     const struct wcow_env *build_args; /**< NULL allowed */
     const struct wcow_env *predefined; /**< TARGETPLATFORM and the like; NULL allowed */
+    const struct wcow_buf *source;     /**< the Dockerfile, which the JSON repeats; NULL allowed */
     bool json;                         /**< JSON instead of tables */
 };
 
@@ -21,8 +23,10 @@ struct wcow_outline_input {
 WCOW_NODISCARD int wcow_outline_print(const struct wcow_build_file *file,
                                       const struct wcow_outline_input *input, char **ret,
                                       struct wcow_error *err);
-/** The list of stages: name, default mark, description. */
-WCOW_NODISCARD int wcow_outline_targets(const struct wcow_build_file *file, bool json, char **ret,
+/** The list of stages: name, default mark, description.
+ *  @param input  its source and json count */
+WCOW_NODISCARD int wcow_outline_targets(const struct wcow_build_file *file,
+                                        const struct wcow_outline_input *input, char **ret,
                                         struct wcow_error *err);
 
 #endif

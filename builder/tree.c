@@ -186,7 +186,9 @@ static int add_made(struct wcow_tree *tree, struct wcow_tree_node *dir, const ch
 
 static int not_a_directory(const char *name, struct wcow_error *err)
 {
-    return WCOW_FAIL(err, WCOW_E_PRECONDITION, "%s is a file, not a directory", name);
+    bool is_on_drive = strncmp(name, "Files/", strlen("Files/")) == 0;
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION, "%s%s is a file, not a directory",
+                     is_on_drive ? "C:/" : "", is_on_drive ? name + strlen("Files/") : name);
 }
 
 /* What an entry that stands where a directory is wanted leads to. */

@@ -211,6 +211,23 @@ static void an_outline_names_what_a_target_takes(void **state)
     assert_non_null(strstr(got, "\"description\": \"the version\""));
     assert_non_null(strstr(got, "\"required\": true"));
     assert_null(strstr(got, "OTHER"));
+    assert_null(strstr(got, "sources"));
+    free(got);
+    read_done(&read);
+}
+
+static void locations_are_of_the_dockerfile_that_stands_beside(void **state)
+{
+    (void)state;
+    struct read_file read = {0};
+    read_targets(&read);
+    uint8_t text[] = {'F', 'R', 'O', 'M'};
+    struct wcow_buf source = {.data = text, .len = sizeof(text)};
+    struct wcow_outline_input input = {.json = true, .source = &source};
+    char *got = NULL;
+    assert_ok(wcow_outline_targets(read.file, &input, &got, &err));
+    assert_non_null(strstr(got, "\"sources\": [\n    \"RlJPTQ==\"\n  ]"));
+    assert_non_null(strstr(got, "\"location\": {\n        \"ranges\": [\n"));
     free(got);
     read_done(&read);
 }
@@ -229,7 +246,7 @@ static void an_outline_and_targets_can_be_read_by_people(void **state)
                              "SECRET   REQUIRED\ns        true\n\n"
                              "SSH       REQUIRED\ndefault   \n\n");
     free(got);
-    assert_ok(wcow_outline_targets(read.file, false, &got, &err));
+    assert_ok(wcow_outline_targets(read.file, &input, &got, &err));
     assert_string_equal(got, "TARGET    DESCRIPTION\nbase      \nt         it\n(default) \n");
     free(got);
     read_done(&read);
@@ -244,6 +261,7 @@ int main(void)
         cmocka_unit_test(options_are_read),
         cmocka_unit_test(the_excerpt_marks_the_lines),
         cmocka_unit_test(an_outline_names_what_a_target_takes),
+        cmocka_unit_test(locations_are_of_the_dockerfile_that_stands_beside),
         cmocka_unit_test(an_outline_and_targets_can_be_read_by_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,9 @@ static void files_and_directories_do_not_replace_each_other(void **state)
     assert_fails(put_file(tree, "Files/Windows/System32/cmd.exe", "x", "x", &err),
                  WCOW_E_PRECONDITION);
     assert_ok(put_file(tree, "Files", "a", "x", &err));
-    assert_fails(put_file(tree, "Files/a", "x", "x", &err), WCOW_E_PRECONDITION);
+    struct wcow_error why = {0};
+    assert_int_equal(put_file(tree, "Files/a", "x", "x", &why), WCOW_E_PRECONDITION);
+    assert_string_equal(why.msg, "C:/a is a file, not a directory");
     wcow_tree_free(tree);
 }
 
