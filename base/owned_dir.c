@@ -40,6 +40,16 @@ int wcow_owned_dir_make(int parent_fd, const char *name, int *ret_fd, struct wco
     return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the folder %s is taken away time and again", name);
 }
 
+/* Whether it is this folder that has the name still. Between open and flock another process may
+ * have swept it, and somebody may have the name anew. */
+static bool has_name(int fd, int parent_fd, const char *name)
+{
+    struct stat st;
+    struct stat named;
+    return fstat(fd, &st) == 0 && fstatat(parent_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == named.st_dev && st.st_ino == named.st_ino;
+}
+
 /* Its descriptor where it has no owner, who is we then; else -1. */
 static int take_abandoned(int parent_fd, const char *name)
 {
@@ -47,7 +57,8 @@ static int take_abandoned(int parent_fd, const char *name)
     wcow_autoclose int fd =
         openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool is_ours = fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid();
-    return is_ours && flock(fd, LOCK_EX | LOCK_NB) == 0 ? WCOW_TAKE_FD(fd) : -1;
+    bool is_taken = is_ours && flock(fd, LOCK_EX | LOCK_NB) == 0 && has_name(fd, parent_fd, name);
+    return is_taken ? WCOW_TAKE_FD(fd) : -1;
 }
 
 void wcow_owned_dirs_sweep(int parent_fd, const char *prefix, wcow_owned_dir_visit *visit,

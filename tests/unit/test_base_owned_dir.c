@@ -2,6 +2,8 @@
 #include "base/owned_dir.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -107,6 +109,39 @@ static void one_that_is_there_is_not_taken(void **state)
     assert_non_null(strstr(err.msg, "run-4"));
 }
 
+/* Sweepers that meet at one folder, while its name is taken anew each time. */
+enum { SWEEPERS = 8, ROUNDS = 5000 };
+
+static void *sweep_on(void *arg)
+{
+    const atomic_bool *stop = arg;
+    while (!atomic_load(stop))
+        wcow_owned_dirs_sweep(top_fd, "run-6", NULL, NULL);
+    return NULL;
+}
+
+static void who_comes_late_takes_no_new_one_for_the_old(void **state)
+{
+    (void)state;
+    pthread_t threads[SWEEPERS];
+    atomic_bool stop = false;
+    int lost = 0;
+    for (int i = 0; i < SWEEPERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sweep_on, &stop), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        int fd = -1;
+        if (wcow_owned_dir_make(top_fd, "run-6", &fd, NULL) < 0)
+            continue; /* the last one is still being swept */
+        for (int looks = 0; looks < 20; looks++)
+            lost += !is_there("run-6");
+        (void)close(fd);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < SWEEPERS; i++)
+        (void)pthread_join(threads[i], NULL);
+    assert_int_equal(lost, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +150,7 @@ int main(void)
         cmocka_unit_test(the_parent_is_none_of_them),
         cmocka_unit_test(who_is_asked_may_keep_it),
         cmocka_unit_test(one_that_is_there_is_not_taken),
+        cmocka_unit_test(who_comes_late_takes_no_new_one_for_the_old),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
