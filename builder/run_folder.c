@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -17,8 +18,9 @@ static const char disk[] = "/var/tmp";
 static const char *const memory[] = {"/run", "/dev/shm"};
 enum { N_MEMORY = sizeof(memory) / sizeof(memory[0]) };
 
-/* A part of wcow_backend_name(). */
+/* The ends of their names, of which wcow_backend_name() makes the first. */
 #define PREFIX "wcow-build-"
+#define SUFFIX "-mounts"
 
 static const char *place_of(enum wcow_run_folder_kind kind)
 {
@@ -36,7 +38,7 @@ int wcow_run_folder_make(struct wcow_run_folder *folder, enum wcow_run_folder_ki
     if (folder->path)
         return WCOW_OK;
     const char *place = place_of(kind);
-    wcow_autofree char *name = wcow_backend_name(backend, "-mounts");
+    wcow_autofree char *name = wcow_backend_name(backend, SUFFIX);
     wcow_autofree char *path = NULL;
     if (!name || asprintf(&path, "%s/%s", place, name) < 0) {
         path = NULL;
@@ -81,11 +83,20 @@ int wcow_run_folder_write(const struct wcow_run_folder *folder, const char *name
     return WCOW_OK;
 }
 
+/* Those places are everybody's: a user's own "wcow-build-output" is none of them. */
+static bool is_run_folder(void *arg, int fd, const char *name)
+{
+    (void)arg;
+    (void)fd;
+    const size_t len = strlen(name);
+    return len > strlen(PREFIX SUFFIX) && strcmp(name + len - strlen(SUFFIX), SUFFIX) == 0;
+}
+
 static void sweep(const char *place)
 {
     wcow_autoclose int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
-        wcow_owned_dirs_sweep(fd, PREFIX, NULL, NULL);
+        wcow_owned_dirs_sweep(fd, PREFIX, is_run_folder, NULL);
 }
 
 void wcow_run_folders_sweep(void)

@@ -26,13 +26,14 @@ const char wcow_wine_overrides[] = "mscoree,mshtml,winemenubuilder.exe,services.
 
 /* ---- the folder ---- */
 
+/* What can't be removed stays this process's, or another build would take this one for ended, and
+ * its lease away. */
 void wcow_wine_run_done(struct wcow_wine_run *run)
 {
     if (run->fd >= 0 && run->name) {
         wcow_autoclose int runs = openat(run->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (runs >= 0)
-            (void)!wcow_dir_tree_delete(runs, run->name, NULL, NULL);
-        (void)close(run->fd);
+        if (runs >= 0 && wcow_dir_tree_delete(runs, run->name, NULL, NULL) == WCOW_OK)
+            (void)close(run->fd);
     }
     wcow_run_folder_done(&run->secrets);
     free(run->name);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A RUN's folders on this host: whose they are, and for how long. */
+#include "builder/run_folder.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/dir_tree.h"
+#include "builder/wine_run.h"
+#include "wcow_test.h"
+
+static struct wcow_backend backend;
+static char unique[32];
+
+static int setup(void **state)
+{
+    (void)state;
+    (void)snprintf(unique, sizeof(unique), "test-%d", (int)getpid());
+    backend.unique = unique;
+    return 0;
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 ? 0 : st.st_mode & 07777;
+}
+
+static void a_secret_is_for_its_owner_alone(void **state)
+{
+    (void)state;
+    struct wcow_run_folder folder = {0};
+    wcow_autofree char *path = NULL;
+    mode_t before = umask(0);
+    assert_ok(wcow_run_folder_make(&folder, WCOW_RUN_FOLDER_MEMORY, &backend, &err));
+    assert_ok(wcow_run_folder_write(&folder, "0", "open-sesame", 11, &path, &err));
+    (void)umask(before);
+    assert_int_equal(mode_of(folder.path), 0700);
+    assert_int_equal(mode_of(path), 0400);
+    wcow_run_folder_done(&folder);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void those_of_a_killed_build_go(void **state)
+{
+    (void)state;
+    struct wcow_run_folder folder = {0};
+    assert_ok(wcow_run_folder_make(&folder, WCOW_RUN_FOLDER_DISK, &backend, &err));
+    wcow_run_folders_sweep();
+    assert_int_equal(access(folder.path, F_OK), 0);
+    (void)flock(folder.fd, LOCK_UN); /* as its process ends */
+    wcow_run_folders_sweep();
+    assert_int_equal(access(folder.path, F_OK), -1);
+    wcow_run_folder_done(&folder);
+}
+
+static void a_folder_of_the_users_stays(void **state)
+{
+    (void)state;
+    char mine[] = "/var/tmp/wcow-build-output-XXXXXX";
+    assert_non_null(mkdtemp(mine));
+    wcow_run_folders_sweep();
+    assert_int_equal(access(mine, F_OK), 0);
+    assert_int_equal(rmdir(mine), 0);
+}
+
+static int make_run(char *top, struct wcow_wine_run *run)
+{
+    int parent = mkdtemp(top) ? open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (parent < 0 || mkdirat(parent, "run", 0700) < 0)
+        return -1;
+    *run = (struct wcow_wine_run){.name = strdup("run"),
+                                  .fd = openat(parent, "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    return close(parent);
+}
+
+/* Else its lease, which the other RUNs of this build need, would go with it. */
+static void what_cannot_be_removed_keeps_its_owner(void **state)
+{
+    (void)state;
+    char top[] = "/tmp/wcow-run-folder-XXXXXX";
+    struct wcow_wine_run run = {.fd = -1};
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        skip();
+    assert_int_equal(make_run(top, &run), 0);
+    assert_int_equal(fchdir(run.fd), 0);
+    assert_int_equal(mkdir("busy", 0700), 0);
+    assert_int_equal(mount("none", "busy", "tmpfs", 0, "size=4k"), 0);
+    const int fd = run.fd;
+    wcow_wine_run_done(&run);
+    assert_true(fcntl(fd, F_GETFD) >= 0);
+    assert_int_equal(umount2("busy", MNT_DETACH), 0);
+    assert_int_equal(chdir("/"), 0);
+    (void)close(fd);
+    assert_ok(wcow_dir_tree_delete(AT_FDCWD, top, NULL, &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_secret_is_for_its_owner_alone),
+        cmocka_unit_test(those_of_a_killed_build_go),
+        cmocka_unit_test(a_folder_of_the_users_stays),
+        cmocka_unit_test(what_cannot_be_removed_keeps_its_owner),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
