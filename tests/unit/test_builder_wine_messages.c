@@ -8,8 +8,13 @@
 static void lines_of_the_command_stay(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"", "fixme:file:x", "echo of :fixme:file: in a text",
-                                        "12345:fixme:file:x", "zzzz:fixme:file:x"};
+    static const char *const lines[] = {"",
+                                        "fixme:file:x",
+                                        "echo of :fixme:file: in a text",
+                                        "12345:fixme:file:x",
+                                        "zzzz:fixme:file:x",
+                                        "see :fixme:file:CreateSymbolicLinkW (L\"l\" 0): stub",
+                                        "a 0158:fixme:file:CreateSymbolicLinkW (L\"l\" in text"};
     wcow_autobuf link = {0};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         assert_false(wcow_wine_message_take(lines[i], &link));
