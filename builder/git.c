@@ -188,6 +188,19 @@ static bool begins_as(const char *commit, const char *wanted)
     return strlen(wanted) >= 7 && strncasecmp(commit, wanted, strlen(wanted)) == 0;
 }
 
+/* An annotated tag has a digest of its own, which will do as well where the tag is of @p commit:
+ * what was fetched last may be more than was asked for. */
+static bool is_of_tag(const struct git *git, const char *commit, const char *wanted)
+{
+    static const char *const args[] = {"rev-parse", "FETCH_HEAD", "FETCH_HEAD^{commit}", NULL};
+    wcow_autobuf out = {0};
+    if (run(git, args, &out, NULL) < 0 || out.len == 0)
+        return false;
+    const char *fetched = (const char *)out.data;
+    const char *its_commit = strchr(fetched, '\n');
+    return its_commit && strcmp(its_commit + 1, commit) == 0 && begins_as(fetched, wanted);
+}
+
 static int check_commit(const struct git *git, const char *wanted, char ret[static 65],
                         struct wcow_error *err)
 {
@@ -201,11 +214,7 @@ static int check_commit(const struct git *git, const char *wanted, char ret[stat
     memcpy(ret, out.data, out.len + 1);
     if (!wanted || begins_as(ret, wanted))
         return WCOW_OK;
-    /* An annotated tag has a digest of its own, which will do as well. */
-    static const char *const tag[] = {"rev-parse", "FETCH_HEAD", NULL};
-    wcow_autobuf fetched = {0};
-    if (run(git, tag, &fetched, NULL) == WCOW_OK && fetched.len > 0 &&
-        begins_as((const char *)fetched.data, wanted))
+    if (is_of_tag(git, ret, wanted))
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_DATA_LOSS,
                      "the repository is at commit %s, not %s as the checksum says", ret, wanted);

@@ -258,7 +258,7 @@ static int check(const char *source, const struct wcow_git_url *url, struct wcow
 {
     if (!url->repository || *url->repository == '-')
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is no URL of a git repository", source);
-    if (url->ref && (*url->ref == '-' || strpbrk(url->ref, " \t\n~^?*[\\")))
+    if (url->ref && (*url->ref == '-' || strpbrk(url->ref, " \t\n~^:?*[\\")))
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "\"%s\": \"%s\" is no name of a branch, tag or commit", source, url->ref);
     if (url->folder && leads_out(url->folder))

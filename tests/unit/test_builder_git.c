@@ -103,6 +103,7 @@ static void a_query_that_says_nothing_or_two_things_is_refused(void **state)
         {"commit=0123456&fetch-by-commit", "fetch-by-commit wants a whole commit"},
         {"ref=%2", "wants two hexadecimal digits"},
         {"ref=a%00b", "wants two hexadecimal digits"},
+        {"ref=a%3Arefs/heads/b", "is no name of a branch, tag or commit"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wcow_git_url url = {0};
