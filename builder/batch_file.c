@@ -2,7 +2,9 @@
 /* Source of the table: Unicode's CP437.TXT. */
 #include "builder/batch_file.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/utf.h"
 
@@ -32,7 +34,15 @@ static uint8_t oem_byte(uint32_t code_point)
     return 0;
 }
 
-/* One character; its length in the script goes to *ret_len. */
+/* Whether cmd passes over the line, whatever stands in it. */
+static bool is_remark(const char *line)
+{
+    line += strspn(line, " \t@");
+    return strncmp(line, "::", 2) == 0 ||
+           (strncasecmp(line, "rem", 3) == 0 && line[3] != '\0' && strchr(" \t\r\n", line[3]));
+}
+
+/* One character; its length in the script goes to *ret_len. @param line  0: of a remark */
 static int add_character(const char *text, unsigned line, size_t *ret_len, struct wcow_buf *out,
                          struct wcow_error *err)
 {
@@ -45,6 +55,10 @@ static int add_character(const char *text, unsigned line, size_t *ret_len, struc
     if (byte) {
         *ret_len = n;
         return wcow_buf_add(out, &byte, 1, err);
+    }
+    if (!line) {
+        *ret_len = n ? n : 1;
+        return wcow_buf_add(out, "?", 1, err);
     }
     return WCOW_FAIL(
         err, WCOW_E_UNSUPPORTED,
@@ -59,8 +73,9 @@ int wcow_batch_file_write(const char *script, struct wcow_buf *out, struct wcow_
     int r = wcow_buf_add_str(out, "@echo off\r\n", err);
     for (const char *p = script; r == WCOW_OK && *p; line++) {
         size_t len = 0;
+        const unsigned named = is_remark(p) ? 0 : line;
         for (; r == WCOW_OK && *p && !strchr("\r\n", *p); p += len)
-            r = add_character(p, line, &len, out, err);
+            r = add_character(p, named, &len, out, err);
         p += *p == '\r';
         p += *p == '\n';
         if (r == WCOW_OK)

@@ -34,12 +34,22 @@ static void others_are_named(void **state)
     assert_non_null(strstr(err.msg, "line 1 of the here-document has \"?\""));
 }
 
+static void in_remarks_all_may_stand(void **state)
+{
+    (void)state;
+    wcow_autobuf out = {0};
+    assert_ok(wcow_batch_file_write("rem \xe6\x97\xa5\xc3\xbc\n@REM\t\xe6\n :: \xe6", &out, &err));
+    assert_string_equal((const char *)out.data, "@echo off\r\nrem ?\x81\r\n@REM\t?\r\n :: ?\r\n");
+    assert_int_equal(wcow_batch_file_write("remove \xe6\x97\xa5", &out, NULL), WCOW_E_UNSUPPORTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_end_as_cmd_wants_them),
         cmocka_unit_test(characters_are_in_the_code_page),
         cmocka_unit_test(others_are_named),
+        cmocka_unit_test(in_remarks_all_may_stand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
