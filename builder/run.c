@@ -20,7 +20,7 @@ int wcow_run_isolation_parse(const char *text, enum wcow_run_isolation *ret, str
 {
     static const char *const names[] = {"default", "process", "hyperv"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcasecmp(text ? text : names[0], names[i]) == 0) {
+        if (strcasecmp(text && *text ? text : names[0], names[i]) == 0) {
             *ret = (enum wcow_run_isolation)i;
             return WCOW_OK;
         }

@@ -36,7 +36,7 @@ enum wcow_run_isolation {
     WCOW_ISOLATION_PROCESS,
     WCOW_ISOLATION_HYPERV,
 };
-/** "default", "process", "hyperv" in any letter case; NULL: default. WCOW_E_INVALID */
+/** "default", "process", "hyperv" in any letter case; NULL or "": default. WCOW_E_INVALID */
 WCOW_NODISCARD int wcow_run_isolation_parse(const char *text, enum wcow_run_isolation *ret,
                                             struct wcow_error *err);
 

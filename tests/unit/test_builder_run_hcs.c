@@ -119,6 +119,9 @@ static void isolation_is_of_windows_containers(void **state)
     enum wcow_run_isolation isolation = WCOW_ISOLATION_DEFAULT;
     assert_int_equal(wcow_run_isolation_parse("HyperV", &isolation, &err), WCOW_OK);
     assert_int_equal(isolation, WCOW_ISOLATION_HYPERV);
+    enum wcow_run_isolation none = WCOW_ISOLATION_HYPERV;
+    assert_int_equal(wcow_run_isolation_parse("", &none, &err), WCOW_OK); /* as docker's */
+    assert_int_equal(none, WCOW_ISOLATION_DEFAULT);
     assert_int_equal(wcow_run_isolation_parse("vm", &isolation, &err), WCOW_E_INVALID);
     assert_non_null(strstr(err.msg, "default, process and hyperv"));
     struct wcow_executor *executor = NULL;
