@@ -11,6 +11,7 @@
 #include "builder/build_provenance.h"
 #include "builder/git.h"
 #include "builder/remote.h"
+#include "image/http.h"
 
 struct wcow_build_fetched {
     char *url;
@@ -93,14 +94,28 @@ static int recall(struct wcow_build *b, const char *url, struct wcow_remote_know
     return r == 1 ? wcow_remote_known_read(text, ret) : r;
 }
 
-/* That it cannot be remembered costs time alone. */
-static void remember(struct wcow_build *b, const char *url, const struct wcow_remote_known *said)
+static void write_known(struct wcow_build *b, const char *url,
+                        const struct wcow_remote_known *known)
 {
     struct wcow_digest key;
     wcow_autobuf text = {0};
-    if (b->cache && (said->etag || said->modified) && key_of(url, &key, NULL) == WCOW_OK &&
-        wcow_remote_known_write(said, &text, NULL) == WCOW_OK)
+    if (b->cache && key_of(url, &key, NULL) == WCOW_OK &&
+        wcow_remote_known_write(known, &text, NULL) == WCOW_OK)
         (void)!wcow_build_cache_remember_text(b->cache, &key, (const char *)text.data, NULL);
+}
+
+/* Whether its server is not to be asked on condition any more. */
+static bool is_distrusted(struct wcow_build *b, const char *url)
+{
+    WCOW_CLEANUP(wcow_remote_known_done) struct wcow_remote_known before = {0};
+    return recall(b, url, &before, NULL) == 1 && !before.etag && !before.modified;
+}
+
+/* That it cannot be remembered costs time alone. */
+static void remember(struct wcow_build *b, const char *url, const struct wcow_remote_known *said)
+{
+    if ((said->etag || said->modified) && !is_distrusted(b, url))
+        write_known(b, url, said);
 }
 
 /* ---- fetching ---- */
@@ -120,6 +135,25 @@ static void show_fetched(void *ctx, uint64_t done)
     wcow_progress_status(s->build->progress, s->step, "downloading", done, 0, false);
 }
 
+/* Keys were made of what the server said before it sent the bytes: what is made of others must not
+ * be found by them. */
+static int check_same(struct wcow_build *b, struct wcow_build_fetched *before, int64_t mtime_s,
+                      struct wcow_error *err)
+{
+    struct wcow_remote_known said = before->file.said;
+    if (strcmp(before->digest.text, said.digest.text) == 0) {
+        before->file.mtime_s = mtime_s;
+        return WCOW_OK;
+    }
+    said.etag = NULL;
+    said.modified = NULL;
+    write_known(b, before->url, &said);
+    return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                     "%s: the server said that the file had not changed, and sent another; build "
+                     "again, and it is not asked whether it has",
+                     wcow_http_shown(before->url).text);
+}
+
 static int fetch(struct wcow_build *b, struct wcow_build_fetched *to,
                  const struct wcow_remote_known *known, unsigned step, struct wcow_error *err)
 {
@@ -130,8 +164,11 @@ static int fetch(struct wcow_build *b, struct wcow_build_fetched *to,
                                            .progress = show_fetched,
                                            .progress_ctx = &shown};
     struct wcow_error why = {0};
+    const int64_t mtime_s = to->file.mtime_s;
     wcow_remote_file_done(&to->file);
     int r = wcow_remote_get(&what, &to->file, &why);
+    if (r == WCOW_OK && to->digest.text[0])
+        r = check_same(b, to, mtime_s, &why);
     to->code = r;
     to->why = why;
     if (r < 0) {
@@ -149,21 +186,25 @@ static int fetch(struct wcow_build *b, struct wcow_build_fetched *to,
     return WCOW_OK;
 }
 
-/* One step asks, the others that want the same wait for its answer. Without @p needs_bytes it is
- * enough to know which file it is. */
+/* One step asks, the others that want the same wait for its answer: what is known of a file may be
+ * looked at while this is held, its bytes at any time once they are there. */
+static int hold_url(struct wcow_build *b, const char *url, struct wcow_key_hold *ret,
+                    struct wcow_error *err)
+{
+    wcow_autobuf key = {0};
+    int r = wcow_buf_addf(&key, err, "url %s", url);
+    return r < 0 ? r
+                 : wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel,
+                                      ret, err);
+}
+
+/* Without @p needs_bytes it is enough to know which file it is. With the URL held. */
 static int find(struct wcow_build *b, const char *url, bool needs_bytes, bool may_recall,
                 unsigned step, struct wcow_build_fetched **ret, struct wcow_error *err)
 {
-    wcow_autobuf key = {0};
-    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     WCOW_CLEANUP(wcow_remote_known_done) struct wcow_remote_known known = {0};
     struct wcow_build_fetched *file = NULL;
-    int r = wcow_buf_addf(&key, err, "url %s", url);
-    if (r == WCOW_OK)
-        r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, &hold,
-                               err);
-    if (r == WCOW_OK)
-        r = file_of(b, url, &file, err);
+    int r = file_of(b, url, &file, err);
     if (r < 0 || !file)
         return r;
     *ret = file;
@@ -181,12 +222,15 @@ static int find(struct wcow_build *b, const char *url, bool needs_bytes, bool ma
 int wcow_build_remote_file(struct wcow_build *b, const struct wcow_copy *copy, const char *url,
                            unsigned step, struct wcow_remote_file **ret, struct wcow_error *err)
 {
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     struct wcow_build_fetched *file = NULL;
     if (copy->checksum && !wcow_digest_is_valid(copy->checksum))
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "--checksum=%s is no digest: it is sha256: and 64 hexadecimal digits",
                          copy->checksum);
-    int r = find(b, url, true, false, step, &file, err);
+    int r = hold_url(b, url, &hold, err);
+    if (r == WCOW_OK)
+        r = find(b, url, true, false, step, &file, err);
     if (r == WCOW_OK && copy->checksum)
         r = wcow_remote_check(url, copy->checksum, &file->digest, err);
     if (r == WCOW_OK)
@@ -207,11 +251,14 @@ static int add_name(struct wcow_build *b, const struct wcow_stage_state *s, cons
                     const char *checksum, unsigned step, struct wcow_hash *hash,
                     struct wcow_error *err)
 {
+    WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     struct wcow_build_fetched *file = NULL;
     const char *digest = checksum;
     char mtime[32] = "";
     if (!digest) {
-        int r = find(b, url, false, !s->skips_cache, step, &file, err);
+        int r = hold_url(b, url, &hold, err);
+        if (r == WCOW_OK)
+            r = find(b, url, false, !s->skips_cache, step, &file, err);
         if (r < 0 || !file)
             return r;
         (void)snprintf(mtime, sizeof(mtime), "%lld", (long long)file->file.mtime_s);

@@ -186,6 +186,20 @@ seen=$(grep -c GET "$PARTS/www.log")
 # (What is unpacked of it is as it was.)
 equal "a file that changed is added anew" "$(build -t add:3 2>&1 | grep -c CACHED)" 2
 equal "and fetched once" "$(asked)" '1 "GET /a.tgz" 200 '
+# A server that goes by times alone does not see that an older file came back.
+served() { echo "$1" >"$PARTS/www/back.txt" && touch -d "$2-01-01 UTC" "$PARTS/www/back.txt"; }
+added_size() { rows docker.io/library/back:1 1 "select size from entries where name like '%/back.txt'"; }
+served new 2021
+printf 'FROM @BASE@\nADD %s/back.txt C:/one/\n' "$url" | dockerfile
+check "ADD of a file" build -t back:1 -o type=image,unpack=true
+served "the old one" 2020
+printf 'FROM @BASE@\nADD %s/back.txt C:/two/\n' "$url" | dockerfile
+refused "a file that is said to be another than comes" 'said that the file had not changed, and sent another' build
+check "it is fetched by the next build" build -t back:1 -o type=image,unpack=true
+equal "as it is now" "$(added_size)" 12
+served new 2021
+check "and by those after it" build -t back:1 -o type=image,unpack=true
+equal "so that what comes back is seen" "$(added_size)" 4
 printf 'FROM @BASE@\nADD --checksum=sha256:%064d %s/file.txt C:/\n' 0 "$url" | dockerfile
 refused "another checksum" 'has the digest sha256:.*--checksum' build
 printf 'FROM @BASE@\nADD %s/none.txt C:/\n' "$url" | dockerfile
@@ -221,6 +235,9 @@ printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
 refused "a branch that is not there" 'app.git: git fetch failed:.*none' build
 printf 'FROM @BASE@\nADD --checksum=1111111 %s/app.git C:/x\n' "$url" | dockerfile
 refused "another commit" 'is at commit' build
+tip=$(git -C "$PARTS/www/app" rev-parse main)
+printf 'FROM @BASE@\nADD --checksum=%s %s/app.git#%.10s C:/x\n' "$tip" "$url" "$commit" | dockerfile
+refused "a commit by its abbreviation, and a branch's as its checksum" 'is at commit' build
 
 # ---- contexts that are no folders ----
 mkdir -p "$PARTS/www/far/sub"
