@@ -115,12 +115,16 @@ static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree
                          "hard link to \"%s\", which is no file of the archive before it", target);
     struct wcow_link_group *group = NULL;
     wcow_autoentry entry = {0};
-    r = wcow_tree_group_of(u->to->tree, first, key, &group, err);
+    wcow_autobuf id = {0};
+    struct wcow_payload payload = wcow_tree_payload(first);
+    /* Another file may have had the name before, and other names yet. */
+    r = wcow_buf_addf(&id, err, "%s %p", key, payload.ctx);
+    if (r == WCOW_OK)
+        r = wcow_tree_group_of(u->to->tree, first, (const char *)id.data, &group, err);
     if (r == WCOW_OK)
         r = wcow_tree_entry(first, &entry, err);
     if (r < 0)
         return r;
-    struct wcow_payload payload = wcow_tree_payload(first);
     const struct wcow_tree_item put = {
         .name = name, .entry = &entry, .payload = &payload, .group = group};
     struct wcow_tree_node *node = NULL;

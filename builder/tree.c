@@ -43,6 +43,8 @@ void wcow_tree_free(struct wcow_tree *tree)
         if (tree->table[i])
             wcow_tree_release_node(tree->table[i]);
     }
+    for (const struct wcow_tree_node *node = tree->gone; node; node = node->next)
+        wcow_tree_release_node(node);
     free(tree->table);
     wcow_name_table_done(&tree->groups);
     wcow_arena_done(&tree->arena);

@@ -204,7 +204,7 @@ static bool holds_payload(const struct wcow_tree_node *node)
     return node->traits->ops && node->traits->ops->free && !node->traits->borrowed;
 }
 
-void wcow_tree_release_node(struct wcow_tree_node *node)
+void wcow_tree_release_node(const struct wcow_tree_node *node)
 {
     if (holds_payload(node))
         node->traits->ops->free(node->payload);
@@ -234,6 +234,21 @@ static int make_traits(struct wcow_tree *tree, const struct wcow_entry *entry,
     return intern_traits(tree, &traits, ret, err);
 }
 
+/* Later names of a file borrow its bytes, whatever becomes of the first one. */
+static int keep_payloads(struct wcow_tree *tree, const struct wcow_tree_node *node,
+                         struct wcow_error *err)
+{
+    struct wcow_tree_node *gone = wcow_arena_alloc(&tree->arena, sizeof(*gone));
+    if (!gone)
+        return no_memory(err);
+    gone->traits = node->traits;
+    gone->payload = node->payload;
+    gone->rare = node->rare;
+    gone->next = tree->gone;
+    tree->gone = gone;
+    return WCOW_OK;
+}
+
 int wcow_tree_fill_node(struct wcow_tree *tree, struct wcow_tree_node *node,
                         const struct wcow_entry *entry, struct wcow_tree_sd *sd,
                         struct wcow_error *err)
@@ -243,10 +258,10 @@ int wcow_tree_fill_node(struct wcow_tree *tree, struct wcow_tree_node *node,
     int r = make_traits(tree, entry, sd, &traits, err);
     if (r == WCOW_OK)
         r = make_rare_of(tree, entry, &rare, err);
+    if (r == WCOW_OK && node->traits)
+        r = keep_payloads(tree, node, err);
     if (r < 0)
         return r;
-    if (node->traits)
-        wcow_tree_release_node(node);
     node->payload = NULL;
     node->traits = traits;
     node->rare = rare;

@@ -77,6 +77,7 @@ enum { WCOW_TREE_BUCKETS = 64 };
 struct wcow_tree {
     struct wcow_tree_options options;
     struct wcow_arena arena;     /**< of nodes and all that they hold but payloads */
+    struct wcow_tree_node *gone; /**< what was replaced: others may have borrowed its payloads */
     struct wcow_tree_node *root; /**< not in the table; its children are Files, Hives, UtilityVM */
     struct wcow_tree_node **table; /**< by parent and key: open addressing */
     size_t n;
@@ -125,7 +126,7 @@ WCOW_NODISCARD int wcow_tree_set_traits(struct wcow_tree *tree, struct wcow_tree
 WCOW_NODISCARD int wcow_tree_make_rare(struct wcow_tree *tree, struct wcow_tree_node *node,
                                        struct wcow_tree_rare **ret, struct wcow_error *err);
 /** Release the payloads of a node and its streams. */
-void wcow_tree_release_node(struct wcow_tree_node *node);
+void wcow_tree_release_node(const struct wcow_tree_node *node);
 
 /** As an entry that borrows all it holds and has no name. */
 struct wcow_entry wcow_tree_borrow_entry(const struct wcow_tree_node *node);

@@ -239,6 +239,44 @@ static void hard_links_follow_the_first_name_of_the_tar(void **state)
     wcow_tree_free(tree);
 }
 
+static int send_two(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
+{
+    return wcow_sink_write(sink, ctx, 2, err);
+}
+
+static void count_free(void *ctx)
+{
+    ((char *)ctx)[2]++;
+}
+
+static int put_payload(struct wcow_tree *tree, const char *name, struct wcow_payload *payload,
+                       struct wcow_tree_node **ret, struct wcow_error *err)
+{
+    wcow_autoentry entry = {.type = WCOW_ENTRY_FILE, .size_bytes = 2};
+    const struct wcow_tree_item item = {.name = name, .entry = &entry, .payload = payload};
+    struct wcow_tree_node *dir = NULL;
+    int r = wcow_tree_dir(tree, "Files", &dir, err);
+    return r < 0 ? r : wcow_tree_put(tree, dir, &item, ret, err);
+}
+
+/* As an archive has it that was appended to. */
+static void a_later_name_keeps_the_bytes_of_a_file_that_is_replaced(void **state)
+{
+    static const struct wcow_payload_ops ops = {.send = send_two, .free = count_free};
+    char bytes[2][3] = {"ab", "cd"};
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    struct wcow_tree_node *node = NULL;
+    struct wcow_payload payload = {.ops = &ops, .ctx = bytes[0]};
+    assert_ok(put_payload(tree, "a", &payload, &node, &err));
+    struct wcow_payload borrowed = wcow_tree_payload(node);
+    assert_ok(put_payload(tree, "b", &borrowed, &node, &err));
+    payload = (struct wcow_payload){.ops = &ops, .ctx = bytes[1]};
+    assert_ok(put_payload(tree, "a", &payload, &node, &err));
+    assert_int_equal(bytes[0][2], 0);
+    wcow_tree_free(tree);
+    assert_true(bytes[0][2] == 1 && bytes[1][2] == 1);
+}
+
 static void an_epoch_is_the_latest_time_of_what_is_new(void **state)
 {
     struct wcow_tree *tree = new_tree(*state, 3000);
@@ -368,6 +406,7 @@ int main(void)
         cmocka_unit_test(names_that_windows_refuses_are_refused),
         cmocka_unit_test(what_is_there_is_no_change),
         cmocka_unit_test(hard_links_follow_the_first_name_of_the_tar),
+        cmocka_unit_test(a_later_name_keeps_the_bytes_of_a_file_that_is_replaced),
         cmocka_unit_test(an_epoch_is_the_latest_time_of_what_is_new),
         cmocka_unit_test(a_key_changes_with_bytes_and_not_with_the_clock),
         cmocka_unit_test(a_file_that_shrank_is_told),
