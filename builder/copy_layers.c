@@ -59,13 +59,14 @@ static int put_found(struct copier *c, struct wcow_tree_node *dir, const char *n
                      struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
+    wcow_autofree char *identity = NULL;
     struct wcow_link_group *group = NULL;
-    int r = WCOW_OK;
-    if (found->entry.type == WCOW_ENTRY_FILE) {
-        r = wcow_layers_payload(found, &payload, err);
-        if (r == WCOW_OK && is_itself)
-            r = wcow_tree_link_group(c->copying->tree, wcow_layers_identity(found), &group, err);
-    }
+    bool is_file = found->entry.type == WCOW_ENTRY_FILE;
+    int r = is_file ? wcow_layers_payload(found, &payload, err) : WCOW_OK;
+    if (r == WCOW_OK && is_file && is_itself)
+        r = wcow_layers_identity(found, &identity, err);
+    if (r == WCOW_OK && identity)
+        r = wcow_tree_link_group(c->copying->tree, identity, &group, err);
     if (r < 0)
         return r;
     if (c->copying->copy->chown || c->layers->is_foreign) { /* as if its new owner made it there */

@@ -354,12 +354,19 @@ int wcow_layers_payload(const struct wcow_layers_found *found, struct wcow_paylo
     return WCOW_OK;
 }
 
-const char *wcow_layers_identity(const struct wcow_layers_found *found)
+/* A name may be another file's in each layer. */
+int wcow_layers_identity(const struct wcow_layers_found *found, char **ret, struct wcow_error *err)
 {
+    const void *source = found->source;
     const struct wcow_tree_node *node =
         found->source->tree ? wcow_tree_find(found->source->tree, found->data_key) : NULL;
     const char *id = node ? wcow_tree_group_id(node) : NULL;
-    return id ? id : found->data_key;
+    wcow_autobuf text = {0};
+    int r = wcow_buf_addf(&text, err, "%p %s", source, id ? id : found->data_key);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&text);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
 }
 
 /* ---- streams ---- */

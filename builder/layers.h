@@ -79,8 +79,10 @@ WCOW_NODISCARD int wcow_layers_find(const struct wcow_layers *layers, const char
 /** The bytes of a file; the source must outlive the payload. */
 WCOW_NODISCARD int wcow_layers_payload(const struct wcow_layers_found *found,
                                        struct wcow_payload *ret, struct wcow_error *err);
-/** What tells the names of one file from those of others: equal for all its hard links. */
-const char *wcow_layers_identity(const struct wcow_layers_found *found);
+/** What tells the names of one file from those of others, in this process: equal for all its hard
+ *  links. The caller frees. */
+WCOW_NODISCARD int wcow_layers_identity(const struct wcow_layers_found *found, char **ret,
+                                        struct wcow_error *err);
 /** Each alternate data stream of a file or directory: name after the colon, its entry, its bytes
  *  (both to be taken). */
 typedef int (*wcow_layers_stream_fn)(void *arg, const char *stream, struct wcow_entry *entry,

@@ -60,6 +60,39 @@ static int64_t bytes_of(const struct stack *s, const char *path)
     return (int64_t)bytes.len;
 }
 
+/* The caller frees. */
+static char *identity_of(const struct stack *s, const char *path)
+{
+    WCOW_CLEANUP(wcow_layers_found_done) struct wcow_layers_found found = {0};
+    char *identity = NULL;
+    assert_int_equal(wcow_layers_find(&s->layers, path, &found, NULL), 1);
+    assert_ok(wcow_layers_identity(&found, &identity, &err));
+    return identity;
+}
+
+/* What is there by a name and what was there before are two files: no hard links in a copy. */
+static void names_of_one_file_are_told_from_a_file_that_took_the_name(void **state)
+{
+    (void)state;
+    static const struct made layers[N_LAYERS][MAX_ENTRIES] = {
+        {{.name = "Files", .type = '5'},
+         {.name = "Files/first", .size = 3},
+         {.name = "Files/second", .type = '1', .link = "Files/first"}},
+        {{.name = "Files", .type = '5'},
+         {.name = "Files/third", .type = '1', .link = "Files/second"}},
+        {{.name = "Files", .type = '5'}, {.name = "Files/first", .size = 700}},
+    };
+    struct stack s = {0};
+    for (size_t i = 0; i < N_LAYERS; i++)
+        apply_layer(&s, i, layers[i]);
+    wcow_autofree char *first = identity_of(&s, "Files/first");
+    wcow_autofree char *second = identity_of(&s, "Files/second");
+    wcow_autofree char *third = identity_of(&s, "Files/third");
+    assert_string_equal(second, third);
+    assert_string_not_equal(first, second);
+    stack_done(&s);
+}
+
 static void a_hard_link_is_the_file_that_its_layer_saw(void **state)
 {
     (void)state;
@@ -84,6 +117,7 @@ static void a_hard_link_is_the_file_that_its_layer_saw(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_one_file_are_told_from_a_file_that_took_the_name),
         cmocka_unit_test(a_hard_link_is_the_file_that_its_layer_saw),
     };
     return cmocka_run_group_tests_name("builder/layers", tests, NULL, NULL);
