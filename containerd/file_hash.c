@@ -18,25 +18,25 @@ struct wcow_file_hash {
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    atomic_int tid;
+    atomic_bool is_waited_for;
     struct wcow_hash *hash;
     int sys_errno; /* of the thread's failure */
     uint8_t *chunk;
 };
 
 /* Where it cannot be changed, nothing is lost but time. */
-static void set_policy(int tid, int policy)
+static void set_policy(pthread_t thread, int policy)
 {
     const struct sched_param none = {0};
-    (void)sched_setscheduler(tid, policy, &none);
+    (void)pthread_setschedparam(thread, policy, &none);
 }
 
 static void *run(void *arg)
 {
     struct wcow_file_hash *h = arg;
     off_t at = 0;
-    set_policy(0, SCHED_IDLE);
-    atomic_store(&h->tid, gettid());
+    if (!atomic_load(&h->is_waited_for))
+        set_policy(pthread_self(), SCHED_IDLE);
     while (!atomic_load(&h->stop)) {
         ssize_t n = pread(h->fd, h->chunk, CHUNK_BYTES, at);
         if (n < 0 && errno == EINTR)
@@ -82,8 +82,9 @@ static void join(struct wcow_file_hash *h)
 int wcow_file_hash_digest(struct wcow_file_hash *hash, struct wcow_digest *ret,
                           struct wcow_error *err)
 {
-    if (atomic_load(&hash->tid))
-        set_policy(atomic_load(&hash->tid), SCHED_OTHER); /* somebody waits now */
+    atomic_store(&hash->is_waited_for, true);
+    if (hash->running)
+        set_policy(hash->thread, SCHED_OTHER);
     join(hash);
     errno = hash->sys_errno;
     if (errno)
