@@ -161,12 +161,9 @@ static void what_cannot_be_is_refused(void **state)
         const char *sources;
         const char *dest;
         int code;
-    } cases[] = {{"none", "C:/", WCOW_E_NOT_FOUND},
-                 {"no/*", "C:/", WCOW_E_NOT_FOUND},
-                 {"lost", "C:/", WCOW_E_NOT_FOUND},
-                 {"c.txt d", "C:/x", WCOW_E_INVALID},
-                 {"c.txt", "D:/x", WCOW_E_INVALID},
-                 {"c.txt", "C:/aux", WCOW_E_INVALID}};
+    } cases[] = {{"none", "C:/", WCOW_E_NOT_FOUND}, {"no/*", "C:/", WCOW_E_NOT_FOUND},
+                 {"lost", "C:/", WCOW_E_NOT_FOUND}, {"c.txt d", "C:/x", WCOW_E_INVALID},
+                 {"c.txt", "D:/x", WCOW_E_INVALID}, {"c.txt", "C:/aux", WCOW_E_INVALID}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct wcow_tree *tree = new_tree(NULL);
         assert_fails(copy_into(tree, false, cases[i].sources, cases[i].dest, &err), cases[i].code);

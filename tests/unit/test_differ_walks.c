@@ -151,6 +151,12 @@ enum change {
     N_CHANGES,
 };
 
+/* What cannot be done to the tree as it is, is not done. */
+static void may_fail(int result)
+{
+    (void)result;
+}
+
 static void change(struct walk *w)
 {
     char path[PATH_BYTES];
@@ -185,10 +191,10 @@ static void change(struct walk *w)
         recase_some(w, path);
         break;
     case LINK:
-        (void)link(path, other);
+        may_fail(link(path, other));
         break;
     case SYMLINK:
-        (void)symlink("a", path);
+        may_fail(symlink("a", path));
         break;
     case PROTECT:
         (void)chmod(path, below(w, 2) ? 0444 : 0644);
