@@ -11,12 +11,23 @@
 #include "builder/archive_read.h"
 #include "builder/context_walk.h"
 #include "builder/copy.h"
+#include "builder/dockerfile_arena.h"
 #include "builder/links.h"
+#include "builder/name_table.h"
 #include "builder/spool.h"
 #include "layer/filetime.h"
 #include "layer/names.h"
 
 enum { READ_BLOCK_BYTES = 64 << 10, DATA_BYTES = 8 << 10 };
+
+/* A file that is not taken. Hard links that are may lead to it all the same: the first of them is
+ * the file then. */
+struct hidden {
+    struct wcow_payload payload; /* until it is a node's */
+    uint64_t size_bytes;
+    uint64_t time;
+    struct wcow_tree_node *node; /* or NULL */
+};
 
 struct unpacker {
     struct archive *archive;
@@ -26,7 +37,20 @@ struct unpacker {
     struct wcow_spool *spool;
     uint64_t total;
     uint64_t members;
+    struct wcow_name_table hidden; /* by key */
+    struct wcow_arena arena;       /* of them */
 };
+
+static void hidden_done(struct unpacker *u)
+{
+    for (size_t i = 0; i < u->hidden.cap; i++) {
+        struct hidden *h = u->hidden.slots[i].value;
+        if (h)
+            wcow_payload_done(&h->payload);
+    }
+    wcow_name_table_done(&u->hidden);
+    wcow_arena_done(&u->arena);
+}
 
 static int broken(const struct unpacker *u, struct wcow_error *err)
 {
@@ -98,6 +122,15 @@ static int put_file(struct unpacker *u, struct archive_entry *member, struct wco
     return wcow_tree_put(u->to->tree, dir, &put, &node, err);
 }
 
+static int put_hidden(struct unpacker *u, struct hidden *h, struct wcow_tree_node *dir,
+                      const char *name, struct wcow_error *err)
+{
+    wcow_autoentry entry = wcow_copy_new_entry(WCOW_ENTRY_FILE, WCOW_ATTR_ARCHIVE, h->time);
+    entry.size_bytes = h->size_bytes;
+    const struct wcow_tree_item put = {.name = name, .entry = &entry, .payload = &h->payload};
+    return wcow_tree_put(u->to->tree, dir, &put, &h->node, err);
+}
+
 /* A later name of a file that came before. */
 static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree_node *dir,
                         const char *name, struct wcow_error *err)
@@ -109,7 +142,10 @@ static int put_hardlink(struct unpacker *u, const char *target, struct wcow_tree
         r = wcow_name_key(path, &key, err);
     if (r < 0)
         return r;
-    struct wcow_tree_node *first = wcow_tree_find(u->to->tree, key);
+    struct hidden *h = wcow_name_table_get(&u->hidden, key);
+    if (h && !h->node)
+        return put_hidden(u, h, dir, name, err);
+    struct wcow_tree_node *first = h ? h->node : wcow_tree_find(u->to->tree, key);
     if (!first || wcow_tree_type(first) != WCOW_ENTRY_FILE)
         return WCOW_FAIL(err, WCOW_E_CORRUPT,
                          "hard link to \"%s\", which is no file of the archive before it", target);
@@ -206,6 +242,59 @@ static int put_at(struct unpacker *u, struct archive_entry *member, char *path,
     }
 }
 
+/* What a hard link that is not taken leads to: NULL where that is not known to be a file. */
+static int hidden_link(struct unpacker *u, const char *target, struct hidden **ret,
+                       struct wcow_error *err)
+{
+    wcow_autofree char *path = NULL;
+    wcow_autofree char *key = NULL;
+    if (member_path(u, target, &path, NULL) < 0 || wcow_name_key(path, &key, NULL) < 0)
+        return WCOW_OK;
+    *ret = wcow_name_table_get(&u->hidden, key);
+    struct wcow_tree_node *node = *ret ? NULL : wcow_tree_find(u->to->tree, key);
+    if (!node || wcow_tree_type(node) != WCOW_ENTRY_FILE)
+        return WCOW_OK;
+    *ret = wcow_arena_alloc(&u->arena, sizeof(**ret));
+    if (!*ret)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a hard link");
+    (*ret)->node = node;
+    return WCOW_OK;
+}
+
+static int hide_file(struct unpacker *u, struct archive_entry *member, struct hidden **ret,
+                     struct wcow_error *err)
+{
+    *ret = wcow_arena_alloc(&u->arena, sizeof(**ret));
+    if (!*ret)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of an archive");
+    (*ret)->time = time_of(u, member);
+    return spool_data(u, &(*ret)->payload, &(*ret)->size_bytes, err);
+}
+
+/* One that is not taken. */
+static int hide(struct unpacker *u, struct archive_entry *member, const char *path,
+                struct wcow_error *err)
+{
+    const char *hardlink = hardlink_of(member);
+    wcow_autofree char *key = NULL;
+    struct hidden *h = NULL;
+    int r = WCOW_OK;
+    if (wcow_name_key(path, &key, NULL) < 0 || wcow_name_table_get(&u->hidden, key))
+        return WCOW_OK;
+    if (hardlink)
+        r = hidden_link(u, hardlink, &h, err);
+    else if (archive_entry_filetype(member) == AE_IFREG)
+        r = hide_file(u, member, &h, err);
+    if (r < 0 || !h)
+        return r;
+    const char *kept = wcow_arena_strdup(&u->arena, key);
+    r = kept ? wcow_name_table_add(&u->hidden, kept, h, err)
+             : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of an archive");
+    if (r < 0)
+        wcow_payload_done(&h->payload);
+    return r;
+}
+
 static int put_member(struct unpacker *u, struct archive_entry *member, const char *name,
                       struct wcow_error *err)
 {
@@ -218,7 +307,7 @@ static int put_member(struct unpacker *u, struct archive_entry *member, const ch
     if (u->to->wants)
         r = u->to->wants(u->to->ctx, below, &wanted, err);
     if (r < 0 || !wanted)
-        return r;
+        return r < 0 ? r : hide(u, member, path, err);
     wcow_autofree char *at = strdup(path);
     if (!at)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
@@ -337,6 +426,7 @@ int wcow_archive_unpack_fd(int fd, const char *name, const atomic_bool *cancel,
     if (!u.archive)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an archive");
     int r = unpack(&u, fd, ret_unpacked, err);
+    hidden_done(&u);
     wcow_spool_free(u.spool);
     (void)archive_read_free(u.archive);
     return r;
