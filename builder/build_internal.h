@@ -14,6 +14,7 @@
 #include "builder/context_source.h"
 #include "builder/copy.h"
 #include "builder/git.h"
+#include "builder/input_files.h"
 #include "builder/instructions.h"
 #include "builder/layer_write.h"
 #include "builder/layers.h"
@@ -291,10 +292,11 @@ WCOW_NODISCARD int wcow_build_note_step(struct wcow_stage_state *s,
 
 /* build_key.c: a step's key by its inputs, without a look at what lies below */
 struct wcow_input_key {
-    struct wcow_step_key key;  /**< "" where there is none, or (the key alone) not yet */
-    struct wcow_digest stamp;  /**< build_stamp.c; "": none */
-    struct wcow_digest prefix; /**< of all but the files */
-    struct wcow_tree *tree;    /**< the files, lying on nothing; NULL: none */
+    struct wcow_step_key key;      /**< "" where there is none, or (the key alone) not yet */
+    struct wcow_digest stamp;      /**< build_stamp.c; "": none */
+    struct wcow_digest prefix;     /**< of all but the files */
+    struct wcow_tree *tree;        /**< the files, lying on nothing; NULL: none */
+    struct wcow_noted_files noted; /**< what is left of the tree while the layer is made */
 };
 void wcow_input_key_done(struct wcow_input_key *key);
 /** The key that an earlier build has made of the same inputs, by what stat says of them: 1, or 0. A
@@ -309,6 +311,14 @@ WCOW_NODISCARD int wcow_build_input_shape(struct wcow_build *b, struct wcow_stag
 /** The key, where there is a shape: reads the files whose digest is not known. */
 WCOW_NODISCARD int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
                                         struct wcow_error *err);
+/** The step is about to be made, with a tree of its own: keep only what
+ *  wcow_build_input_key_made() needs. */
+void wcow_build_input_key_wait(struct wcow_input_key *key);
+/** The key of a step that has been made: the digests of its files are mostly known by now.
+ *  WCOW_E_PRECONDITION where the files are no longer those that it had. */
+WCOW_NODISCARD int wcow_build_input_key_made(struct wcow_build *b, struct wcow_stage_state *s,
+                                             const struct wcow_layer_step *of, unsigned step,
+                                             struct wcow_input_key *key, struct wcow_error *err);
 
 /** Whether a source comes from elsewhere: what it is is not known before it is fetched. */
 bool wcow_build_is_fetched(const struct wcow_copy *copy);

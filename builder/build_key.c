@@ -16,6 +16,7 @@
 void wcow_input_key_done(struct wcow_input_key *key)
 {
     wcow_tree_free(WCOW_TAKE_PTR(key->tree));
+    wcow_noted_files_done(&key->noted);
 }
 
 /* ---- the instruction ---- */
@@ -62,7 +63,7 @@ void wcow_build_add_step(const struct wcow_build *b, const struct wcow_layer_ste
                          struct wcow_hash *hash)
 {
     char number[64];
-    (void)snprintf(number, sizeof(number), "%s 1 %lld", wcow_instruction_name(of->ins.kind),
+    (void)snprintf(number, sizeof(number), "%s 2 %lld", wcow_instruction_name(of->ins.kind),
                    b->has_epoch ? (long long)b->epoch_s : -1);
     add(hash, number);
     add(hash, of->user);
@@ -257,13 +258,61 @@ int wcow_build_input_shape(struct wcow_build *b, struct wcow_stage_state *s,
     return or_unknown(r, &why, err);
 }
 
+/* What the files are, and what they hold. */
+static int set_key(struct wcow_input_key *key, const struct wcow_digest *files,
+                   struct wcow_error *err)
+{
+    return combine(&key->key.shape, files, &key->key.key, err);
+}
+
 int wcow_build_input_key(const struct wcow_build *b, struct wcow_input_key *key,
                          struct wcow_error *err)
 {
-    const struct wcow_layer_write options = wcow_build_layer_options(b);
     struct wcow_digest files;
     if (key->key.key.text[0])
         return WCOW_OK;
-    int r = wcow_layer_key(key->tree, &options, &files, err);
-    return r < 0 ? r : combine(&key->prefix, &files, &key->key.key, err);
+    int r = wcow_input_files_digest(key->tree, b->options->cancel, &files, err);
+    return r < 0 ? r : set_key(key, &files, err);
+}
+
+/* ---- while the step is made ---- */
+
+void wcow_build_input_key_wait(struct wcow_input_key *key)
+{
+    bool is_needed = key->tree && key->key.shape.text[0] && !key->key.key.text[0];
+    if (!is_needed || wcow_input_files_note(key->tree, &key->noted, NULL) == 1)
+        wcow_tree_free(WCOW_TAKE_PTR(key->tree));
+}
+
+/* A digest that nobody learned, as that of an archive which was unpacked, is asked of the files
+ * once more, where they are still those noted. */
+static int read_again(const struct keying *k, struct wcow_input_key *key, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_noted_files_done) struct wcow_noted_files now = {0};
+    int r = add_sources(k, &key->tree, err);
+    if (r == 1 && key->tree)
+        r = wcow_input_files_note(key->tree, &now, err);
+    if (r < 0)
+        return r;
+    if (!now.spool || strcmp(now.digest.text, key->noted.digest.text) != 0)
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION, "the files have changed since they were listed");
+    return wcow_build_input_key(k->b, key, err);
+}
+
+int wcow_build_input_key_made(struct wcow_build *b, struct wcow_stage_state *s,
+                              const struct wcow_layer_step *of, unsigned step,
+                              struct wcow_input_key *key, struct wcow_error *err)
+{
+    struct wcow_digest files;
+    if (!key->noted.spool || key->key.key.text[0])
+        return wcow_build_input_key(b, key, err);
+    int r = wcow_input_files_digest_noted(&key->noted, b->cache, &files, err);
+    if (r != 0)
+        return r < 0 ? r : set_key(key, &files, err);
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *unused = NULL;
+    r = wcow_hash_new(&unused, err);
+    if (r < 0)
+        return r;
+    const struct keying k = {.b = b, .s = s, .of = of, .step = step, .hash = unused};
+    return read_again(&k, key, err);
 }

@@ -359,10 +359,13 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
 }
 
 /* What was made is found by its inputs the next time. That it changed nothing, too. */
-static void remember_step(struct wcow_build *b, struct wcow_input_key *key,
-                          struct wcow_step_note *note, bool is_empty)
+static void remember_step(struct wcow_build *b, struct wcow_stage_state *s,
+                          const struct wcow_layer_step *of, unsigned step,
+                          struct wcow_input_key *key, struct wcow_step_note *note)
 {
-    bool has_key = key->key.shape.text[0] && wcow_build_input_key(b, key, NULL) == WCOW_OK;
+    bool is_empty = note->layer.size_bytes == 0;
+    bool has_key =
+        key->key.shape.text[0] && wcow_build_input_key_made(b, s, of, step, key, NULL) == WCOW_OK;
     const struct wcow_step_key *known = has_key ? &key->key : &note->content;
     if (known->key.text[0])
         wcow_build_remember_stamp(b, &key->stamp, known);
@@ -406,6 +409,8 @@ static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
     int r = find_by_inputs(b, s, of, step, &key, &note, err);
     if (r < 0)
         return r;
+    if (r == 0)
+        wcow_build_input_key_wait(&key);
     if (r == 0 && is_source_only(b, s))
         return make_unwritten(b, s, of, step, ret, err);
     *ret = (struct wcow_layer_made){.is_cached = r == 1, .is_empty = r && !note.layer.size_bytes};
@@ -413,7 +418,7 @@ static int find_or_make(struct wcow_build *b, struct wcow_stage_state *s,
         r = make_step(b, s, of, step, &note, ret, err);
         if (r < 0)
             return r;
-        remember_step(b, &key, &note, ret->is_empty);
+        remember_step(b, s, of, step, &key, &note);
     }
     note.input = key.key;
     return wcow_build_note_step(s, &note, err);

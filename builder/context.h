@@ -17,6 +17,7 @@
 
 struct wcow_build_cache;
 struct wcow_context;
+struct wcow_file_stamp;
 
 struct wcow_context_options {
     const char *path;               /**< of the folder */
@@ -73,6 +74,9 @@ WCOW_NODISCARD int wcow_context_link(struct wcow_context *c, const struct wcow_c
 WCOW_NODISCARD int wcow_context_payload(struct wcow_context *c,
                                         const struct wcow_context_item *item,
                                         struct wcow_payload *ret, struct wcow_error *err);
+/** What stat said of the file whose bytes these are, where the cache is to remember its digest by
+ *  that; false for other bytes. */
+bool wcow_context_payload_stamp(const struct wcow_payload *payload, struct wcow_file_stamp *ret);
 
 /** What a source's path means, from the context's root: '\' separates as '/' does (before a glob
  *  character it escapes), cleaned, without a slash at either end; "" is the root. */

@@ -205,11 +205,12 @@ static struct wcow_context_dir *enter_dir(struct wcow_context *c, const char *pa
     return dir;
 }
 
+static const struct wcow_payload_ops file_ops = {
+    .send = send_file, .known = know_file, .learned = learn_file, .free = free_file};
+
 int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item *item,
                          struct wcow_payload *ret, struct wcow_error *err)
 {
-    static const struct wcow_payload_ops ops = {
-        .send = send_file, .known = know_file, .learned = learn_file, .free = free_file};
     const char *slash = strrchr(item->path, '/');
     const char *name = slash ? slash + 1 : item->path;
     struct file *f = malloc(sizeof(*f) + strlen(name) + 1);
@@ -224,6 +225,15 @@ int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item 
         free(f);
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
     }
-    *ret = (struct wcow_payload){.ops = &ops, .ctx = f};
+    *ret = (struct wcow_payload){.ops = &file_ops, .ctx = f};
     return WCOW_OK;
+}
+
+bool wcow_context_payload_stamp(const struct wcow_payload *payload, struct wcow_file_stamp *ret)
+{
+    const struct file *f = payload->ctx;
+    if (payload->ops != &file_ops || !f->dir->context->cache)
+        return false;
+    *ret = f->stamp;
+    return true;
 }
