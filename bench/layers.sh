@@ -15,8 +15,8 @@ bench_image() {
         LAYOUT=${TMPDIR:-/var/tmp}/wcow-bench-image
         TAG=ltsc2022
         [ -e "$LAYOUT/index.json" ] ||
-            "$wcow_source/scripts/mkimage" --out "$LAYOUT" --tag $TAG --components 3000
-        echo "image: our own, 3,000 components; give the layout of a real base for real numbers"
+            "$wcow_source/scripts/mkimage" --out "$LAYOUT" --tag $TAG --components 2000
+        echo "image: our own, 2,000 components; give the layout of a real base for real numbers"
     fi
     LAYOUT=$(realpath "$LAYOUT")
     [ -n "$TAG" ] || TAG=$(jq -r '.manifests[0].annotations["org.opencontainers.image.ref.name"]' "$LAYOUT/index.json")
