@@ -294,6 +294,7 @@ WCOW_NODISCARD int wcow_build_note_step(struct wcow_stage_state *s,
 struct wcow_input_key {
     struct wcow_step_key key;      /**< "" where there is none, or (the key alone) not yet */
     struct wcow_digest stamp;      /**< build_stamp.c; "": none */
+    struct wcow_digest files;      /**< what stat said of a folder's files before; "": not asked */
     struct wcow_digest prefix;     /**< of all but the files */
     struct wcow_tree *tree;        /**< the files, lying on nothing; NULL: none */
     struct wcow_noted_files noted; /**< what is left of the tree while the layer is made */
@@ -333,10 +334,17 @@ WCOW_NODISCARD int wcow_build_add_from(struct wcow_build *b, struct wcow_stage_s
 
 /* build_stamp.c: a step's inputs by what stat says of them, so that none has to be read, nor a tree
  * be made, where they are as they were */
-/** 1, or 0 where they have no stamp, or none that can be trusted yet. */
+/** 1, or 0 where they have no stamp, or none that can be trusted yet.
+ *  @param ret_files  of the files that are taken from a folder alone, also with 0; "" where none
+ * are
+ */
 WCOW_NODISCARD int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
                                     const struct wcow_layer_step *of, unsigned step,
-                                    struct wcow_digest *ret, struct wcow_error *err);
+                                    struct wcow_digest *ret, struct wcow_digest *ret_files,
+                                    struct wcow_error *err);
+/** Whether stat still says @p files of what the step takes from a folder. */
+bool wcow_build_files_are(struct wcow_build *b, const struct wcow_layer_step *of,
+                          const struct wcow_digest *files);
 /** The key of the layer that a step of this stamp came to: 1, or 0. */
 WCOW_NODISCARD int wcow_build_stamped(struct wcow_build *b, const struct wcow_digest *stamp,
                                       struct wcow_step_key *ret, struct wcow_error *err);

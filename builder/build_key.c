@@ -231,7 +231,7 @@ int wcow_build_stamped_key(struct wcow_build *b, struct wcow_stage_state *s,
     struct wcow_error why = {0};
     if (of->ins.kind == WCOW_INS_WORKDIR) /* needs no stamp */
         return 0;
-    int r = wcow_build_stamp(b, s, of, step, &ret->stamp, &why);
+    int r = wcow_build_stamp(b, s, of, step, &ret->stamp, &ret->files, &why);
     if (r == 1)
         r = s->skips_cache ? 0 : wcow_build_stamped(b, &ret->stamp, &ret->key, &why);
     return r < 0 ? or_unknown(r, &why, err) : r == 1 && ret->key.key.text[0];

@@ -48,12 +48,26 @@ static bool is_settled(int64_t latest_ns)
     return latest_ns < (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - SETTLED_NS;
 }
 
+static int stamp_files(const struct wcow_copy *copy, struct wcow_context *context,
+                       struct wcow_digest *ret, int64_t *ret_latest_ns, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    int r = wcow_hash_new(&hash, err);
+    if (r == WCOW_OK)
+        r = wcow_copy_stamp(copy, context, hash, ret_latest_ns, err);
+    return r < 0 ? r : wcow_hash_digest(hash, ret, err);
+}
+
 static int add_context(const struct wcow_copy *copy, struct wcow_context *context,
-                       struct wcow_hash *hash, struct wcow_error *err)
+                       struct wcow_hash *hash, struct wcow_digest *ret_files,
+                       struct wcow_error *err)
 {
     int64_t latest_ns = 0;
-    int r = wcow_copy_stamp(copy, context, hash, &latest_ns, err);
-    return r < 0 ? r : is_settled(latest_ns);
+    int r = stamp_files(copy, context, ret_files, &latest_ns, err);
+    if (r < 0)
+        return r;
+    add(hash, ret_files->text);
+    return is_settled(latest_ns);
 }
 
 /* The stage that --from names, if it is one: 1, and 0 where it has no name. */
@@ -75,7 +89,7 @@ static int add_from_stage(struct wcow_build *b, const struct wcow_stage_state *s
 
 static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
                        const struct wcow_layer_step *of, unsigned step, struct wcow_hash *hash,
-                       struct wcow_error *err)
+                       struct wcow_digest *ret_files, struct wcow_error *err)
 {
     const struct wcow_copy *copy = &of->ins.copy;
     struct wcow_context *context = b->context;
@@ -85,21 +99,22 @@ static int add_sources(struct wcow_build *b, struct wcow_stage_state *s,
     if (of->ins.kind == WCOW_INS_ADD && wcow_build_is_fetched(copy))
         return wcow_build_add_remotes(b, s, copy, step, hash, err);
     if (!copy->from)
-        return add_context(copy, context, hash, err);
+        return add_context(copy, context, hash, ret_files, err);
     int r = add_from_stage(b, s, copy->from, hash, &is_stage, err);
     if (r < 0 || is_stage)
         return r;
     r = wcow_build_named_folder(b, copy->from, &context, err);
     if (r < 0)
         return r;
-    return r == 1 ? add_context(copy, context, hash, err)
+    return r == 1 ? add_context(copy, context, hash, ret_files, err)
                   : wcow_build_add_from(b, s, copy->from, hash, err);
 }
 
 int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
                      const struct wcow_layer_step *of, unsigned step, struct wcow_digest *ret,
-                     struct wcow_error *err)
+                     struct wcow_digest *ret_files, struct wcow_error *err)
 {
+    struct wcow_digest files = {0};
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
     int r = b->cache ? wcow_hash_new(&hash, err) : WCOW_OK;
     if (r < 0 || !b->cache)
@@ -109,11 +124,30 @@ int wcow_build_stamp(struct wcow_build *b, struct wcow_stage_state *s,
     wcow_build_add_step(b, of, hash);
     r = add_stage(s, hash, err);
     if (r == 1)
-        r = add_sources(b, s, of, step, hash, err);
+        r = add_sources(b, s, of, step, hash, &files, err);
+    if (r >= 0)
+        *ret_files = files;
     if (r != 1)
         return r;
     r = wcow_hash_digest(hash, ret, err);
     return r < 0 ? r : 1;
+}
+
+bool wcow_build_files_are(struct wcow_build *b, const struct wcow_layer_step *of,
+                          const struct wcow_digest *files)
+{
+    const struct wcow_copy *copy = &of->ins.copy;
+    struct wcow_context *context = b->context;
+    struct wcow_digest now;
+    int64_t latest_ns = 0;
+    if (of->ins.kind == WCOW_INS_WORKDIR ||
+        (of->ins.kind == WCOW_INS_ADD && wcow_build_is_fetched(copy)))
+        return true;
+    int r = copy->from ? wcow_build_named_folder(b, copy->from, &context, NULL) : 1;
+    if (r != 1)
+        return r == 0;
+    return stamp_files(copy, context, &now, &latest_ns, NULL) == WCOW_OK &&
+           strcmp(now.text, files->text) == 0;
 }
 
 /* ---- what is known by it ---- */

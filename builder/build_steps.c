@@ -326,14 +326,15 @@ static int make_unwritten(struct wcow_build *b, struct wcow_stage_state *s,
     static const struct wcow_step_key none;
     struct wcow_step_key was;
     struct wcow_digest stamp = {0};
+    struct wcow_digest files = {0};
     struct wcow_error why = {0};
-    int r = wcow_build_stamp(b, s, of, step, &stamp, &why);
+    int r = wcow_build_stamp(b, s, of, step, &stamp, &files, &why);
     if (r == 1 && !s->skips_cache && wcow_build_stamped(b, &stamp, &was, NULL) == 1) {
         *ret = (struct wcow_layer_made){.is_cached = true};
         return add_unwritten(s, of, &stamp, err);
     }
     r = make_unwritten_tree(b, s, of, step, &stamp, ret, err);
-    if (r == WCOW_OK && !ret->is_empty)
+    if (r == WCOW_OK && !ret->is_empty && wcow_build_files_are(b, of, &files))
         wcow_build_remember_stamp(b, &stamp, &none);
     return r;
 }
@@ -358,12 +359,18 @@ static int make_step(struct wcow_build *b, struct wcow_stage_state *s,
     return WCOW_OK;
 }
 
-/* What was made is found by its inputs the next time. That it changed nothing, too. */
+/* What was made is found by its inputs the next time. That it changed nothing, too. Files were
+ * listed for the key, and again to be copied: where they changed since the first time, the layer
+ * may have what the key does not say. */
 static void remember_step(struct wcow_build *b, struct wcow_stage_state *s,
                           const struct wcow_layer_step *of, unsigned step,
                           struct wcow_input_key *key, struct wcow_step_note *note)
 {
     bool is_empty = note->layer.size_bytes == 0;
+    if (!wcow_build_files_are(b, of, &key->files)) {
+        key->key = (struct wcow_step_key){0};
+        return;
+    }
     bool has_key =
         key->key.shape.text[0] && wcow_build_input_key_made(b, s, of, step, key, NULL) == WCOW_OK;
     const struct wcow_step_key *known = has_key ? &key->key : &note->content;

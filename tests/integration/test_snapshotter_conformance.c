@@ -292,11 +292,18 @@ static void a_chain_of_128_layers_mounts(void **state)
 
 int main(void)
 {
+    char program[PATH_MAX];
     (void)signal(SIGPIPE, SIG_IGN);
+    /* While /proc/self/exe still names a file of this root: in a chroot it does not after unshare.
+     */
+    wcowd_program(program);
+    if (setenv("WCOWD", program, 1) < 0) /* NOLINT(concurrency-mt-unsafe): no threads yet */
+        return 1;
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-        (void)fprintf(stderr, "skipped: mounting needs root\n");
-        return 0;
+        bool is_ci = getenv("CI") != NULL; /* NOLINT(concurrency-mt-unsafe): no threads yet */
+        (void)fprintf(stderr, "%s: mounting needs root\n", is_ci ? "cannot run" : "skipped");
+        return is_ci;
     }
     const struct CMUnitTest tests[] = {
         TEST(layers_show_through_and_files_can_be_updated),
