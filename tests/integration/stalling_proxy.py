@@ -4,18 +4,18 @@
 
 Forwards each request to http://UPSTREAM. Where STATE/stall holds a line "METHOD REGEX BYTES" whose
 first two match, so many bytes of the answer's body are given and then nothing more, with the
-connection open; a request with a body that matches is not read and never answered. STATE/stalled
-appears when that happens, STATE/port holds the port, STATE/log each request.
+connection open, until STATE/go appears; a request with a body that matches is not read and not
+answered until then. STATE/stalled appears when that happens, STATE/port holds the port, STATE/log
+each request.
 """
 import http.client
 import http.server
 import pathlib
 import re
 import sys
-import threading
+import time
 
 upstream, state = sys.argv[1], pathlib.Path(sys.argv[2])
-forever = threading.Event()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -33,7 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def stall(self):
         (state / "stalled").touch()
-        forever.wait()
+        while not (state / "go").exists():
+            time.sleep(0.05)
 
     def forward(self):
         limit = self.stall_after()
@@ -58,6 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[:limit])
             self.wfile.flush()
             self.stall()
+            data = data[limit:]
         if self.command != "HEAD":
             self.wfile.write(data)
 
