@@ -614,7 +614,12 @@ int wcow_http_perform(struct wcow_http *http, const struct wcow_http_request *re
     r = make_headers(request, &headers, err);
     if (r == WCOW_OK)
         r = exchange_in(&slot, &x, headers);
-    give_slot(http, &slot);
+    /* A handle whose transfer broke goes: its connections may be dead, and libcurl 8 does not
+     * forget that it could not send a body again. */
+    if (r < 0)
+        free_slot(&slot);
+    else
+        give_slot(http, &slot);
     curl_slist_free_all(headers);
     return r;
 }

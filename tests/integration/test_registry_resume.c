@@ -468,8 +468,7 @@ static void push_through(struct relay *relay, const char *repository, uint64_t c
     struct wcow_digest digest;
     struct wcow_registry_options options = {.docker_config_dir = docker_dir,
                                             .retry_delay_ms = 5,
-                                            /* newer libcurls try a dead connection first */
-                                            .max_attempts = 10,
+                                            .max_attempts = 5,
                                             .upload_chunk_bytes = chunk_bytes};
     write_config("{}");
     (void)snprintf(name, sizeof(name), "127.0.0.1:%d/%s:v1", relay->port, repository);
