@@ -31,33 +31,17 @@ static int look_up(struct wcow_build *b, const struct wcow_stage_state *s, struc
 
 /* ---- the layer ---- */
 
-struct shown {
-    struct wcow_build *build;
-    unsigned step;
-    uint64_t next; /* tell again from so many bytes on */
-};
-
-static void show_written(void *ctx, uint64_t done)
-{
-    struct shown *s = ctx;
-    if (done < s->next)
-        return;
-    s->next = done + (1 << 20);
-    wcow_progress_status(s->build->progress, s->step, "writing layer", done, 0, false);
-}
-
 static int write_layer(struct wcow_build *b, struct wcow_tree *tree,
                        const struct wcow_layer_write *options, struct wcow_step_note *note,
                        struct wcow_error *err)
 {
-    const struct shown *shown = options->progress_ctx;
+    const struct wcow_progress_bytes *shown = options->progress_ctx;
     int r = wcow_layer_blob_write(b->backend, tree, options, &note->layer, &note->content.key, err);
     if (r < 0)
         return r;
     note->layer.created_s = b->now_s;
-    if (shown->next > 1 << 20)
-        wcow_progress_status(b->progress, shown->step, "writing layer", note->layer.tar_bytes, 0,
-                             true);
+    if (shown->told > 0)
+        wcow_progress_status(b->progress, shown->number, shown->id, note->layer.tar_bytes, 0, true);
     /* Without a key the layer is made again the next time. */
     if (note->content.key.text[0])
         wcow_build_remember_layer(b, &note->content.shape, &note->content.key, &note->layer);
@@ -71,10 +55,11 @@ static int find_or_write(struct wcow_build *b, const struct wcow_stage_state *s,
                          struct wcow_tree *tree, unsigned step, struct wcow_step_note *note,
                          struct wcow_error *err)
 {
-    struct shown shown = {.build = b, .step = step, .next = 1 << 20};
+    struct wcow_progress_bytes shown = {
+        .progress = b->progress, .number = step, .id = "writing layer"};
     struct wcow_layer_write options = wcow_build_layer_options(b);
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    options.progress = show_written;
+    options.progress = wcow_progress_bytes_grown;
     options.progress_ctx = &shown;
     int r = wcow_layer_shape(tree, &options, &note->content.shape, err);
     /* The same step of another platform waits until this one is known. */

@@ -120,21 +120,6 @@ static void remember(struct wcow_build *b, const char *url, const struct wcow_re
 
 /* ---- fetching ---- */
 
-struct shown {
-    struct wcow_build *build;
-    unsigned step;
-    uint64_t next; /* tell again from so many bytes on */
-};
-
-static void show_fetched(void *ctx, uint64_t done)
-{
-    struct shown *s = ctx;
-    if (done < s->next)
-        return;
-    s->next = done + (1 << 20);
-    wcow_progress_status(s->build->progress, s->step, "downloading", done, 0, false);
-}
-
 /* Keys were made of what the server said before it sent the bytes: what is made of others must not
  * be found by them. */
 static int check_same(struct wcow_build *b, struct wcow_build_fetched *before, int64_t mtime_s,
@@ -157,11 +142,12 @@ static int check_same(struct wcow_build *b, struct wcow_build_fetched *before, i
 static int fetch(struct wcow_build *b, struct wcow_build_fetched *to,
                  const struct wcow_remote_known *known, unsigned step, struct wcow_error *err)
 {
-    struct shown shown = {.build = b, .step = step, .next = 1 << 20};
+    struct wcow_progress_bytes shown = {
+        .progress = b->progress, .number = step, .id = "downloading"};
     const struct wcow_remote_fetch what = {.url = to->url,
                                            .known = known,
                                            .cancel = b->options->cancel,
-                                           .progress = show_fetched,
+                                           .progress = wcow_progress_bytes_grown,
                                            .progress_ctx = &shown};
     struct wcow_error why = {0};
     const int64_t mtime_s = to->file.mtime_s;

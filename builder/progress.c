@@ -11,7 +11,10 @@
 #include "base/fd.h"
 #include "builder/progress_display.h"
 
-enum { TICK_MS = 100 };
+enum {
+    TICK_MS = 100,
+    TELL_BYTES = 1 << 20, /* told again when so many more are there */
+};
 
 struct wcow_progress {
     pthread_mutex_t lock;
@@ -243,6 +246,15 @@ void wcow_progress_status(struct wcow_progress *p, unsigned number, const char *
             p->display->status(&p->state, step, item);
     }
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+void wcow_progress_bytes_grown(void *ctx, uint64_t done)
+{
+    struct wcow_progress_bytes *b = ctx;
+    if (done < b->told + TELL_BYTES)
+        return;
+    b->told = done;
+    wcow_progress_status(b->progress, b->number, b->id, done, 0, false);
 }
 
 void wcow_progress_log(struct wcow_progress *p, unsigned number, const char *line)

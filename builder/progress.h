@@ -38,6 +38,17 @@ unsigned wcow_progress_start(struct wcow_progress *p, const char *name);
  *  unknown. @p done: it is complete. */
 void wcow_progress_status(struct wcow_progress *p, unsigned number, const char *id,
                           uint64_t current, uint64_t total, bool done);
+
+/** Something that grows for a while, in bytes: told from a MB on, and then for each. */
+struct wcow_progress_bytes {
+    struct wcow_progress *progress;
+    unsigned number; /**< of the step */
+    const char *id;
+    uint64_t told; /**< 0: nothing yet */
+};
+/** @param ctx  a struct wcow_progress_bytes: for what wants a function that takes @p done */
+void wcow_progress_bytes_grown(void *ctx, uint64_t done);
+
 /** A line of text that the step prints. */
 void wcow_progress_log(struct wcow_progress *p, unsigned number, const char *line);
 

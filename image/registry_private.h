@@ -19,7 +19,10 @@
 #include "image/registry.h"
 #include "image/secret.h"
 
-enum { WCOW_MIRROR_ATTEMPTS = 2 }; /* the next server is as good as a third attempt */
+enum {
+    WCOW_MIRROR_ATTEMPTS = 2,       /* the next server is as good as a third attempt */
+    WCOW_MOVED_ON_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
+};
 
 struct wcow_token_cache;
 

@@ -14,7 +14,6 @@ enum {
     PAUSE_MAX_MS = 30000,
     PAUSE_STEP_MS = 50,
     MIRROR_RETRY_AFTER_MAX_MS = 3000,
-    PROGRESS_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
 };
 
 /* Progress of one request as that of the whole transfer. */
@@ -240,7 +239,7 @@ int wcow_registry_call(struct wcow_registry *registry, struct wcow_call *call,
         struct wcow_error why = {0};
         int r = attempt(registry, call, ret, &again, &why);
         /* A transfer that moves on is not giving up, however often it breaks. */
-        tried = call->offset - before >= PROGRESS_BYTES ? 1 : tried + 1;
+        tried = call->offset - before >= WCOW_MOVED_ON_BYTES ? 1 : tried + 1;
         bool whole = call->sink && call->total_bytes && call->offset == call->total_bytes;
         if (r < 0 && whole && again) {
             ret->status = 200; /* the connection broke behind the last byte */

@@ -10,10 +10,7 @@
 
 #include "image/registry_upload.h"
 
-enum {
-    CHUNK_BYTES = 16 << 20,
-    PROGRESS_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
-};
+enum { CHUNK_BYTES = 16 << 20 };
 
 void wcow_upload_done(struct wcow_upload *u)
 {
@@ -361,7 +358,7 @@ int wcow_upload_send(struct wcow_upload *u, struct wcow_error *err)
     for (;;) {
         int r = upload_once(u, err);
         /* An upload that moves on is not giving up, however often it breaks. */
-        bool moved = u->stored_bytes >= u->best_bytes + PROGRESS_BYTES;
+        bool moved = u->stored_bytes >= u->best_bytes + WCOW_MOVED_ON_BYTES;
         if (moved)
             u->best_bytes = u->stored_bytes;
         tried = moved ? 1 : tried + 1;

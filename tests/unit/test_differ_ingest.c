@@ -19,14 +19,20 @@ static void make_ingest(const char *root, const char *folder, const char *ref, c
     }
 }
 
-static void the_right_ingest_is_found(void **state)
+/* A content store without ingests. @param root  a template of mkdtemp() */
+static void make_store(char *root)
 {
-    (void)state;
-    char root[] = "/tmp/wcow-ingest-XXXXXX";
     char path[64];
     assert_non_null(mkdtemp(root));
     (void)snprintf(path, sizeof(path), "%s/ingest", root);
     assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void the_right_ingest_is_found(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/wcow-ingest-XXXXXX";
+    make_store(root);
     make_ingest(root, "aa", "other/7/layer", "1");
     make_ingest(root, "bb", "ns/7/layer-2", "2");
     make_ingest(root, "cc", "ns/x/layer", "3");
@@ -61,9 +67,7 @@ static void bytes_go_straight_into_an_empty_file(void **state)
     (void)state;
     char root[] = "/tmp/wcow-ingest-XXXXXX";
     char path[64];
-    assert_non_null(mkdtemp(root));
-    (void)snprintf(path, sizeof(path), "%s/ingest", root);
-    assert_int_equal(mkdir(path, 0700), 0);
+    make_store(root);
     make_ingest(root, "aa", "ns/1/begun", "1");
     make_ingest(root, "bb", "ns/2/new", "");
     make_ingest(root, "cc", "ns/3/linked", "");
@@ -89,10 +93,7 @@ static void what_is_written_is_in_the_file(void **state)
 {
     (void)state;
     char root[] = "/tmp/wcow-ingest-XXXXXX";
-    char path[64];
-    assert_non_null(mkdtemp(root));
-    (void)snprintf(path, sizeof(path), "%s/ingest", root);
-    assert_int_equal(mkdir(path, 0700), 0);
+    make_store(root);
     make_ingest(root, "aa", "ns/1/layer", "");
     struct wcow_ingest ingest;
     struct wcow_error err = {0};
