@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <inttypes.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -369,8 +370,29 @@ static void set_method(CURL *easy, const struct wcow_http_request *q)
     }
 }
 
+/* Whether a server asked this thread's transfer for a client's certificate. Not in the exchange,
+ * for the connection that remembers the callback outlives that. */
+static _Thread_local bool client_cert_asked;
+
+static int on_client_cert_asked(SSL *ssl, void *ctx)
+{
+    (void)ssl;
+    (void)ctx;
+    client_cert_asked = true;
+    return 1;
+}
+
+static CURLcode on_tls_context(CURL *easy, void *tls, void *ctx)
+{
+    (void)easy;
+    (void)ctx;
+    SSL_CTX_set_cert_cb(tls, on_client_cert_asked, NULL);
+    return CURLE_OK;
+}
+
 static void set_client_cert(CURL *easy, const struct wcow_http_tls *tls)
 {
+    (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     if (!tls->client_cert)
         return;
     (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->client_cert);
@@ -528,11 +550,19 @@ static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
     return WCOW_OK;
 }
 
-/* How OpenSSL words what a server says that misses a client's certificate, or doesn't like it. */
-static bool wants_client_cert(const char *why)
+/* Whether the server misses a client's certificate, or doesn't like the one it got. In TLS 1.3 it
+ * says so after the handshake, by an alert and by closing: that breaks what the client is sending,
+ * and its side may come to know of the broken connection alone. */
+static bool wants_client_cert(const struct exchange *x, CURLcode code, const char *why)
 {
-    return strstr(why, "alert bad certificate") || strstr(why, "alert certificate required") ||
-           strstr(why, "alert unknown ca");
+    if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR)
+        /* in OpenSSL's words */
+        if (strstr(why, "alert bad certificate") || strstr(why, "alert certificate required") ||
+            strstr(why, "alert unknown ca"))
+            return true;
+    bool broke = code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR ||
+                 code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING || code == CURLE_HTTP2;
+    return broke && client_cert_asked && !x->answered && !x->request->tls.client_cert;
 }
 
 /* The error that a failed transfer stands for. */
@@ -556,7 +586,7 @@ static int fail_of(const struct exchange *x, CURLcode code, const char *text)
                          "the server's certificate is not trusted (%s); put its CA into the "
                          "registry's hosts.toml, or among the system's",
                          why);
-    if ((code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR) && wants_client_cert(why))
+    if (wants_client_cert(x, code, why))
         return WCOW_FAIL(
             x->err, WCOW_E_DENIED,
             "the server wants a client's certificate that it knows (%s); name one with "
@@ -584,6 +614,7 @@ static int exchange_in(const struct slot *slot, struct exchange *x, struct curl_
     if (curl_multi_add_handle(slot->multi, slot->easy) != CURLM_OK)
         return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl takes no more transfers");
     CURLcode code = CURLE_OK;
+    client_cert_asked = false;
     r = run(slot->multi, x, &code);
     (void)curl_multi_remove_handle(slot->multi, slot->easy);
     if (r < 0)
