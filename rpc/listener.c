@@ -18,6 +18,9 @@
 /* The first descriptor passed by LISTEN_FDS (sd_listen_fds(3)). */
 enum { LISTEN_FDS_START = 3 };
 
+/* The socket's name until it listens. */
+#define STARTING_SUFFIX "~"
+
 const char *wcow_socket_path(const char *address)
 {
     if (strncmp(address, "unix://", 7) == 0)
@@ -28,7 +31,7 @@ const char *wcow_socket_path(const char *address)
 static int fill_address(const char *path, struct sockaddr_un *ret)
 {
     size_t len = strlen(path);
-    if (len == 0 || len > WCOW_SOCKET_PATH_MAX)
+    if (len == 0 || len >= sizeof(ret->sun_path))
         return -1;
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(ret->sun_path, path, len);
@@ -64,22 +67,22 @@ static int is_listening_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
-/* A socket that this program's last image had bound comes with its lock, and stays ours to unlink.
- */
+/* A socket that this program's last image had bound comes with its lock and its path, and stays
+ * ours to unlink. */
 static void take_over(struct wcow_listener *l)
 {
     const char *lock = getenv(WCOW_LISTENER_LOCK_ENV); /* NOLINT(concurrency-mt-unsafe): at start */
-    struct sockaddr_un sun = {0};
-    socklen_t len = sizeof(sun) - 1;
     struct stat st = {0};
+    char *rest = NULL;
     if (!lock)
         return;
-    int fd = (int)strtol(lock, NULL, 10);
+    int fd = (int)strtol(lock, &rest, 10);
+    char path[sizeof(l->path)];
+    (void)snprintf(path, sizeof(path), "%s", *rest == ':' ? rest + 1 : "");
     (void)unsetenv(WCOW_LISTENER_LOCK_ENV); /* NOLINT(concurrency-mt-unsafe): at start only */
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
-        getsockname(l->fd, (struct sockaddr *)&sun, &len) < 0 || lstat(sun.sun_path, &st) < 0)
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || lstat(path, &st) < 0)
         return;
-    (void)snprintf(l->path, sizeof(l->path), "%s", sun.sun_path);
+    memcpy(l->path, path, sizeof(path));
     l->lock_fd = fd;
     l->dev = st.st_dev;
     l->ino = st.st_ino;
@@ -205,17 +208,24 @@ static int clear_path(const char *path, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* Bound and listened on under a name beside the path, then renamed: who sees the path can connect,
+ * and is not refused in the moment between the two. */
 static int bind_path(struct wcow_listener *l, struct wcow_error *err)
 {
+    char starting[WCOW_SOCKET_PATH_MAX + sizeof(STARTING_SUFFIX)];
     struct sockaddr_un sun;
-    if (fill_address(l->path, &sun) < 0)
+    (void)snprintf(starting, sizeof(starting), "%s" STARTING_SUFFIX, l->path);
+    if (fill_address(starting, &sun) < 0)
         return WCOW_FAIL(err, WCOW_E_INVALID, "bad socket path \"%s\"", l->path);
+    int r = clear_path(starting, err);
+    if (r < 0)
+        return r;
     wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot make a socket");
     /* The file must never be there with a wider mode, not even for a moment. */
     mode_t before = umask(0177);
-    int r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+    r = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
     int saved = errno;
     (void)umask(before);
     errno = saved;
@@ -223,8 +233,11 @@ static int bind_path(struct wcow_listener *l, struct wcow_error *err)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot bind the socket %s",
                                l->path);
     struct stat st;
-    if (listen(fd, SOMAXCONN) < 0 || lstat(l->path, &st) < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot listen on %s", l->path);
+    if (listen(fd, SOMAXCONN) < 0 || lstat(starting, &st) < 0 || rename(starting, l->path) < 0) {
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot listen on %s", l->path);
+        (void)unlink(starting);
+        return r;
+    }
     l->dev = st.st_dev;
     l->ino = st.st_ino;
     l->owned = true;
@@ -324,14 +337,14 @@ static void pass_greeted(struct wcow_listener *listener)
 int wcow_listener_exec(struct wcow_listener *listener, const char *program, char *const argv[],
                        struct wcow_error *err)
 {
-    char text[16];
+    char text[16 + WCOW_SOCKET_PATH_MAX];
     pass_greeted(listener);
     (void)snprintf(text, sizeof(text), "%d", (int)getpid());
     /* One thread is left: the environment may be changed. */
     (void)setenv("LISTEN_PID", text, 1); /* NOLINT(concurrency-mt-unsafe) */
     (void)setenv("LISTEN_FDS", "1", 1);  /* NOLINT(concurrency-mt-unsafe) */
     if (listener->lock_fd >= 0 && listener->owned) {
-        (void)snprintf(text, sizeof(text), "%d", listener->lock_fd);
+        (void)snprintf(text, sizeof(text), "%d:%s", listener->lock_fd, listener->path);
         (void)setenv(WCOW_LISTENER_LOCK_ENV, text, 1); /* NOLINT(concurrency-mt-unsafe) */
         (void)fcntl(listener->lock_fd, F_SETFD, 0);
     }

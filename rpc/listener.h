@@ -11,10 +11,11 @@
 #include "base/error.h"
 #include "rpc/greeter.h"
 
-/** sun_path without its NUL. */
-enum { WCOW_SOCKET_PATH_MAX = 107 };
+/** sun_path without its NUL and a byte for the name that a socket has while it starts; as many as
+ *  containerd takes for its own. */
+enum { WCOW_SOCKET_PATH_MAX = 106 };
 
-/** Names the descriptor of the lock beside LISTEN_FDS. */
+/** Names the descriptor of the lock beside LISTEN_FDS, and the socket's path: "7:/run/x.sock". */
 #define WCOW_LISTENER_LOCK_ENV "WCOW_LISTENER_LOCK"
 /** Names the descriptors of connections that were greeted, "9,11,12". */
 #define WCOW_LISTENER_GREETED_ENV "WCOW_LISTENER_GREETED"

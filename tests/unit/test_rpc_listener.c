@@ -2,6 +2,7 @@
 #include "wcow_test.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,49 @@ static void a_stale_socket_is_replaced(void **state)
     wcow_listener_close(&listener);
 }
 
+/* What a start that was killed left. */
+static void a_stale_socket_of_a_start_is_replaced(void **state)
+{
+    const struct fixture *f = *state;
+    char starting[sizeof(f->path) + 1];
+    (void)snprintf(starting, sizeof(starting), "%s~", f->path);
+    (void)close(listen_at(starting));
+    struct wcow_listener listener;
+    assert_ok(wcow_listener_open(f->path, &listener, &err));
+    assert_int_equal(wcow_socket_probe(f->path), 0);
+    assert_int_equal(access(starting, F_OK), -1);
+    wcow_listener_close(&listener);
+}
+
+struct probe {
+    const char *path;
+    int first; /* that was not ENOENT */
+};
+
+static void *probe_until_there(void *arg)
+{
+    struct probe *probe = arg;
+    do
+        probe->first = wcow_socket_probe(probe->path);
+    while (probe->first == ENOENT);
+    return NULL;
+}
+
+static void who_sees_the_socket_can_connect(void **state)
+{
+    const struct fixture *f = *state;
+    for (int i = 0; i < 200; i++) {
+        pthread_t thread;
+        struct probe probe = {.path = f->path};
+        struct wcow_listener listener;
+        assert_int_equal(pthread_create(&thread, NULL, probe_until_there, &probe), 0);
+        assert_ok(wcow_listener_open(f->path, &listener, &err));
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(probe.first, 0);
+        wcow_listener_close(&listener);
+    }
+}
+
 static void another_programs_socket_is_left_alone(void **state)
 {
     const struct fixture *f = *state;
@@ -117,12 +161,12 @@ static void paths_have_their_limit(void **state)
     (void)snprintf(path, sizeof(path), "%s/", f->dir);
     size_t len = strlen(path);
     memset(path + len, 'x', sizeof(path) - len);
-    path[108] = '\0';
+    path[107] = '\0';
     assert_fails(wcow_listener_open(path, &listener, &err), WCOW_E_INVALID);
     assert_fails(wcow_listener_open("", &listener, &err), WCOW_E_INVALID);
     assert_fails(wcow_listener_open("unix://", &listener, &err), WCOW_E_INVALID);
     assert_fails(wcow_listener_open(NULL, &listener, &err), WCOW_E_INVALID);
-    path[107] = '\0';
+    path[106] = '\0';
     assert_ok(wcow_listener_open(path, &listener, &err));
     assert_string_equal(listener.path, path);
     wcow_listener_close(&listener);
@@ -173,6 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(one_at_a_time_holds_the_path),
         WITH_FOLDER(a_stale_socket_is_replaced),
+        WITH_FOLDER(a_stale_socket_of_a_start_is_replaced),
+        WITH_FOLDER(who_sees_the_socket_can_connect),
         WITH_FOLDER(another_programs_socket_is_left_alone),
         WITH_FOLDER(a_file_that_is_no_socket_is_left_alone),
         WITH_FOLDER(a_socket_that_took_our_place_is_not_removed),
