@@ -213,7 +213,8 @@ unsigned wcow_progress_start(struct wcow_progress *p, const char *name)
     return number;
 }
 
-static struct wcow_progress_item *item_of(struct wcow_progress_step *step, const char *id)
+static struct wcow_progress_item *item_of(struct wcow_progress_step *step, const char *id,
+                                          uint64_t now_ms)
 {
     for (size_t i = 0; i < step->n_items; i++) {
         if (strcmp(step->items[i].id, id) == 0)
@@ -226,8 +227,7 @@ static struct wcow_progress_item *item_of(struct wcow_progress_step *step, const
     char *copy = strdup(id);
     if (!copy)
         return NULL;
-    grown[step->n_items] =
-        (struct wcow_progress_item){.id = copy, .start_ms = wcow_progress_now_ms()};
+    grown[step->n_items] = (struct wcow_progress_item){.id = copy, .start_ms = now_ms};
     return &grown[step->n_items++];
 }
 
@@ -236,12 +236,13 @@ void wcow_progress_status(struct wcow_progress *p, unsigned number, const char *
 {
     (void)pthread_mutex_lock(&p->lock);
     struct wcow_progress_step *step = step_of(p, number);
-    struct wcow_progress_item *item = step ? item_of(step, id) : NULL;
+    uint64_t now_ms = wcow_progress_now_ms();
+    struct wcow_progress_item *item = step ? item_of(step, id, now_ms) : NULL;
     if (item) {
         item->current = current;
         item->total = total;
         item->done = done;
-        item->end_ms = wcow_progress_now_ms();
+        item->end_ms = now_ms; /* one that is new has taken no time yet */
         if (p->display)
             p->display->status(&p->state, step, item);
     }

@@ -33,15 +33,20 @@ parts_begin() {
     trap 'exit 143' TERM HUP
 }
 
-# End one process by its id and wait until it is gone; SIGKILL after thirty seconds.
+# parts_runs PID: that child of ours runs still; not another process that was given its number after it.
+parts_runs() {
+    grep -q "^PPid:[[:space:]]*$$\$" "/proc/$1/status" 2>/dev/null
+}
+
+# End one child by its id and wait until it is gone; SIGKILL after thirty seconds.
 parts_stop() {
     local pid=$1 i
-    kill -TERM "$pid" 2>/dev/null || return 0
     for ((i = 0; i < 600; i++)); do
-        kill -0 "$pid" 2>/dev/null || break
+        parts_runs "$pid" || break
+        [ $i -gt 0 ] || kill -TERM "$pid" 2>/dev/null || :
         sleep 0.05
     done
-    kill -KILL "$pid" 2>/dev/null || :
+    ! parts_runs "$pid" || kill -KILL "$pid" 2>/dev/null || :
     wait "$pid" 2>/dev/null || :
 }
 
@@ -130,7 +135,7 @@ start_wcowd() {
 
 # kill_wcowd: as if the machine had lost it.
 kill_wcowd() {
-    kill -KILL "$WCOWD_PID" 2>/dev/null || :
+    ! parts_runs "$WCOWD_PID" || kill -KILL "$WCOWD_PID" 2>/dev/null || :
     wait "$WCOWD_PID" 2>/dev/null || :
     rm -f "$WCOWD_SOCKET"
 }
@@ -188,6 +193,12 @@ parts_loopback() {
     fi
 }
 
+# parts_registry_answers PORT: ours, and not another one that was quicker to take the port.
+parts_registry_answers() {
+    local headers
+    headers=$(curl -fsS -o /dev/null -D - "http://127.0.0.1:$1/v2/" 2>/dev/null) && [[ $headers == *"$PARTS"* ]]
+}
+
 # start_registry: Debian's docker-registry on a free loopback port. REGISTRY_QUIET=false: every request is
 # in its log.
 start_registry() {
@@ -199,15 +210,15 @@ start_registry() {
 version: 0.1
 log: {level: warn, accesslog: {disabled: ${REGISTRY_QUIET:-true}}}
 storage: {filesystem: {rootdirectory: $PARTS/registry}, delete: {enabled: true}}
-http: {addr: "127.0.0.1:$port"}
+http: {addr: "127.0.0.1:$port", headers: {X-Parts: ["$PARTS"]}}
 validation: {manifests: {urls: {allow: [".*"]}}} # of foreign layers
 YAML
         docker-registry serve "$PARTS/registry.yml" >>"$PARTS/registry.log" 2>&1 &
         pid=$!
         REGISTRY=$(parts_loopback):$port
         for _ in {1..1000}; do
-            kill -0 $pid 2>/dev/null || break
-            if curl -fsS "http://127.0.0.1:$port/v2/" >/dev/null 2>&1 && kill -0 $pid 2>/dev/null; then
+            parts_runs $pid || break
+            if parts_registry_answers "$port"; then
                 parts_pids+=("$pid")
                 export REGISTRY
                 return 0

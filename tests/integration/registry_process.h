@@ -120,7 +120,7 @@ static inline void write_registry_config(struct registry_process *p,
     char text[2048];
     int n = snprintf(text, sizeof(text),
                      "version: 0.1\n"
-                     "log: {level: error, accesslog: {disabled: true}}\n"
+                     "log: {level: info, accesslog: {disabled: true}}\n"
                      "storage:\n  filesystem: {rootdirectory: %s/data}\n  delete: {enabled: true}\n"
                      "http:\n  addr: 127.0.0.1:%d\n",
                      p->dir, p->port);
@@ -146,16 +146,21 @@ static inline void write_registry_config(struct registry_process *p,
     write_text(p->dir, "config.yml", text);
 }
 
-static inline bool answers(int port)
+/* Whether it says so itself: another program may have been quicker to take the port. */
+static inline bool is_listening(const struct registry_process *p)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons((uint16_t)port)};
-    bool ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    return ok;
+    char path[128];
+    char want[64];
+    char line[1024];
+    bool found = false;
+    (void)snprintf(path, sizeof(path), "%s/log", p->dir);
+    (void)snprintf(want, sizeof(want), "listening on 127.0.0.1:%d", p->port);
+    FILE *log = fopen(path, "re");
+    while (log && !found && fgets(line, sizeof(line), log))
+        found = strstr(line, want) != NULL;
+    if (log)
+        (void)fclose(log);
+    return found;
 }
 
 static inline void registry_stop(struct registry_process *p)
@@ -179,7 +184,7 @@ static inline bool registry_comes_up(struct registry_process *p)
             p->pid = 0;
             return false;
         }
-        if (answers(p->port))
+        if (is_listening(p))
             return true;
         (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
@@ -197,8 +202,8 @@ static inline int registry_spawn(struct registry_process *p, const struct regist
     char *const argv[] = {(char[]){"docker-registry"}, (char[]){"serve"}, config, NULL};
     posix_spawn_file_actions_t out;
     (void)posix_spawn_file_actions_init(&out);
-    (void)posix_spawn_file_actions_addopen(&out, 1, log, O_WRONLY | O_CREAT, 0600);
-    (void)posix_spawn_file_actions_addopen(&out, 2, log, O_WRONLY | O_CREAT, 0600);
+    (void)posix_spawn_file_actions_addopen(&out, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    (void)posix_spawn_file_actions_addopen(&out, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     int e = posix_spawnp(&p->pid, argv[0], &out, NULL, argv, environ);
     (void)posix_spawn_file_actions_destroy(&out);
     p->pid = e ? 0 : p->pid;

@@ -128,14 +128,20 @@ static void steps_at_once_stand_apart(void **state)
                              "#1 CACHED\n");
 }
 
-/* What was drawn last, once the last line is in it. It is drawn now and then; a busy machine may
- * take its time. */
+/* The end of a picture: what is below it is erased. */
+#define PICTURE_END "\033[J"
+
+/* The picture that was drawn last, once the last line is in it. It is drawn now and then, and a
+ * busy machine may take its time; half of one may be there already. */
 static const char *await_line(FILE *f, char *got, size_t size)
 {
     const char *last = NULL;
-    for (int tries = 0; tries < 600 && !(last && strstr(last, "# line 7")); tries++) {
+    for (int tries = 0;
+         tries < 1200 && !(last && strstr(last, "# line 7") && strstr(last, PICTURE_END));
+         tries++) {
         (void)usleep(50000);
         read_back(f, got, size);
+        last = NULL;
         for (const char *next = got; (next = strstr(next + 1, "(60/61)"));)
             last = next;
     }

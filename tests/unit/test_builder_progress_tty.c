@@ -120,6 +120,23 @@ static size_t widest(const char *from)
     return most;
 }
 
+/* Wait behind @p from until a picture is no wider than @p columns; where it begins. Those that were
+ * on their way when the terminal was resized are as wide as it was. */
+static size_t await_narrow(struct terminal *t, size_t from, size_t columns)
+{
+    from = await(t, from, "[+] Building");
+    for (int i = 0; i < AWAIT_STEPS; i++) {
+        size_t next = await(t, from + 1, "[+] Building");
+        wcow_autofree char *picture = strndup(t->text + from, next - from);
+        assert_non_null(picture);
+        if (widest(picture) <= columns)
+            return from;
+        from = next;
+    }
+    fail_msg("no picture is drawn in %zu columns", columns);
+    return 0;
+}
+
 static const char long_name[] =
     "[1/1] COPY a very long name which no narrow terminal has room for, größer als alles C:/";
 
@@ -150,15 +167,9 @@ static void a_terminal_that_is_resized_is_drawn_in_its_new_size(void **state)
     begin(&t, 120, 30);
     assert_ok(wcow_progress_new(WCOW_PROGRESS_TTY, t.slave, &p, &err));
     unsigned step = wcow_progress_start(p, long_name);
-    (void)await(&t, 0, "größer als alles C:/");
+    size_t wide = await(&t, 0, "größer als alles C:/");
     resize(&t, 50, 30);
-    /* What was on its way is done with when the next picture but one begins. */
-    (void)pthread_mutex_lock(&t.lock);
-    size_t next = t.len;
-    (void)pthread_mutex_unlock(&t.lock);
-    next = await(&t, next, "[+] Building");
-    next = await(&t, next + 1, "[+] Building");
-    (void)await(&t, next, "[1/1] COPY");
+    size_t next = await_narrow(&t, wide, 50);
     wcow_progress_end(p, step, WCOW_PROGRESS_DONE, NULL);
     wcow_progress_free(p);
     finish(&t);

@@ -2,6 +2,7 @@
 #include "wcow_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -58,8 +59,10 @@ static void ask(const char *path, const char *request, char *reply, size_t size)
 static void metrics_are_served_on_a_private_socket(void **state)
 {
     (void)state;
+    char folder[] = "/tmp/wcow-metrics-XXXXXX";
     char path[64];
-    (void)snprintf(path, sizeof(path), "/tmp/wcow-metrics-%d.sock", (int)getpid());
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/sock", folder);
     WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *m = NULL;
     assert_ok(wcow_metrics_new(NULL, NULL, &m, &err));
     wcow_metrics_call(m, "/a.B/C", WCOW_OK, 1);
@@ -80,6 +83,7 @@ static void metrics_are_served_on_a_private_socket(void **state)
     wcow_metrics_free(m);
     m = NULL;
     assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void metrics_stay_on_this_machine(void **state)

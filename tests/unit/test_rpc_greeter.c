@@ -2,6 +2,7 @@
 #include "wcow_test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #include "rpc/greeter.h"
 
+static char folder[32];
 static char path[64];
 static int listener;
 
@@ -23,7 +25,10 @@ static struct sockaddr_un address(void)
 static int setup(void **state)
 {
     (void)state;
-    (void)snprintf(path, sizeof(path), "/tmp/wcow-greeter-%d", (int)getpid());
+    (void)snprintf(folder, sizeof(folder), "/tmp/wcow-greeter-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/s", folder);
     struct sockaddr_un a = address();
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return bind(listener, (const struct sockaddr *)&a, sizeof(a)) || listen(listener, 16);
@@ -33,14 +38,15 @@ static int teardown(void **state)
 {
     (void)state;
     (void)close(listener);
-    return unlink(path);
+    (void)unlink(path);
+    return rmdir(folder);
 }
 
 static int dial(void)
 {
     struct sockaddr_un a = address();
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct timeval limit = {.tv_sec = 10};
+    const struct timeval limit = {.tv_sec = 60};
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
     return fd;

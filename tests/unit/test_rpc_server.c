@@ -459,12 +459,15 @@ static void a_deadline_ends_the_call_on_both_sides(void **state)
     assert_ok(call_stat(f, &plain, "connected", &reply, &err));
     free_reply(reply);
     int64_t before = now_ms();
+    int calls = 0;
     for (; atomic_load(&f->slow_cancelled) == 0; options.timeout_ms *= 4) {
         assert_fails(call_slow(f, &options, FOREVER_MS, &err), WCOW_E_DEADLINE);
         assert_true(now_ms() - before < 2L * PATIENCE_MS);
         wait_until_zero(&f->slow_running);
+        calls++;
     }
-    assert_int_equal(atomic_load(&f->slow_cancelled), 1);
+    /* The server may come to a call only when its caller has gone. */
+    assert_in_range(atomic_load(&f->slow_cancelled), 1, calls);
 }
 
 struct canceller {
