@@ -29,8 +29,8 @@ stalled() {
 
 # Neither leases, ingests, snapshots, nor files of its own.
 nothing_left() {
-    ! ctr leases ls -q | grep -qv '^wcow-build-cache$' && [ -z "$(ctr content active | tail -n +2)" ] &&
-        ! snapshots ls | grep -q 'wcow-build\|extract-' && [ -z "$(ls -A "$TMPDIR")" ] &&
+    ! ctr leases ls -q | grep -v '^wcow-build-cache$' >/dev/null && [ -z "$(ctr content active | tail -n +2)" ] &&
+        ! snapshots ls | grep 'wcow-build\|extract-' >/dev/null && [ -z "$(ls -A "$TMPDIR")" ] &&
         ! ls -d "$context"/*.tmp 2>/dev/null
 }
 

@@ -204,7 +204,7 @@ interrupted "Ctrl-C" both_at_work "$PARTS/interrupted" \
 equal "both were at work, and say so" "$(grep -c CANCELED "$PARTS/interrupted")" 2
 rm "$context/big"
 no_builds_left() {
-    ! ctr leases ls -q | grep -qv '^wcow-build-cache$' && [ -z "$(ctr content active | tail -n +2)" ]
+    ! ctr leases ls -q | grep -v '^wcow-build-cache$' >/dev/null && [ -z "$(ctr content active | tail -n +2)" ]
 }
 eventually "and nothing is left" no_builds_left
 

@@ -143,7 +143,7 @@ for way in $(pull_ways); do
     ctr images unmount --rm "$PARTS/mnt" >/dev/null
     # Running it wants cgroups, and a / that is a mount, which a chroot's is not.
     if grep -q ' /sys/fs/cgroup' /proc/self/mounts && grep -q '^[^ ]* / ' /proc/self/mounts; then
-        equal "$way: it runs" "$(ctr run --rm "$IMAGE" "hello-$way" /bin/hello 2>&1)" "hello from Linux"
+        equal "$way: it runs" "$(ctr run --rm "$IMAGE" "hello-$way-$$" /bin/hello 2>&1)" "hello from Linux"
     fi
     forget_images
 done

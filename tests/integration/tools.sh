@@ -65,8 +65,8 @@ equal "cat of a hard link" "$("$wcow" cat "$IMAGE" /Windows/System32/ntdll.dll |
     "$(sha256sum <"$base_folder/Files/Windows/System32/ntdll.dll")"
 equal "cat of the same in a tar" "$("$wcow" cat "$PARTS/base.tar.zst" Files/Windows/System32/ntdll.dll | sha256sum)" \
     "$(sha256sum <"$base_folder/Files/Windows/System32/ntdll.dll")"
-stream=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .name' | head -n 1)
-size=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .size' | head -n 1)
+stream=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .name' | sed -n 1p)
+size=$("$wcow" ls --json -R --streams "$base_folder" / | jq -r 'select(.type == "stream") | .size' | sed -n 1p)
 equal "cat of a stream" "$("$wcow" cat "$IMAGE" "$stream" | wc -c)" "$size"
 equal "cat of the same in a tar" "$("$wcow" cat "$PARTS/base.tar" "$stream" | wc -c)" "$size"
 refused "cat of a directory" "is a directory" "$wcow" cat "$IMAGE" 'C:\Windows'
