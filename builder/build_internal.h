@@ -362,6 +362,16 @@ WCOW_NODISCARD int wcow_build_free_tree(struct wcow_build *b, struct wcow_stage_
                                         const struct wcow_layer_step *of, unsigned step,
                                         struct wcow_tree **ret, struct wcow_error *err);
 
+/* build_listed.c: layers that are not unpacked */
+/** The layers of an image as names; the bytes of a file are found when it is read. They are
+ *  unpacked only where they cannot be listed. */
+WCOW_NODISCARD int wcow_build_open_names(struct wcow_build *b, struct wcow_stage_state *s,
+                                         struct wcow_local_image *image, unsigned step,
+                                         struct wcow_layers *ret, struct wcow_error *err);
+/** The stage's next layer by its blob: what it was made of may be gone, or another by now. */
+WCOW_NODISCARD int wcow_build_open_fetched(struct wcow_build *b, struct wcow_stage_state *s,
+                                           unsigned step, struct wcow_error *err);
+
 /* build_sync.c: the stage's layers */
 /** The layer becomes the stage's uppermost; @p of NULL: what RUN left. */
 WCOW_NODISCARD int wcow_build_add_desc(struct wcow_stage_state *s, const struct wcow_layer_step *of,
@@ -379,8 +389,7 @@ struct wcow_local_image wcow_build_image_of(const struct wcow_stage_state *s);
  *  first. COPY's trees are made again; what RUN left is unpacked. */
 WCOW_NODISCARD int wcow_build_sync_names(struct wcow_build *b, struct wcow_stage_state *s,
                                          unsigned step, struct wcow_error *err);
-/** The same for who reads many files: those of the base are unpacked at once, not when the first
- *  is read. */
+/** The same for who reads all files: the base is unpacked. */
 WCOW_NODISCARD int wcow_build_sync_layers(struct wcow_build *b, struct wcow_stage_state *s,
                                           unsigned step, struct wcow_error *err);
 

@@ -26,7 +26,7 @@ static int layers_of_stage(struct wcow_build *b, struct wcow_stage_state *s, siz
         r = wcow_build_share_layers(s, other, ret, err);
     for (size_t i = 0; r == WCOW_OK && i < ret->n; i++) {
         if (!ret->sources[i]->tree) /* a tree is the other's */
-            ret->sources[i]->unpacker.step = step;
+            ret->sources[i]->keeper.step = step;
     }
     return r;
 }
@@ -48,7 +48,7 @@ int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const
     r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image, err);
     if (r == WCOW_OK)
         r = wcow_build_note_image(b, s, image, err);
-    return r < 0 ? r : wcow_build_open_image(b, s, image, step, room, err);
+    return r < 0 ? r : wcow_build_open_names(b, s, image, step, room, err);
 }
 
 /* ---- trees ---- */

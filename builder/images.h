@@ -21,6 +21,7 @@ struct wcow_local_image {
     struct wcow_str_list folders; /**< of its layers, bottom first, where somebody asked */
     /** Of an image for another system instead: all its files, where somebody asked. */
     struct wcow_layer_source *files;
+    uint64_t taken_bytes; /**< of its blobs, read for single files; under the build's lock */
     /** Only its documents are here: its layers are fetched when somebody needs them. */
     bool is_remote;
     char target_type[WCOW_MEDIA_TYPE_MAX + 1]; /**< of what the name stands for; so below */

@@ -8,15 +8,20 @@
 #include <pthread.h>
 
 #include "builder/payload.h"
+#include "builder/taken.h"
 #include "builder/tree.h"
 #include "layer/view.h"
 #include "store/layer_index.h"
 
-/** Who has the files of a layer that is known by its names alone. */
-struct wcow_layer_unpacker {
-    /** The folder of layer @p number, which stays. */
+/** Who has the bytes of a layer that is known by its names alone. Both are asked with the lock of
+ *  the source held. */
+struct wcow_layer_keeper {
+    /** 1 and the folder of layer @p number, which stays; 0 where it is not unpacked. */
     int (*folder)(void *ctx, size_t number, unsigned step, const char **ret,
                   struct wcow_error *err);
+    /** Take what is wanted of layer @p number out of its blob. */
+    int (*take)(void *ctx, size_t number, unsigned step, struct wcow_taken *taken,
+                struct wcow_error *err);
     void *ctx;
     size_t number;
     unsigned step; /**< that shows what it does */
@@ -27,12 +32,12 @@ struct wcow_layer_source {
     struct wcow_tree *tree;
     struct wcow_layer_index *index;
     int layer_fd; /**< folder of the index; -1 without one */
-    /** Asked when the bytes of the first file are read; `folder` is NULL where layer_fd has them.
-     */
-    struct wcow_layer_unpacker unpacker;
-    struct wcow_layer_source *unpacked; /**< what it gave */
-    /** Held while a payload looks up its bytes in the index: it may have gone into the tree of a
-     *  stage that several others copy from. Names are looked up by the source's own thread. */
+    /** Asked when the bytes of the first file are read; `take` is NULL where layer_fd has them. */
+    struct wcow_layer_keeper keeper;
+    struct wcow_taken taken;            /**< what files of it are wanted, and those it gave */
+    struct wcow_layer_source *unpacked; /**< its folder, where it gave that */
+    /** Held while a payload looks up its bytes: it may have gone into the tree of a stage that
+     *  several others copy from. Names are looked up by the source's own thread. */
     pthread_mutex_t lock;
 };
 /** Frees what it owns and itself. NULL allowed. */

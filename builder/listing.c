@@ -13,14 +13,9 @@
 
 #include "base/beneath.h"
 #include "base/fd.h"
+#include "builder/blob_tar.h"
 #include "builder/name_table.h"
-#include "containerd/content.h"
-#include "differ/codec.h"
 #include "layer/names.h"
-#include "layer/tar_reader.h"
-#include "store/layer_index.h"
-
-enum { MAX_RATIO = 1000 };
 
 static char *path_of(const char *root, const char *diff_id, const char *suffix)
 {
@@ -47,27 +42,6 @@ char *wcow_listing_find(const char *root, const char *diff_id)
 }
 
 /* ---- the tar ---- */
-
-/* The tar on its way to the reader, hashed. */
-struct hashing {
-    struct wcow_source tar;
-    struct wcow_hash *hash;
-    uint64_t bytes;
-    const struct wcow_backend *backend;
-};
-
-static int next_hashed(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
-{
-    struct hashing *h = ctx;
-    if (wcow_backend_is_cancelled(h->backend))
-        return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-    int r = wcow_source_next(&h->tar, ret_data, ret_len, err);
-    if (r == WCOW_OK && *ret_len) {
-        wcow_hash_add(h->hash, *ret_data, *ret_len);
-        h->bytes += *ret_len;
-    }
-    return r;
-}
 
 /* Directories that have stood in the tar, by key. */
 struct directories {
@@ -128,72 +102,38 @@ static int keep_hive(int folder, const char *name, struct wcow_tar_reader *reade
     return r;
 }
 
-static int take_entry(struct wcow_layer_index_writer *index, struct directories *d,
-                      const struct wcow_entry *entry, struct wcow_error *err)
+struct listing {
+    struct wcow_layer_index_writer *index;
+    struct directories directories;
+    int folder;
+};
+
+static int add_row(struct listing *l, const struct wcow_entry *entry, const char *hive,
+                   struct wcow_error *err)
 {
     wcow_autofree char *key = NULL;
-    const struct wcow_index_row row = {.entry = entry, .host_path = name_of_hive(entry)};
+    const struct wcow_index_row row = {.entry = entry, .host_path = hive};
     int r = wcow_name_key(entry->name, &key, err);
     if (r == WCOW_OK)
-        r = check_parent(d, entry, key, err);
+        r = check_parent(&l->directories, entry, key, err);
     if (r == WCOW_OK)
-        r = wcow_layer_index_add(index, &row, err);
-    if (r < 0 || entry->type != WCOW_ENTRY_DIR || wcow_name_table_get(&d->table, key))
+        r = wcow_layer_index_add(l->index, &row, err);
+    if (r < 0 || entry->type != WCOW_ENTRY_DIR || wcow_name_table_get(&l->directories.table, key))
         return r;
     char *kept = WCOW_TAKE_PTR(key);
-    r = wcow_name_table_add(&d->table, kept, kept, err);
+    r = wcow_name_table_add(&l->directories.table, kept, kept, err);
     if (r < 0)
         free(kept);
     return r;
 }
 
-static int read_entries(const struct wcow_source *tar, int folder,
-                        struct wcow_layer_index_writer *index, struct wcow_layer_info *info,
-                        struct wcow_error *err)
+static int take_entry(void *arg, const struct wcow_entry *entry, struct wcow_tar_reader *reader,
+                      struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
-    WCOW_CLEANUP(directories_done) struct directories directories = {0};
-    struct wcow_entry *entry = NULL;
-    const uint8_t *data = NULL;
-    size_t len = 1;
-    int r = wcow_tar_reader_new(tar, NULL, &reader, err);
-    while (r >= 0 && (r = wcow_tar_reader_next(reader, &entry, err)) > 0) {
-        const char *hive = name_of_hive(entry);
-        info->n_entries++;
-        r = take_entry(index, &directories, entry, err);
-        if (r == WCOW_OK && hive)
-            r = keep_hive(folder, hive, reader, err);
-    }
-    while (r == WCOW_OK && len) /* its digest is that of all its bytes */
-        r = wcow_tar_reader_trailer(reader, &data, &len, err);
-    return r;
-}
-
-static int write_index(struct wcow_backend *b, const struct wcow_source *blob,
-                       enum wcow_compression compression, const char *diff_id, int fd,
-                       struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_decompressor_free_p) struct wcow_decompressor *d = NULL;
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
-    WCOW_CLEANUP(wcow_layer_index_abort_p) struct wcow_layer_index_writer *index = NULL;
-    struct wcow_layer_info info = {0};
-    int r = wcow_decompressor_new(blob, compression, MAX_RATIO, &d, err);
-    if (r == WCOW_OK)
-        r = wcow_hash_new(&hash, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_index_create(fd, &index, err);
-    if (r < 0)
-        return r;
-    struct hashing hashing = {.tar = wcow_decompressor_source(d), .hash = hash, .backend = b};
-    const struct wcow_source tar = {.next = next_hashed, .ctx = &hashing};
-    r = read_entries(&tar, fd, index, &info, err);
-    if (r == WCOW_OK)
-        r = wcow_hash_digest(hash, &info.diff_id, err);
-    if (r == WCOW_OK && strcmp(info.diff_id.text, diff_id) != 0)
-        r = WCOW_FAIL(err, WCOW_E_DATA_LOSS, "the layer unpacks to %s, but its image says %s",
-                      info.diff_id.text, diff_id);
-    info.tar_bytes = hashing.bytes;
-    return r < 0 ? r : wcow_layer_index_finish(WCOW_TAKE_PTR(index), &info, false, err);
+    struct listing *l = arg;
+    const char *hive = name_of_hive(entry);
+    int r = add_row(l, entry, hive, err);
+    return r == WCOW_OK && hive ? keep_hive(l->folder, hive, reader, err) : r;
 }
 
 /* ---- the folder ---- */
@@ -201,22 +141,17 @@ static int write_index(struct wcow_backend *b, const struct wcow_source *blob,
 static int list_into(struct wcow_backend *b, const struct wcow_descriptor *blob,
                      const char *diff_id, const char *folder, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_content_reader_free_p) struct wcow_content_reader *reader = NULL;
-    enum wcow_compression compression = WCOW_COMPRESSION_NONE;
-    bool detects = false;
-    int r = wcow_compression_of_media_type(blob->media_type, &compression, &detects, err);
-    if (r == WCOW_OK && detects)
-        compression = WCOW_COMPRESSION_GZIP; /* as Docker's type says */
+    WCOW_CLEANUP(wcow_layer_index_abort_p) struct wcow_layer_index_writer *index = NULL;
+    struct wcow_layer_info info = {0};
     wcow_autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r == WCOW_OK && fd < 0)
-        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", folder);
-    if (r == WCOW_OK)
-        r = wcow_content_reader_open(&b->ctx, b->content_root, blob->digest.text, blob->size_bytes,
-                                     &reader, err);
+    int r = fd < 0 ? WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open %s", folder)
+                   : wcow_layer_index_create(fd, &index, err);
     if (r < 0)
         return r;
-    const struct wcow_source source = wcow_content_reader_source(reader);
-    return write_index(b, &source, compression, diff_id, fd, err);
+    struct listing l = {.index = index, .folder = fd};
+    r = wcow_blob_tar_each(b, blob, diff_id, take_entry, &l, &info, err);
+    directories_done(&l.directories);
+    return r < 0 ? r : wcow_layer_index_finish(WCOW_TAKE_PTR(index), &info, false, err);
 }
 
 int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wcow_descriptor *blob,

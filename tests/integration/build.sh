@@ -33,8 +33,8 @@ rows() {
 }
 
 no_builds_left() {
-    ! ctr leases ls -q | grep -qv '^wcow-build-cache$' && [ -z "$(ctr content active | tail -n +2)" ] &&
-        ! snapshots ls | grep -q 'wcow-build\|extract-'
+    ! ctr leases ls -q | grep -v '^wcow-build-cache$' >/dev/null && [ -z "$(ctr content active | tail -n +2)" ] &&
+        ! snapshots ls | grep 'wcow-build\|extract-' >/dev/null
 }
 
 # ---- the sample: a base that is not here yet ----
@@ -287,6 +287,27 @@ equal "an OCI layout is a base as an image is" \
 refused "a tag that the layout has not got" 'no image none; there are: ltsc2022' \
     build -f "$context/FromWin" --build-context "win=oci-layout://$PARTS/layouts/nanoserver:none"
 rm "$context/FromWin"
+forget_images
+
+# ---- files of an image ----
+from_image() { SOURCE_DATE_EPOCH=1700000000 "$wcow" build -q --no-cache "$context"; }
+folders=$(count_rows)
+printf 'FROM scratch\nCOPY --from=@BASE@ C:/ C:/all/\n' | dockerfile
+taken=$(from_image)
+equal "COPY --from of an image unpacks nothing" "$(count_rows)" "$folders"
+pull "$(pull_way)" "$IMAGE" >/dev/null
+equal "its files are those of the unpacked image" "$(XDG_CACHE_HOME=$PARTS/cache3 from_image)" "$taken"
+forget_images
+folders=$(count_rows)
+{
+    echo 'FROM scratch'
+    for i in 1 2 3; do echo "COPY --from=@BASE@ C:/Windows/System32/component00$i.dll C:/"; done
+} | dockerfile
+check "three steps with files of one image" build
+equal "read it as often" "$(count_rows)" "$folders"
+echo "COPY --from=$IMAGE C:/Windows/System32/component004.dll C:/" >>"$context/Dockerfile"
+check "a fourth" build --no-cache
+check "has it unpacked" test "$(count_rows)" -gt "$folders"
 forget_images
 
 # ---- the same bytes anywhere ----
