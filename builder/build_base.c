@@ -377,6 +377,8 @@ static int take_image(struct wcow_build *b, struct wcow_stage_state *s,
     if (r == WCOW_OK)
         r = wcow_image_config_copy(image->config, &s->config, err);
     if (r == WCOW_OK)
+        wcow_image_config_drop_legacy(s->config);
+    if (r == WCOW_OK)
         r = give_path(b, s, image, step, err);
     if (r == WCOW_OK)
         r = copy_descs(s, image->manifest.layers, image->manifest.layer_count, err);

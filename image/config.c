@@ -165,6 +165,7 @@ void wcow_image_config_drop_legacy(struct wcow_image_config *config)
                                          "parent"};
     for (size_t i = 0; i < sizeof(legacy) / sizeof(legacy[0]); i++)
         (void)json_object_del(config->root, legacy[i]);
+    (void)json_object_del(json_object_get(config->root, "config"), "Image");
 }
 
 /* Replace the value at @p key by itself in order. */

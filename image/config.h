@@ -33,8 +33,9 @@ WCOW_NODISCARD int wcow_image_config_parse(const void *data, size_t len,
 /** A deep copy. */
 WCOW_NODISCARD int wcow_image_config_copy(const struct wcow_image_config *config,
                                           struct wcow_image_config **ret, struct wcow_error *err);
-/** Remove what the classic Docker builder noted about its own container (container,
- *  container_config, docker_version, id, parent): not true of an image made from this one. */
+/** Remove what Docker's classic builder noted about its own container and its parent (container,
+ *  container_config, docker_version, id, parent; Image in the config): not true of an image made
+ *  from this one. */
 void wcow_image_config_drop_legacy(struct wcow_image_config *config);
 /** Append the document to @p out. */
 WCOW_NODISCARD int wcow_image_config_write(const struct wcow_image_config *config,

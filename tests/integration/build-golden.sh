@@ -20,7 +20,7 @@ described() {
     local blobs=$1/blobs/sha256 manifest layer
     manifest=$(jq -r '.manifests[0].digest' "$1/index.json")
     manifest=$blobs/${manifest#sha256:}
-    jq -S '{architecture, os, "os.version", author, config}' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
+    jq -S '{author: null, "os.version": null} + del(.created, .history, .rootfs)' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"
     echo "history"
     jq -r '.history[] | select(.comment // "" | startswith("wcow")) |
         "  " + (if .empty_layer then "" else "+ " end) + .created_by + (if .author then " by " + .author else "" end)' "$blobs/$(jq -r '.config.digest | ltrimstr("sha256:")' "$manifest")"

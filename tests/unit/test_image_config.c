@@ -198,10 +198,11 @@ static void the_classic_builders_notes_can_be_dropped(void **state)
     WCOW_CLEANUP(wcow_image_config_free_p)
     struct wcow_image_config *c =
         parse("{\"architecture\":\"amd64\",\"os\":\"windows\",\"container\":\"x\","
-              "\"container_config\":{},\"docker_version\":\"1\",\"id\":\"i\",\"parent\":\"p\"}");
+              "\"container_config\":{},\"docker_version\":\"1\",\"id\":\"i\",\"parent\":\"p\","
+              "\"config\":{\"Image\":\"sha256:1\",\"User\":\"u\"}}");
     wcow_image_config_drop_legacy(c);
-    assert_writes(c, "{\"architecture\":\"amd64\",\"os\":\"windows\",\"rootfs\":{\"type\":"
-                     "\"layers\",\"diff_ids\":[]}}");
+    assert_writes(c, "{\"architecture\":\"amd64\",\"os\":\"windows\",\"config\":{\"User\":\"u\"},"
+                     "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}");
 }
 
 static void bad_configs_are_refused(void **state)
