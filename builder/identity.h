@@ -8,10 +8,10 @@
 
 #include "base/bytes.h"
 
-/** Append the SID of @p user: "ContainerAdministrator" (also of "" and of users that only the image
- *  knows), "ContainerUser", names with a "User Manager\" before them, well-known names
- *  ("NT AUTHORITY\SYSTEM", "Administrators"), SDDL's two letters, "S-1-5-…". Letter case does not
- *  count. @p ret_known false where the name was none of them; NULL allowed. */
+/** Append the SID of @p user: an account as wcow_sid_of_account() knows it, or "S-1-5-…".
+ *  ContainerAdministrator's is that of "" and of users that only the image knows, too.
+ *  @param ret_known  false for the last; NULL allowed
+ *  @return WCOW_E_INVALID for a SID that is none */
 WCOW_NODISCARD int wcow_identity_sid(const char *user, struct wcow_buf *out, bool *ret_known,
                                      struct wcow_error *err);
 

@@ -24,8 +24,9 @@ WCOW_NODISCARD int wcow_sid_to_text(struct wcow_bytes sid, struct wcow_buf *out,
 const char *wcow_sid_alias(struct wcow_bytes sid);
 
 /** SID of an account as commands and Dockerfiles name it, letter case ignored, with or without its
- *  domain: "ContainerAdministrator", "BUILTIN\Users", "NT AUTHORITY\SYSTEM". Appended.
- *  WCOW_E_NOT_FOUND where only the container's own registry could tell. */
+ *  domain: "ContainerAdministrator", "BUILTIN\Users", "NT AUTHORITY\SYSTEM"; "S-1-…" is itself.
+ *  Appended. WCOW_E_NOT_FOUND where only the container's own registry could tell, WCOW_E_INVALID
+ *  for a SID that is none. */
 WCOW_NODISCARD int wcow_sid_of_account(const char *name, struct wcow_buf *out,
                                        struct wcow_error *err);
 

@@ -19,6 +19,7 @@ static void owners_are_names_sids_and_sddl(void **state)
                  {"containeruser", "S-1-5-93-2-2", ""},
                  {"User Manager\\ContainerAdministrator", "S-1-5-93-2-1", ""},
                  {"ContainerUser:Users", "S-1-5-93-2-2", "S-1-5-32-545"},
+                 {"builtin\\administrators", "S-1-5-32-544", ""},
                  {"S-1-5-18:S-1-5-32-544", "S-1-5-18", "S-1-5-32-544"},
                  {"O:BAG:SY", "S-1-5-32-544", "S-1-5-18"},
                  {"O:S-1-5-93-2-2", "S-1-5-93-2-2", ""}};
@@ -40,7 +41,8 @@ static void owners_that_only_the_image_knows_are_refused(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "1000:1000", "root", "", "ContainerUser:nobody", ":Users", "O:XX", "O:BAD:(A;;FA;;;BA)"};
+        "1000:1000", "root",           "",     "ContainerUser:nobody",
+        ":Users",    "CONTOSO\\Users", "O:XX", "O:BAD:(A;;FA;;;BA)"};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         wcow_autobuf owner = {0};
         wcow_autobuf group = {0};
