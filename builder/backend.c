@@ -12,7 +12,8 @@
 
 enum {
     LEASE_SECONDS = 24 * 60 * 60, /* a build that was killed leaves nothing longer than this */
-    CONNECT_TIMEOUT_MS = 5000,
+    CONNECT_TIMEOUT_MS = 15000,
+    DISK_TIMEOUT_MS = 30000, /* of what waits for containerd's disk, which others may keep busy */
 };
 
 static char *make_unique(void)
@@ -105,7 +106,7 @@ static int take_lease(struct wcow_backend *b, struct wcow_error *err)
     /* Of a call that Ctrl-C cut short nobody would know the lease that it may have made. */
     struct wcow_containerd_ctx creating = b->ctx;
     creating.cancel = NULL;
-    creating.timeout_ms = CONNECT_TIMEOUT_MS;
+    creating.timeout_ms = DISK_TIMEOUT_MS;
     int r = wcow_labels_set(&labels, "wcow.build", b->unique, err);
     if (r == WCOW_OK)
         r = wcow_lease_create(&creating, NULL, LEASE_SECONDS, &labels, &b->lease, err);
@@ -160,7 +161,7 @@ void wcow_backend_free(struct wcow_backend *b)
     wcow_registry_free(b->registry);
     /* A cancelled build gives back what it has, too. */
     b->ctx.cancel = NULL;
-    b->ctx.timeout_ms = CONNECT_TIMEOUT_MS;
+    b->ctx.timeout_ms = DISK_TIMEOUT_MS;
     for (size_t i = 0; i < b->views.count; i++)
         (void)!wcow_snapshot_remove(&b->ctx, b->snapshotter, b->views.items[i], NULL);
     wcow_str_list_done(&b->views);

@@ -15,7 +15,7 @@
 #include "containerd/leases.h"
 #include "containerd/tasks.h"
 
-enum { CALL_TIMEOUT_MS = 5000, KILL_TRIES = 100, POLL_MS = 50, OWNER_MAX_BYTES = 4096 };
+enum { CALL_TIMEOUT_MS = 30000, KILL_TRIES = 100, POLL_MS = 50, OWNER_MAX_BYTES = 4096 };
 #define OWNER "owner"
 
 /* "address\nnamespace\n": what must be ours; the lease stands behind it. */

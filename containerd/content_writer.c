@@ -198,7 +198,7 @@ static int abort_ingest(const struct wcow_containerd_ctx *ctx, const char *ref,
     /* Also when the caller was cancelled: that is when it matters. */
     struct wcow_containerd_ctx own = *ctx;
     own.cancel = NULL;
-    own.timeout_ms = 10000;
+    own.timeout_ms = 30000; /* of a disk that others keep busy */
     Containerd__Services__Content__V1__AbortRequest request =
         CONTAINERD__SERVICES__CONTENT__V1__ABORT_REQUEST__INIT;
     request.ref = wcow_rpc_text(ref);

@@ -180,7 +180,7 @@ static int write_with_own_lease(struct wcow_containerd_ctx *ctx, const struct jo
     if (r < 0) {
         struct wcow_containerd_ctx uncancelled = *ctx;
         uncancelled.cancel = NULL;
-        uncancelled.timeout_ms = 5000;
+        uncancelled.timeout_ms = 30000; /* of a disk that others keep busy */
         struct wcow_error ignored = {0};
         if (wcow_lease_delete(&uncancelled, id, false, &ignored) < 0)
             return r; /* it expires by itself */

@@ -132,6 +132,11 @@ snapshots() {
     ctr snapshots --snapshotter wcow "$@"
 }
 
+# The shell of that name; a database that wcowd opens or mends just now is locked for a moment.
+sqlite3() {
+    command sqlite3 -cmd '.timeout 60000' "$@"
+}
+
 # The three ways to pull; which of them this containerd has.
 pull_ways() {
     if [ "$WCOW_TEST_CONTAINERD" = 1.7 ]; then

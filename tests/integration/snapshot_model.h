@@ -228,7 +228,8 @@ static inline size_t count_folders(void)
 static inline void ask_sqlite(const char *sql, char *out, size_t size)
 {
     char command[1024];
-    (void)snprintf(command, sizeof(command), "sqlite3 '%s/metadata.db' '%s'", daemon_.root, sql);
+    (void)snprintf(command, sizeof(command), "sqlite3 -cmd '.timeout 60000' '%s/metadata.db' '%s'",
+                   daemon_.root, sql);
     FILE *shell = popen(command, "re"); /* NOLINT(cert-env33-c): our own words */
     assert_non_null(shell);
     size_t n = fread(out, 1, size - 1, shell);
