@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ADD: sources of the context as COPY takes them, URLs, and git repositories. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,13 +132,19 @@ static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *cop
     return wcow_copy_from_context(&inner, context, err);
 }
 
-static int note_commit(struct wcow_build *b, const struct wcow_stage_state *s, const char *source,
-                       const char *commit, struct wcow_error *err)
+/* The commit that is fetched is the one that the step's key was made of. */
+static int fetch_commit(struct wcow_build *b, const struct wcow_git_url *url, const char *checksum,
+                        struct wcow_git_checkout **ret, struct wcow_error *err)
 {
-    char digest[80];
-    (void)snprintf(digest, sizeof(digest), "%s:%s", strlen(commit) == 64 ? "sha256" : "sha1",
-                   commit);
-    return wcow_build_note_material(b, s, source, digest, err);
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *checkout = NULL;
+    int r = wcow_build_check_repository(b, url, err);
+    if (r == WCOW_OK)
+        r = wcow_git_clone(url, checksum, b->options->cancel, &checkout, err);
+    if (r == WCOW_OK)
+        r = wcow_build_check_fetched(b, url, checkout->commit, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(checkout);
+    return r;
 }
 
 static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
@@ -153,13 +158,13 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
     if (r == WCOW_OK && url.keep_git_dir + copying->copy->keep_git_dir == WCOW_YES + WCOW_NO)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "--keep-git-dir and the URL's keep-git-dir contradict");
     if (r == WCOW_OK)
-        r = wcow_git_clone(&url, copying->copy->checksum, b->options->cancel, &checkout, err);
+        r = fetch_commit(b, &url, copying->copy->checksum, &checkout, err);
     if (r != WCOW_OK)
         return r;
     wcow_autobuf text = {0};
     if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)
         wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
-    r = note_commit(b, s, source, checkout->commit, err);
+    r = wcow_build_note_commit(b, s, source, checkout->commit, err);
     if (r < 0) {
         wcow_git_checkout_free(checkout);
         return r;

@@ -166,6 +166,8 @@ struct wcow_build {
     size_t n_checkouts;
     struct wcow_build_fetched **fetched; /**< what ADD got by URL; payloads read it until the end */
     size_t n_fetched;
+    struct wcow_build_commit **commits; /**< what repositories said that ADD's names stand for */
+    size_t n_commits;
     struct wcow_build_asked asked;
     struct wcow_made *made;
     size_t n_made;
@@ -458,6 +460,25 @@ WCOW_NODISCARD int wcow_build_add_remotes(struct wcow_build *b, const struct wco
                                           const struct wcow_copy *copy, unsigned step,
                                           struct wcow_hash *hash, struct wcow_error *err);
 void wcow_build_remotes_done(struct wcow_build *b);
+
+/* build_git.c: commits of repositories that ADD names */
+struct wcow_git_url;
+/** Which commit @p source is, into @p hash: 1, or 0 where it is not known before it is fetched. Its
+ *  repository is asked at most once, and not at all where a whole commit is named. */
+WCOW_NODISCARD int wcow_build_add_commit(struct wcow_build *b, const struct wcow_stage_state *s,
+                                         const struct wcow_copy *copy, const char *source,
+                                         struct wcow_hash *hash, struct wcow_error *err);
+/** Note it for the provenance. */
+WCOW_NODISCARD int wcow_build_note_commit(struct wcow_build *b, const struct wcow_stage_state *s,
+                                          const char *source, const char *commit,
+                                          struct wcow_error *err);
+/** Fails as asking the repository has failed. */
+WCOW_NODISCARD int wcow_build_check_repository(struct wcow_build *b, const struct wcow_git_url *url,
+                                               struct wcow_error *err);
+/** WCOW_E_PRECONDITION where the repository said another than @p commit. */
+WCOW_NODISCARD int wcow_build_check_fetched(struct wcow_build *b, const struct wcow_git_url *url,
+                                            const char *commit, struct wcow_error *err);
+void wcow_build_commits_done(struct wcow_build *b);
 
 /* build_export.c: the target's image, out */
 /** What is wrong with --output and the names is said before anything is built. */

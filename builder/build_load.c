@@ -217,6 +217,7 @@ void wcow_build_done(struct wcow_build *b)
     }
     free(b->checkouts);
     wcow_build_remotes_done(b);
+    wcow_build_commits_done(b);
     free(b->made);
     wcow_build_asked_done(&b->asked);
     wcow_env_done(&b->build_args);

@@ -233,7 +233,7 @@ static void add(struct wcow_hash *hash, const char *text)
 
 /* Which file it is: what --checksum says, or the server. A checksum stands for the file whenever it
  * was made. */
-static int add_name(struct wcow_build *b, const struct wcow_stage_state *s, const char *url,
+static int add_http(struct wcow_build *b, const struct wcow_stage_state *s, const char *url,
                     const char *checksum, unsigned step, struct wcow_hash *hash,
                     struct wcow_error *err)
 {
@@ -252,25 +252,32 @@ static int add_name(struct wcow_build *b, const struct wcow_stage_state *s, cons
     }
     add(hash, digest);
     add(hash, mtime);
-    return wcow_build_note_material(b, s, url, digest, err);
+    int r = wcow_build_note_material(b, s, url, digest, err);
+    return r < 0 ? r : 1;
 }
 
 int wcow_build_add_remotes(struct wcow_build *b, const struct wcow_stage_state *s,
                            const struct wcow_copy *copy, unsigned step, struct wcow_hash *hash,
                            struct wcow_error *err)
 {
-    if (copy->content_count || (copy->checksum && !wcow_digest_is_valid(copy->checksum)))
+    int r = 1;
+    if (copy->content_count)
         return 0;
     for (size_t i = 0; i < copy->sources.count; i++) {
         const char *source = copy->sources.items[i];
-        if (wcow_git_is_url(source) || !wcow_remote_is_http(source))
+        if (wcow_git_is_url(source))
+            continue;
+        if (!wcow_remote_is_http(source) ||
+            (copy->checksum && !wcow_digest_is_valid(copy->checksum)))
             return 0;
     }
     add(hash, "remote");
-    for (size_t i = 0; i < copy->sources.count; i++) {
-        int r = add_name(b, s, copy->sources.items[i], copy->checksum, step, hash, err);
-        if (r < 0)
-            return r;
+    for (size_t i = 0; r == 1 && i < copy->sources.count; i++) {
+        const char *source = copy->sources.items[i];
+        if (wcow_git_is_url(source))
+            r = wcow_build_add_commit(b, s, copy, source, hash, err);
+        else
+            r = add_http(b, s, source, copy->checksum, step, hash, err);
     }
-    return 1;
+    return r;
 }

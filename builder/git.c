@@ -267,6 +267,68 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
     return r < 0 ? r : set_times(git, &ret->time_s, err);
 }
 
+/* ---- what a name stands for ---- */
+
+/* How git fetch reads a name: the first of these that the repository has. */
+static const char *const name_rules[] = {"", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"};
+enum { N_NAME_RULES = sizeof(name_rules) / sizeof(name_rules[0]) };
+
+/* The rule by which @p ref is @p name; N_NAME_RULES: none. *ret_peeled: what a tag is of. */
+static size_t rule_of(const char *name, size_t len, const char *ref, bool *ret_peeled)
+{
+    static const char peeled[] = "^{}";
+    const size_t peeled_len = sizeof(peeled) - 1;
+    *ret_peeled = len > peeled_len && memcmp(name + len - peeled_len, peeled, peeled_len) == 0;
+    len -= *ret_peeled ? peeled_len : 0;
+    for (size_t i = 0; i < N_NAME_RULES; i++) {
+        size_t prefix = strlen(name_rules[i]);
+        if (len == prefix + strlen(ref) && strncmp(name, name_rules[i], prefix) == 0 &&
+            strncmp(name + prefix, ref, len - prefix) == 0)
+            return i;
+    }
+    return N_NAME_RULES;
+}
+
+/* Of lines "<digest> TAB <name>"; others are git's remarks. */
+static bool find_ref(const char *lines, const char *ref, char ret[static 65])
+{
+    size_t best = N_NAME_RULES;
+    for (const char *p = lines; *p; p += strcspn(p, "\n") + (strchr(p, '\n') != NULL)) {
+        size_t digits = strspn(p, "0123456789abcdef");
+        bool is_peeled = false;
+        if ((digits != 40 && digits != 64) || p[digits] != '\t')
+            continue;
+        const char *name = p + digits + 1;
+        size_t rule = rule_of(name, strcspn(name, "\n"), ref, &is_peeled);
+        if (rule < best || (rule == best && is_peeled && best < N_NAME_RULES)) {
+            best = rule;
+            memcpy(ret, p, digits);
+            ret[digits] = '\0';
+        }
+    }
+    return best < N_NAME_RULES;
+}
+
+int wcow_git_resolve(const struct wcow_git_url *url, const atomic_bool *cancel, char ret[static 65],
+                     struct wcow_error *err)
+{
+    const char *ref = url->ref ? url->ref : "HEAD";
+    wcow_autobuf peeled = {0};
+    wcow_autobuf out = {0};
+    int r = wcow_buf_addf(&peeled, err, "%s^{}", ref);
+    if (r < 0)
+        return r;
+    const char *const args[] = {
+        "ls-remote", "-q", "--", url->repository, ref, (const char *)peeled.data, NULL};
+    struct git git = {.folder = "/", .cancel = cancel, .env = make_environment()};
+    r = git.env ? run(&git, args, &out, err)
+                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
+    free(git.env);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s", wcow_http_shown(url->repository).text);
+    return find_ref(out.data ? (const char *)out.data : "", ref, ret);
+}
+
 /* ---- the folder ---- */
 
 void wcow_git_checkout_free(struct wcow_git_checkout *checkout)

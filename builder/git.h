@@ -44,6 +44,11 @@ struct wcow_git_checkout {
 WCOW_NODISCARD int wcow_git_clone(const struct wcow_git_url *url, const char *commit,
                                   const atomic_bool *cancel, struct wcow_git_checkout **ret,
                                   struct wcow_error *err);
+/** The commit that @p url names now, as its repository says; nothing is fetched.
+ *  @return 1; 0 where it has no branch or tag of that name (it may be a commit's); WCOW_E_IO and so
+ *          on as wcow_git_clone() */
+WCOW_NODISCARD int wcow_git_resolve(const struct wcow_git_url *url, const atomic_bool *cancel,
+                                    char ret[static 65], struct wcow_error *err);
 /** Remove it. NULL allowed. */
 void wcow_git_checkout_free(struct wcow_git_checkout *checkout);
 WCOW_DEFINE_CLEANUP(struct wcow_git_checkout, wcow_git_checkout_free)

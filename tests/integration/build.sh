@@ -229,6 +229,23 @@ equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name f
 equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
 equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
 equal "or by a query" "$(rows docker.io/library/git:1 4 "select name from entries where type = 1 and name like 'Files/%'")" Files/tag/one
+seen=$(grep -c GET "$PARTS/www.log")
+equal "ADD of the same commits is CACHED" "$(build -t git:2 2>&1 | grep -c CACHED)" 4
+check "and asks what names stand for, but fetches nothing" bash -c "! grep -q objects" <<<"$(asked)"
+(
+    cd "$PARTS/www/app"
+    echo three >three
+    git add .
+    git -c user.name=a -c user.email=a@b commit -q -m three
+    git push -q ../app.git main
+    cd ../app.git
+    git update-server-info
+)
+check "a branch that went on" build -t git:2 -o type=image,unpack=true
+equal "is fetched" "$(rows docker.io/library/git:2 1 "select name from entries where name like '%/three'")" Files/all/three
+printf 'FROM @BASE@\nADD --checksum=%.7s %s/app.git#v1 C:/x\n' "$commit" "$url" | dockerfile
+check "a tag that is checked" build
+equal "is asked for" "$(build 2>&1 | grep -c CACHED)" 1
 printf 'FROM @BASE@\nADD %s/app.git#v1:none C:/x\n' "$url" | dockerfile
 refused "a folder that is not there" 'app.git has no folder "none"' build
 printf 'FROM @BASE@\nADD %s/app.git#none C:/x\n' "$url" | dockerfile
@@ -263,7 +280,12 @@ check "or with it" grep -q '\./\.git/HEAD' <(far "$url/far.git#main" --build-arg
 check "SOURCE_DATE_EPOCH=context" "$wcow" build -q -t "$REGISTRY/epoch:1" --push --build-arg SOURCE_DATE_EPOCH=context "$url/far.git"
 equal "is its commit's time" "$(config "$REGISTRY/epoch:1" .created)" \
     "$(TZ=UTC git -C "$PARTS/www/far.git" log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)"
+printf 'FROM %s\nADD %s/app.git#%s:sub C:/part/\nADD --checksum=%s %s/app.git#v1 C:/whole/\n' \
+    "$IMAGE" "$url" "$commit" "$commit" "$url" >"$context/Commits"
+check "commits" build -q -f "$context/Commits"
 kill "$web"
+check "need no server once they are in the cache" build -q -f "$context/Commits"
+rm "$context/Commits"
 printf 'FROM @BASE@\nADD --checksum=%s %s/file.txt?x=1 C:/web/\n' "$digest" "$url" | dockerfile
 check "ADD with a checksum needs no server" build -t add:4
 printf 'COPY hello.txt C:/WEB/\n' >>"$context/Dockerfile"

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run_command.h"
 #include "wcow_test.h"
 
 static void repositories_are_told_from_files_and_urls(void **state)
@@ -133,6 +134,79 @@ static void what_git_could_take_for_an_option_is_refused(void **state)
     }
 }
 
+/* ---- what names stand for ---- */
+
+struct repository {
+    char path[64];
+    char first[65];
+    char second[65];
+};
+
+/* Two commits; of the first is the tag v1 with a message of its own, a branch that is called as it
+ * is, and x/main. */
+static void make_repository(struct repository *ret)
+{
+    static const char script[] =
+        "cd '%s' && git init -q -b main && g='git -c user.name=a -c user.email=a@b' && "
+        "$g commit -q --allow-empty -m one && $g tag -m one v1 && git branch x/main && "
+        "git rev-parse HEAD >first && $g commit -q --allow-empty -m two && git branch v1 && "
+        "git rev-parse HEAD >second";
+    char text[600];
+    (void)snprintf(ret->path, sizeof(ret->path), "/tmp/wcow-git-test-XXXXXX");
+    assert_non_null(mkdtemp(ret->path));
+    (void)snprintf(text, sizeof(text), script, ret->path);
+    assert_int_equal(run_script(text), 0);
+}
+
+static void read_line(const char *folder, const char *name, char ret[static 65])
+{
+    char path[100];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    assert_non_null(fgets(ret, 65, f));
+    ret[strcspn(ret, "\n")] = '\0';
+    (void)fclose(f);
+}
+
+static void a_name_stands_for_what_git_would_fetch(void **state)
+{
+    (void)state;
+    static char main_name[] = "main";
+    static char tag[] = "v1";
+    static char branch[] = "refs/heads/v1";
+    static char deep[] = "x/main";
+    static char none[] = "ain";
+    struct repository repository;
+    make_repository(&repository);
+    read_line(repository.path, "first", repository.first);
+    read_line(repository.path, "second", repository.second);
+    const struct {
+        char *ref;
+        const char *commit; /* NULL: there is none */
+    } cases[] = {{NULL, repository.second}, {main_name, repository.second},
+                 {tag, repository.first},   {branch, repository.second},
+                 {deep, repository.first},  {none, NULL}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct wcow_git_url url = {.repository = repository.path, .ref = cases[i].ref};
+        char commit[65] = "";
+        assert_int_equal(wcow_git_resolve(&url, NULL, commit, NULL), cases[i].commit != NULL);
+        assert_string_equal(commit, cases[i].commit ? cases[i].commit : "");
+    }
+    assert_int_equal(remove_all(repository.path), 0);
+}
+
+static void a_repository_that_is_not_there_is_told(void **state)
+{
+    (void)state;
+    static char nowhere[] = "/nonexistent/app.git";
+    const struct wcow_git_url url = {.repository = nowhere};
+    struct wcow_error err = {0};
+    char commit[65];
+    assert_int_equal(wcow_git_resolve(&url, NULL, commit, &err), WCOW_E_IO);
+    assert_non_null(strstr(err.msg, "/nonexistent/app.git: git ls-remote failed"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +215,8 @@ int main(void)
         cmocka_unit_test(the_query_says_what_is_kept_and_which_commit_it_must_be),
         cmocka_unit_test(a_query_that_says_nothing_or_two_things_is_refused),
         cmocka_unit_test(what_git_could_take_for_an_option_is_refused),
+        cmocka_unit_test(a_name_stands_for_what_git_would_fetch),
+        cmocka_unit_test(a_repository_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
