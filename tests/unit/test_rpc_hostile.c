@@ -377,8 +377,8 @@ static void what_is_wrong_with_a_message_is_said_in_the_status(void **state)
         const char *status;
         const char *message;
     } cases[] = {
-        {"/no.such.Service/%\x7f", empty_message, 5, "12",
-         "no method /no.such.Service/%25%7F is served here"},
+        {"/no.such.Service/%\xc3\xbc", empty_message, 5, "12",
+         "no method /no.such.Service/%25%C3%BC is served here"},
         {STAT_PATH, "\1\0\0\0\0", 5, "12", "compressed messages are not taken here"},
         {STAT_PATH, "\0\1\0\0\1", 5, "8",
          "a request of 16777217 bytes is over the limit of 16777216"},
