@@ -14,7 +14,8 @@
 #include "base/beneath.h"
 #include "base/bytes.h"
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
+/* Of another version it is as good as none: it is set aside. */
+enum { SCHEMA_VERSION = 2, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
 
 /* The log is not written back when a build ends, for that costs four syncs: the next one reads it,
  * so it is kept short. Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
@@ -71,12 +72,8 @@ static const char schema[] =
     "CREATE TABLE layers (key TEXT PRIMARY KEY, shape TEXT NOT NULL, diff_id TEXT NOT NULL,"
     " digest TEXT NOT NULL, size_bytes INTEGER NOT NULL, tar_bytes INTEGER NOT NULL,"
     " created_s INTEGER NOT NULL, used_s INTEGER NOT NULL) WITHOUT ROWID, STRICT;"
-    "CREATE INDEX layers_shape ON layers (shape);";
-
-/* Caches of before have no such table. */
-static const char schema_texts[] =
-    "CREATE TABLE IF NOT EXISTS texts (key TEXT PRIMARY KEY, text TEXT NOT NULL)"
-    " WITHOUT ROWID, STRICT;";
+    "CREATE INDEX layers_shape ON layers (shape);"
+    "CREATE TABLE texts (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID, STRICT;";
 
 /* Of this process, in memory. */
 static const char schema_recent[] =
@@ -176,8 +173,6 @@ static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wc
         if (r == WCOW_OK)
             r = exec(c, stamp, err);
     }
-    if (r == WCOW_OK)
-        r = exec(c, schema_texts, err);
     int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
     if (!is_new)
         (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

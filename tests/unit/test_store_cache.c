@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/cache.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,27 @@ static void a_foreign_file_is_set_aside(void **state)
     assert_int_equal(access(old, F_OK), 0);
 }
 
+/* Before its tables are looked at, which may be other ones. */
+static void one_of_another_version_is_set_aside(void **state)
+{
+    (void)state;
+    enum { USER_VERSION_AT = 60 }; /* in a database's header, sqlite.org/fileformat.html */
+    struct wcow_build_cache *cache = NULL;
+    struct wcow_digest key = digest_of("registry PATH");
+    char *text = NULL;
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    assert_ok(wcow_build_cache_remember_text(cache, &key, "C:\\Windows", &err));
+    wcow_build_cache_close(cache);
+    wcow_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "\0\0\0\1", 4, USER_VERSION_AT), 4);
+    assert_ok(wcow_build_cache_open(path, &cache, &err));
+    assert_int_equal(wcow_build_cache_text(cache, &key, &text, NULL), 0);
+    wcow_build_cache_close(cache);
+    char old[160];
+    (void)snprintf(old, sizeof(old), "%s.old", path);
+    assert_int_equal(access(old, F_OK), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +195,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(texts_are_remembered_until_all_is_forgotten, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_of_another_version_is_set_aside, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
