@@ -118,11 +118,3 @@ int wcow_containerd_look(const struct wcow_containerd_ctx *ctx, const char *snap
     *ret_content_root = copy;
     return WCOW_OK;
 }
-
-int wcow_containerd_has_plugin(const struct wcow_containerd_ctx *ctx, const char *type,
-                               const char *id, struct wcow_error *err)
-{
-    wcow_automessage *message = NULL;
-    int r = list_plugins(ctx, &message, err);
-    return r < 0 ? r : is_loaded(find_plugin(message, type, id));
-}

@@ -57,9 +57,5 @@ WCOW_NODISCARD int wcow_containerd_plugin_root(const struct wcow_containerd_ctx 
 WCOW_NODISCARD int wcow_containerd_look(const struct wcow_containerd_ctx *ctx,
                                         const char *snapshotter, bool *ret_has_snapshotter,
                                         char **ret_content_root, struct wcow_error *err);
-/** Whether a plugin of that type and id is loaded without an error: 1 or 0. */
-WCOW_NODISCARD int wcow_containerd_has_plugin(const struct wcow_containerd_ctx *ctx,
-                                              const char *type, const char *id,
-                                              struct wcow_error *err);
 
 #endif

@@ -15,8 +15,6 @@ typedef Containerd__Services__Images__V1__GetImageRequest get_request;
 typedef Containerd__Services__Images__V1__GetImageResponse get_response;
 typedef Containerd__Services__Images__V1__CreateImageRequest create_request;
 typedef Containerd__Services__Images__V1__UpdateImageRequest update_request;
-typedef Containerd__Services__Images__V1__ListImagesRequest list_request;
-typedef Containerd__Services__Images__V1__ListImagesResponse list_response;
 
 void wcow_image_record_done(struct wcow_image_record *record)
 {
@@ -112,45 +110,4 @@ int wcow_image_put(const struct wcow_containerd_ctx *ctx, const struct wcow_imag
     if (r < 0 && err)
         *err = taken;
     return r < 0 ? wcow_error_wrap(r, err, "cannot store image %s", record->name) : r;
-}
-
-int wcow_image_delete(const struct wcow_containerd_ctx *ctx, const char *name, bool sync,
-                      struct wcow_error *err)
-{
-    Containerd__Services__Images__V1__DeleteImageRequest request =
-        CONTAINERD__SERVICES__IMAGES__V1__DELETE_IMAGE_REQUEST__INIT;
-    request.name = wcow_rpc_text(name);
-    request.sync = sync;
-    return wcow_containerd_order(ctx, IMAGES "Delete", &request.base, err);
-}
-
-int wcow_image_list(const struct wcow_containerd_ctx *ctx, const char *filter,
-                    struct wcow_image_record **ret, size_t *ret_n, struct wcow_error *err)
-{
-    char *filters[] = {wcow_rpc_text(filter)};
-    list_request request = CONTAINERD__SERVICES__IMAGES__V1__LIST_IMAGES_REQUEST__INIT;
-    request.n_filters = filter ? 1 : 0;
-    request.filters = filters;
-    wcow_automessage *message = NULL;
-    int r = wcow_containerd_call(
-        ctx, IMAGES "List", &request.base,
-        &containerd__services__images__v1__list_images_response__descriptor, &message, err);
-    if (r < 0)
-        return r;
-    const list_response *reply = (const void *)message;
-    struct wcow_image_record *records = calloc(reply->n_images + 1, sizeof(*records));
-    if (!records)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu images", reply->n_images);
-    size_t n = 0;
-    for (; r == WCOW_OK && n < reply->n_images; n++)
-        r = record_of(reply->images[n], &records[n], err);
-    if (r < 0) {
-        for (size_t i = 0; i < n; i++)
-            wcow_image_record_done(&records[i]);
-        free(records);
-        return r;
-    }
-    *ret = records;
-    *ret_n = n;
-    return WCOW_OK;
 }

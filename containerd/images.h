@@ -22,11 +22,5 @@ WCOW_NODISCARD int wcow_image_get(const struct wcow_containerd_ctx *ctx, const c
 WCOW_NODISCARD int wcow_image_put(const struct wcow_containerd_ctx *ctx,
                                   const struct wcow_image_record *record, int64_t created_s,
                                   struct wcow_error *err);
-WCOW_NODISCARD int wcow_image_delete(const struct wcow_containerd_ctx *ctx, const char *name,
-                                     bool sync, struct wcow_error *err);
-/** Names that match containerd's filter (NULL: all); caller frees each and the array. */
-WCOW_NODISCARD int wcow_image_list(const struct wcow_containerd_ctx *ctx, const char *filter,
-                                   struct wcow_image_record **ret, size_t *ret_n,
-                                   struct wcow_error *err);
 
 #endif

@@ -28,17 +28,6 @@ struct wcow_chain wcow_layer_chain_names(const struct wcow_layer_chain *chain)
     return (struct wcow_chain){.layers = chain->views, .n_layers = chain->n};
 }
 
-struct wcow_layer_chain wcow_layer_chain_below(const struct wcow_layer_chain *chain)
-{
-    if (chain->n == 0)
-        return (struct wcow_layer_chain){0};
-    return (struct wcow_layer_chain){.fds = chain->fds + 1,
-                                     .folders = chain->folders + 1,
-                                     .indexes = chain->indexes + 1,
-                                     .views = chain->views + 1,
-                                     .n = chain->n - 1};
-}
-
 int wcow_layer_folder_open(const char *folder, int *ret_fd, struct wcow_error *err)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

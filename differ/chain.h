@@ -24,8 +24,6 @@ WCOW_NODISCARD int wcow_differ_open_chain(const char *const *folders, size_t n,
 void wcow_layer_chain_done(struct wcow_layer_chain *chain);
 /** As layer/view.h has it; borrows. */
 struct wcow_chain wcow_layer_chain_names(const struct wcow_layer_chain *chain);
-/** The chain below its nearest layer; borrows, don't release. */
-struct wcow_layer_chain wcow_layer_chain_below(const struct wcow_layer_chain *chain);
 
 /** Where the nearest layer that has an entry of this key has it on disk: the path below that
  *  layer's folder, a whiteout's path for one that is hidden. 1 found, 0 in no layer. */

@@ -37,7 +37,7 @@ int wcow_image_config_new(const struct wcow_platform *platform, struct wcow_imag
         config->root = json_pack("{s:{s:s, s:[]}}", "rootfs", "type", "layers", "diff_ids");
     if (!config || !config->root)
         return wcow_json_nomem(err);
-    int r = wcow_image_config_set_platform(config, platform, err);
+    int r = wcow_platform_into_json(platform, config->root, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(config);
     return r;
@@ -231,12 +231,6 @@ struct wcow_platform wcow_image_config_platform(const struct wcow_image_config *
     return platform;
 }
 
-int wcow_image_config_set_platform(struct wcow_image_config *config,
-                                   const struct wcow_platform *platform, struct wcow_error *err)
-{
-    return wcow_platform_into_json(platform, config->root, err);
-}
-
 bool wcow_image_config_is_windows(const struct wcow_image_config *config)
 {
     const char *os = json_string_value(json_object_get(config->root, "os"));
@@ -409,23 +403,6 @@ int wcow_chain_id_next(const char *parent, const char *diff_id, struct wcow_dige
     char both[2 * WCOW_DIGEST_LEN + 2];
     int n = snprintf(both, sizeof(both), "%s %s", parent, diff_id);
     return wcow_digest_of(both, (size_t)n, ret, err);
-}
-
-int wcow_chain_id(const char *const *diff_ids, size_t count, struct wcow_digest *ret,
-                  struct wcow_error *err)
-{
-    if (!count)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "no layer has no chain ID");
-    struct wcow_digest chain = {0};
-    for (size_t i = 0; i < count; i++) {
-        struct wcow_digest next;
-        int r = wcow_chain_id_next(chain.text, diff_ids[i], &next, err);
-        if (r < 0)
-            return r;
-        chain = next;
-    }
-    *ret = chain;
-    return WCOW_OK;
 }
 
 int wcow_image_config_chain_id(const struct wcow_image_config *config, size_t count,

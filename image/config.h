@@ -46,9 +46,6 @@ WCOW_DEFINE_CLEANUP(struct wcow_image_config, wcow_image_config_free)
 /** @name Top level */
 /** @{ */
 struct wcow_platform wcow_image_config_platform(const struct wcow_image_config *config);
-WCOW_NODISCARD int wcow_image_config_set_platform(struct wcow_image_config *config,
-                                                  const struct wcow_platform *platform,
-                                                  struct wcow_error *err);
 bool wcow_image_config_is_windows(const struct wcow_image_config *config);
 /** RFC 3339 as it stands, borrowed; NULL when absent. */
 const char *wcow_image_config_created(const struct wcow_image_config *config);
@@ -131,8 +128,6 @@ const char *wcow_image_config_label(const struct wcow_image_config *config, cons
 /** NULL as value removes the label. */
 WCOW_NODISCARD int wcow_image_config_set_label(struct wcow_image_config *config, const char *key,
                                                const char *value, struct wcow_error *err);
-WCOW_NODISCARD int wcow_image_config_labels(const struct wcow_image_config *config,
-                                            struct wcow_str_map *ret, struct wcow_error *err);
 /** @} */
 
 /** Whether Entrypoint and Cmd are already one escaped command line (Windows). */
@@ -188,14 +183,12 @@ size_t wcow_image_config_diff_id_count(const struct wcow_image_config *config);
 /** Borrowed; NULL past the end. */
 const char *wcow_image_config_diff_id(const struct wcow_image_config *config, size_t index);
 
-/** The chain ID of layers bottom first: sha256(chain(n-1) + " " + diff(n)); the first diff ID is
- *  its own chain ID. WCOW_E_INVALID for no layer or a bad digest. */
-WCOW_NODISCARD int wcow_chain_id(const char *const *diff_ids, size_t count, struct wcow_digest *ret,
-                                 struct wcow_error *err);
-/** One step of it: @p parent is NULL or "" for the bottom layer. */
+/** The chain ID of a layer: sha256(@p parent + " " + @p diff_id), of the bottom layer (@p parent
+ * NULL or "") its diff ID. WCOW_E_INVALID for a bad digest. */
 WCOW_NODISCARD int wcow_chain_id_next(const char *parent, const char *diff_id,
                                       struct wcow_digest *ret, struct wcow_error *err);
-/** The chain ID of the first @p count layers of @p config. */
+/** The same of the first @p count layers of @p config; WCOW_E_INVALID where it has fewer, or for
+ *  none. */
 WCOW_NODISCARD int wcow_image_config_chain_id(const struct wcow_image_config *config, size_t count,
                                               struct wcow_digest *ret, struct wcow_error *err);
 

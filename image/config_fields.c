@@ -325,12 +325,6 @@ int wcow_image_config_set_label(struct wcow_image_config *config, const char *ke
                : WCOW_OK;
 }
 
-int wcow_image_config_labels(const struct wcow_image_config *config, struct wcow_str_map *ret,
-                             struct wcow_error *err)
-{
-    return wcow_json_string_map(fields_of(config), "Labels", ret, err);
-}
-
 bool wcow_image_config_args_escaped(const struct wcow_image_config *config)
 {
     return json_is_true(json_object_get(fields_of(config), "ArgsEscaped"));

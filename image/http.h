@@ -90,9 +90,6 @@ WCOW_NODISCARD int wcow_http_perform(struct wcow_http *http,
 /** Resolve @p location, absolute or relative, against @p base; *ret is the caller's. */
 WCOW_NODISCARD int wcow_http_resolve_url(const char *base, const char *location, char **ret,
                                          struct wcow_error *err);
-/** "https://host:port" of a URL with the port always said; two URLs with the same origin are the
- *  same server. */
-WCOW_NODISCARD int wcow_http_origin(const char *url, char **ret, struct wcow_error *err);
 /** A URL as messages may show it: without a login and without what follows a '?', for signatures
  *  stand there. */
 struct wcow_http_shown {

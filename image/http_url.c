@@ -44,7 +44,8 @@ int wcow_http_resolve_url(const char *base, const char *location, char **ret,
     return WCOW_OK;
 }
 
-int wcow_http_origin(const char *url_text, char **ret, struct wcow_error *err)
+/* "https://host:port", the port always said: the same for the same server. */
+static int origin_of(const char *url_text, char **ret, struct wcow_error *err)
 {
     CURLU *url = curl_url();
     if (!url)
@@ -72,9 +73,9 @@ int wcow_http_same_origin(const char *a, const char *b, bool *ret, struct wcow_e
 {
     wcow_autofree char *origin_a = NULL;
     wcow_autofree char *origin_b = NULL;
-    int r = wcow_http_origin(a, &origin_a, err);
+    int r = origin_of(a, &origin_a, err);
     if (r == WCOW_OK)
-        r = wcow_http_origin(b, &origin_b, err);
+        r = origin_of(b, &origin_b, err);
     if (r == WCOW_OK)
         *ret = strcmp(origin_a, origin_b) == 0;
     return r;

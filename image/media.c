@@ -48,16 +48,6 @@ bool wcow_media_is_manifest(const char *media_type)
     return is(media_type, MANIFEST);
 }
 
-bool wcow_media_is_config(const char *media_type)
-{
-    return is(media_type, CONFIG);
-}
-
-bool wcow_media_is_layer(const char *media_type)
-{
-    return is(media_type, LAYER) || is(media_type, FOREIGN);
-}
-
 bool wcow_media_is_foreign(const char *media_type)
 {
     return is(media_type, FOREIGN);

@@ -32,9 +32,6 @@ enum { WCOW_MEDIA_TYPE_MAX = 255 };
 
 bool wcow_media_is_index(const char *media_type);
 bool wcow_media_is_manifest(const char *media_type);
-bool wcow_media_is_config(const char *media_type);
-/** A file system layer of either kind, foreign ones included. */
-bool wcow_media_is_layer(const char *media_type);
 /** A layer that comes from its URLs and is not pushed unless asked. */
 bool wcow_media_is_foreign(const char *media_type);
 /** Whether it is one of Docker's own types (manifest, config or layer). */

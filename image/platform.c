@@ -51,7 +51,8 @@ static void complete_arm_variant(struct wcow_platform *p)
     }
 }
 
-void wcow_platform_normalise(struct wcow_platform *p)
+/* Turns other spellings into Go's: arm64/v8 is arm64, arm is arm/v7. */
+static void normalise(struct wcow_platform *p)
 {
     lower(p->os);
     lower(p->architecture);
@@ -74,7 +75,7 @@ struct wcow_platform wcow_platform_host(void)
     struct utsname name;
     if (uname(&name) == 0 && strlen(name.machine) <= WCOW_PLATFORM_FIELD_MAX)
         set_field(host.architecture, name.machine);
-    wcow_platform_normalise(&host);
+    normalise(&host);
     return host;
 }
 
@@ -181,7 +182,7 @@ int wcow_platform_parse(const char *text, struct wcow_platform *ret, struct wcow
     if (*s)
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "\"%.120s\" is not a platform: \"%.60s\" behind the OS version", text, s);
-    wcow_platform_normalise(&p);
+    normalise(&p);
     if (!p.architecture[0]) {
         if (!is_known_os(p.os))
             return WCOW_FAIL(err, WCOW_E_INVALID,
@@ -252,8 +253,8 @@ bool wcow_platform_matches(const struct wcow_platform *wanted,
 {
     struct wcow_platform w = *wanted;
     struct wcow_platform c = *candidate;
-    wcow_platform_normalise(&w);
-    wcow_platform_normalise(&c);
+    normalise(&w);
+    normalise(&c);
     return strcmp(w.os, c.os) == 0 && strcmp(w.architecture, c.architecture) == 0 &&
            strcmp(w.variant, c.variant) == 0 && version_matches(w.os_version, c.os_version);
 }

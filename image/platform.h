@@ -30,8 +30,6 @@ WCOW_NODISCARD int wcow_platform_format(const struct wcow_platform *platform, st
                                         struct wcow_error *err);
 /** This machine's: "linux/amd64". */
 struct wcow_platform wcow_platform_host(void);
-/** Turn other spellings into Go's: arm64/v8 is arm64, arm is arm/v7. */
-void wcow_platform_normalise(struct wcow_platform *p);
 
 /** Whether an image for @p candidate serves a wish for @p wanted: same OS and architecture, same
  *  variant, and where the wish names an os.version the same major, minor and build (as many

@@ -82,11 +82,6 @@ WCOW_NODISCARD int wcow_registry_fetch_bytes(struct wcow_registry *registry,
                                              const struct wcow_descriptor *desc, size_t max_bytes,
                                              struct wcow_buf *out, struct wcow_error *err);
 
-/** Whether the repository has the blob. */
-WCOW_NODISCARD int wcow_registry_blob_exists(struct wcow_registry *registry,
-                                             const struct wcow_reference *ref, const char *digest,
-                                             bool *ret, struct wcow_error *err);
-
 /** Bytes that can be read again, for an upload that has to start anew. */
 struct wcow_blob_reader {
     /** Start over at byte @p offset. *ret stays good until the next open or close. */

@@ -25,18 +25,6 @@ static int push_host(struct wcow_registry *registry, const struct wcow_reference
                              ref->host, ref->repository);
 }
 
-int wcow_registry_blob_exists(struct wcow_registry *registry, const struct wcow_reference *ref,
-                              const char *digest, bool *ret, struct wcow_error *err)
-{
-    wcow_auto_hosts hosts = {0};
-    WCOW_CLEANUP(wcow_upload_done) struct wcow_upload u = {.registry = registry, .ref = ref};
-    (void)snprintf(u.what, sizeof(u.what), "blob %.*s", WCOW_DIGEST_LEN, digest);
-    int r = push_host(registry, ref, &hosts, &u.host, err);
-    if (r == WCOW_OK)
-        r = wcow_registry_scope(ref, "pull", &u.scope, err);
-    return r == WCOW_OK ? wcow_upload_is_there(&u, digest, ret, err) : r;
-}
-
 /* Mounting needs to read the other repository too. */
 static int mount_scope(const struct wcow_upload *u, const char *from, char **ret,
                        struct wcow_error *err)

@@ -50,16 +50,6 @@ int wcow_str_list_copy(struct wcow_str_list *list, const struct wcow_str_list *f
     return WCOW_OK;
 }
 
-void wcow_str_list_remove(struct wcow_str_list *list, size_t index)
-{
-    if (index >= list->count)
-        return;
-    free(list->items[index]);
-    memmove(list->items + index, list->items + index + 1,
-            (list->count - index) * sizeof(*list->items));
-    list->count--;
-}
-
 void wcow_str_list_done(struct wcow_str_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -125,18 +115,6 @@ const char *wcow_str_map_get(const struct wcow_str_map *map, const char *key)
     bool found = false;
     size_t at = map_find(map, key, &found);
     return found ? map->pairs[at].value : NULL;
-}
-
-void wcow_str_map_remove(struct wcow_str_map *map, const char *key)
-{
-    bool found = false;
-    size_t at = map_find(map, key, &found);
-    if (!found)
-        return;
-    free(map->pairs[at].key);
-    free(map->pairs[at].value);
-    memmove(map->pairs + at, map->pairs + at + 1, (map->count - at - 1) * sizeof(*map->pairs));
-    map->count--;
 }
 
 int wcow_str_map_copy(struct wcow_str_map *map, const struct wcow_str_map *from,

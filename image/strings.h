@@ -21,7 +21,6 @@ WCOW_NODISCARD int wcow_str_list_add(struct wcow_str_list *list, const char *tex
 /** Replace @p list by a copy of @p from (which may be the same list). */
 WCOW_NODISCARD int wcow_str_list_copy(struct wcow_str_list *list, const struct wcow_str_list *from,
                                       struct wcow_error *err);
-void wcow_str_list_remove(struct wcow_str_list *list, size_t index);
 void wcow_str_list_done(struct wcow_str_list *list);
 
 struct wcow_str_pair {
@@ -39,7 +38,6 @@ WCOW_NODISCARD int wcow_str_map_set(struct wcow_str_map *map, const char *key, c
                                     struct wcow_error *err);
 /** The value, borrowed until the map changes, or NULL. */
 const char *wcow_str_map_get(const struct wcow_str_map *map, const char *key);
-void wcow_str_map_remove(struct wcow_str_map *map, const char *key);
 WCOW_NODISCARD int wcow_str_map_copy(struct wcow_str_map *map, const struct wcow_str_map *from,
                                      struct wcow_error *err);
 void wcow_str_map_done(struct wcow_str_map *map);

@@ -181,16 +181,6 @@ const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *k
     return NULL;
 }
 
-const char *wcow_rpc_call_id(const struct wcow_rpc_call *call)
-{
-    return call->id;
-}
-
-const char *wcow_rpc_call_method(const struct wcow_rpc_call *call)
-{
-    return call->method->def.path;
-}
-
 const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call)
 {
     return &call->cancelled;

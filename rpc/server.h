@@ -44,9 +44,6 @@ void *wcow_rpc_call_alloc(struct wcow_rpc_call *call, size_t size);
 char *wcow_rpc_call_strdup(struct wcow_rpc_call *call, const char *s);
 /** A request header ("containerd-namespace", "containerd-lease"), or NULL. */
 const char *wcow_rpc_call_header(const struct wcow_rpc_call *call, const char *key);
-/** Short id for logs, unique in this process. */
-const char *wcow_rpc_call_id(const struct wcow_rpc_call *call);
-const char *wcow_rpc_call_method(const struct wcow_rpc_call *call);
 /** True from the moment the caller went away or its deadline passed. To poll or hand on. */
 const atomic_bool *wcow_rpc_call_cancelled(const struct wcow_rpc_call *call);
 

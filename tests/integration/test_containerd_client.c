@@ -514,7 +514,7 @@ static void put_image(struct wcow_image_record *record, const char *target)
     assert_string_equal(wcow_labels_get(&got.labels, "a"), "1");
 }
 
-static void an_image_is_put_changed_listed_and_deleted(void **state)
+static void an_image_is_put_and_changed(void **state)
 {
     (void)state;
     struct wcow_image_record record = {
@@ -525,14 +525,8 @@ static void an_image_is_put_changed_listed_and_deleted(void **state)
     record.labels = labels;
     put_image(&record, "first");
     put_image(&record, "replaced");
-    struct wcow_image_record *list = NULL;
-    size_t n = 0;
-    assert_ok(wcow_image_list(&env.ctx, "name==localhost/app:latest", &list, &n, &err));
-    assert_int_equal(n, 1);
-    wcow_image_record_done(&list[0]);
-    free(list);
-    assert_ok(wcow_image_delete(&env.ctx, record.name, true, &err));
-    assert_fails(wcow_image_delete(&env.ctx, record.name, true, &err), WCOW_E_NOT_FOUND);
+    WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record got = {0};
+    assert_fails(wcow_image_get(&env.ctx, "localhost/app:none", &got, &err), WCOW_E_NOT_FOUND);
 }
 
 /* ---- snapshots and diffs, by containerd's own native snapshotter ---- */
@@ -612,10 +606,6 @@ static void a_container_is_recorded_once_and_deleted(void **state)
 static void plugins_are_known(void **state)
 {
     (void)state;
-    assert_int_equal(
-        wcow_containerd_has_plugin(&env.ctx, "io.containerd.content.v1", "content", NULL), 1);
-    assert_int_equal(
-        wcow_containerd_has_plugin(&env.ctx, "io.containerd.snapshotter.v1", "wcow", NULL), 0);
     char *root = NULL;
     assert_fails(
         wcow_containerd_plugin_root(&env.ctx, "io.containerd.snapshotter.v1", "wcow", &root, &err),
@@ -646,7 +636,7 @@ int main(void)
         cmocka_unit_test(reading_refuses_what_is_absent_damaged_or_no_digest),
         cmocka_unit_test(reading_refuses_a_large_blob_that_is_damaged),
         cmocka_unit_test(a_lease_holds_and_goes),
-        cmocka_unit_test(an_image_is_put_changed_listed_and_deleted),
+        cmocka_unit_test(an_image_is_put_and_changed),
         cmocka_unit_test(a_snapshot_is_diffed_and_applied),
         cmocka_unit_test(a_snapshot_is_prepared_committed_and_removed),
         cmocka_unit_test(a_container_is_recorded_once_and_deleted),
