@@ -95,6 +95,9 @@ static int check_containerd(struct wcow_backend *b, const char *address, struct 
     bool has = false;
     ctx.timeout_ms = CONNECT_TIMEOUT_MS;
     int r = wcow_containerd_look(&ctx, b->snapshotter, &has, &b->content_root, err);
+    /* Who cannot be reached is named already. */
+    if (r == WCOW_E_UNAVAILABLE || r == WCOW_E_DENIED)
+        return r;
     if (r < 0)
         return wcow_error_wrap(r, err, "containerd at %s", address);
     return has ? WCOW_OK : no_snapshotter(b, &ctx, address, err);

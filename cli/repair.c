@@ -112,10 +112,10 @@ int wcow_cli_repair(int argc, char **argv)
         .usage = "[OPTIONS] TAR|IMAGE -o FILE|DIR",
         .summary =
             "Mend a layer's tar, or an image, that another builder wrote wrongly: links with "
-            "Files/ in front, "
-            "hard links\nwithout it, links without attributes, missing directories, times in "
-            "1754, opaque markers,\nbase metadata that was replaced. Each change is told; what "
-            "cannot be mended, too.",
+            "Files/ "
+            "in\nfront, hard links without it, links without attributes, missing directories, "
+            "times in 1754,\nopaque markers, base metadata that was replaced. Each change is told; "
+            "what cannot be\nmended, too.",
         .options = options,
         .min_args = 1,
         .max_args = 1,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -308,6 +309,18 @@ static bool is_path(const char *text, struct stat *st)
     return looks || S_ISREG(st->st_mode) || (S_ISDIR(st->st_mode) && has_index(text));
 }
 
+/* What the name is not, among files. */
+static void describe(const char *text, char *to, size_t size)
+{
+    struct stat st = {0};
+    if (stat(text, &st) < 0 && errno != ENOENT)
+        (void)snprintf(to, size, "a file that can be read (%s)", strerrordesc_np(errno));
+    else if (S_ISDIR(st.st_mode))
+        (void)snprintf(to, size, "a layer's folder (it has no layer.db)");
+    else
+        (void)snprintf(to, size, "a file");
+}
+
 static int open_by_name(const struct wcow_target_options *o, const char *text,
                         struct wcow_target *t, struct wcow_error *err)
 {
@@ -319,16 +332,17 @@ static int open_by_name(const struct wcow_target_options *o, const char *text,
         return WCOW_FAIL(err, r, "%s", snapshot_err.msg);
     wcow_target_done(t);
     struct wcow_error image_err = {0};
+    char file[128];
+    describe(text, file, sizeof(file));
     r = open_image(o, text, t, &image_err);
     if (r == WCOW_E_NOT_FOUND && !t->n)
-        return WCOW_FAIL(err, r,
-                         "\"%s\" is neither a file nor a snapshot of %s, and as an image: %s", text,
-                         o->place.root, image_err.msg);
+        return WCOW_FAIL(err, r, "\"%s\" is neither %s nor a snapshot of %s, and as an image: %s",
+                         text, file, o->place.root, image_err.msg);
     if (r == WCOW_E_UNAVAILABLE)
         return WCOW_FAIL(err, r,
-                         "\"%s\" is neither a file nor a snapshot of %s, and whether it is an "
-                         "image cannot be asked: %s",
-                         text, o->place.root, image_err.msg);
+                         "\"%s\" is neither %s nor a snapshot of %s, and whether it is an image "
+                         "cannot be asked: %s",
+                         text, file, o->place.root, image_err.msg);
     return r < 0 ? WCOW_FAIL(err, r, "%s", image_err.msg) : WCOW_OK;
 }
 
