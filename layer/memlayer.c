@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A binary tree (tsearch) whose order puts a directory's content right behind it: '/' sorts before
- * every other character, so "A/B" stands before "A B". */
 #include "layer/memlayer.h"
 
 #include <search.h>
@@ -14,34 +12,15 @@ struct node {
 };
 
 struct wcow_memlayer {
-    void *tree;
+    void *tree; /* tsearch(3)'s, by key */
     size_t count;
 };
-
-/* A name, its streams, what is in it, and only then longer names. */
-static int rank_of(char c)
-{
-    return c == '\0' ? 0 : c == ':' ? 1 : c == '/' ? 2 : 3;
-}
-
-static int compare_keys(const char *a, const char *b)
-{
-    while (*a && *a == *b) {
-        a++;
-        b++;
-    }
-    int ra = rank_of(*a);
-    int rb = rank_of(*b);
-    if (ra != rb)
-        return ra - rb;
-    return (int)(unsigned char)*a - (int)(unsigned char)*b;
-}
 
 static int compare_nodes(const void *a, const void *b)
 {
     const struct node *x = a;
     const struct node *y = b;
-    return compare_keys(x->key, y->key);
+    return strcmp(x->key, y->key);
 }
 
 static void free_node(void *p)
@@ -113,33 +92,19 @@ static struct node *find(const struct wcow_memlayer *layer, const char *key)
     return found ? *found : NULL;
 }
 
-bool wcow_memlayer_remove(struct wcow_memlayer *layer, const char *key)
-{
-    struct node *n = find(layer, key);
-    if (!n)
-        return false;
-    (void)tdelete(n, &layer->tree, compare_nodes);
-    free_node(n);
-    layer->count--;
-    return true;
-}
-
 const struct wcow_entry *wcow_memlayer_get(const struct wcow_memlayer *layer, const char *key)
 {
     const struct node *n = find(layer, key);
     return n ? &n->entry : NULL;
 }
 
-/* ---- in order ---- */
-
-enum pass { PASS_NAMES, PASS_LINKS };
+/* ---- as a layer of a chain ---- */
 
 struct visit {
     wcow_view_child_fn fn;
     void *arg;
     struct wcow_error *err;
-    const char *dir; /* NULL: everything, else direct children of this key */
-    enum pass pass;
+    const char *dir; /* its key */
     int result;
 };
 
@@ -161,23 +126,8 @@ static void visit_node(const void *p, VISIT when, void *arg)
         return;
     const struct node *n = *(struct node *const *)p;
     const struct wcow_entry *e = &n->entry;
-    if (v->dir) {
-        if (e->type == WCOW_ENTRY_STREAM || !is_child_of(n->key, v->dir))
-            return;
-    } else if ((e->type == WCOW_ENTRY_HARDLINK) != (v->pass == PASS_LINKS))
-        return;
-    v->result = v->fn(v->arg, e, v->err);
-}
-
-int wcow_memlayer_each(const struct wcow_memlayer *layer, wcow_view_child_fn fn, void *arg,
-                       struct wcow_error *err)
-{
-    struct visit v = {.fn = fn, .arg = arg, .err = err, .pass = PASS_NAMES};
-    twalk_r(layer->tree, visit_node, &v);
-    v.pass = PASS_LINKS;
-    if (v.result >= 0)
-        twalk_r(layer->tree, visit_node, &v);
-    return v.result < 0 ? v.result : WCOW_OK;
+    if (e->type != WCOW_ENTRY_STREAM && is_child_of(n->key, v->dir))
+        v->result = v->fn(v->arg, e, v->err);
 }
 
 static int view_lookup(void *layer, const char *key, struct wcow_entry *ret, struct wcow_error *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file memlayer.h
- *  A layer held in memory: entries by key, as a layer of a chain. For layers being built, and for
- *  tests. One thread at a time. */
+ *  A layer held in memory: entries by key. For what `wcow repair` has made so far, and for layers
+ *  of tests. One thread at a time. */
 #ifndef WCOW_LAYER_MEMLAYER_H
 #define WCOW_LAYER_MEMLAYER_H
 
@@ -13,21 +13,13 @@ WCOW_NODISCARD int wcow_memlayer_new(struct wcow_memlayer **ret, struct wcow_err
 void wcow_memlayer_free(struct wcow_memlayer *layer);
 WCOW_DEFINE_CLEANUP(struct wcow_memlayer, wcow_memlayer_free)
 
-/** Add a copy of @p entry, in place of one with the same key. A stream stands by its own name and
- *  is seen by wcow_memlayer_each() only. */
+/** Add a copy of @p entry, in place of one with the same key. A stream stands by its own name,
+ *  and is no part of a chain. */
 WCOW_NODISCARD int wcow_memlayer_put(struct wcow_memlayer *layer, const struct wcow_entry *entry,
                                      struct wcow_error *err);
-/** Take the entry of @p key out. @return whether there was one */
-bool wcow_memlayer_remove(struct wcow_memlayer *layer, const char *key);
 /** The entry of @p key, borrowed until the next change; NULL where there is none. */
 const struct wcow_entry *wcow_memlayer_get(const struct wcow_memlayer *layer, const char *key);
 size_t wcow_memlayer_count(const struct wcow_memlayer *layer);
-
-/** Each entry so that a tar of them is one that Windows imports: a directory before what is in it,
- *  a stream right after its file, otherwise sorted by key; a whiteout stands where the name that it
- *  hides would. Hard links are given last. @p fn returns < 0 to stop. */
-WCOW_NODISCARD int wcow_memlayer_each(const struct wcow_memlayer *layer, wcow_view_child_fn fn,
-                                      void *arg, struct wcow_error *err);
 
 /** As a layer of a chain; borrows @p layer. */
 struct wcow_layer_view wcow_memlayer_view(struct wcow_memlayer *layer);
