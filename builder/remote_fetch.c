@@ -197,7 +197,7 @@ static int judge(struct fetching *f, const char *url, bool may_be_known, bool go
     return WCOW_OK;
 }
 
-/* One request. *ret_next, where it is another place that has the file. */
+/* One request. *ret_again: another place has the file, whose address *url is then. */
 static int ask(struct fetching *f, char **url, bool *ret_again, struct wcow_error *err)
 {
     const struct wcow_sink sink = {.write = take_bytes, .ctx = f};

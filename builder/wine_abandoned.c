@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
@@ -34,8 +35,8 @@ int wcow_wine_note_owner(const struct wcow_wine_run *run, struct wcow_error *err
     return r < 0 ? r : wcow_wine_run_write(run, OWNER, text.data, text.len, err);
 }
 
-/* The lease in the run's folder, if it is this backend's; caller frees. NULL: another's, or there
- * is none, as when its process was ended at once. */
+/* The lease in the run's folder, if it is this backend's; caller frees. NULL: another's, or nothing
+ * was noted yet, as when its process was ended at once. */
 static char *read_lease(const struct wcow_backend *b, int fd)
 {
     char text[OWNER_MAX_BYTES] = {0};
@@ -48,9 +49,11 @@ static char *read_lease(const struct wcow_backend *b, int fd)
     return strdup(text + mine.len);
 }
 
+/* Whether a container may have been made: not before the note was written. */
 static bool has_owner(int fd)
 {
-    return faccessat(fd, OWNER, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    struct stat st;
+    return fstatat(fd, OWNER, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 }
 
 /* A task can't be deleted before it has ended. */

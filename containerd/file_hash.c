@@ -35,8 +35,10 @@ static void *run(void *arg)
 {
     struct wcow_file_hash *h = arg;
     off_t at = 0;
-    if (!atomic_load(&h->is_waited_for))
-        set_policy(pthread_self(), SCHED_IDLE);
+    set_policy(pthread_self(), SCHED_IDLE);
+    /* Who waits may have hurried it before it was slow. */
+    if (atomic_load(&h->is_waited_for))
+        set_policy(pthread_self(), SCHED_OTHER);
     while (!atomic_load(&h->stop)) {
         ssize_t n = pread(h->fd, h->chunk, CHUNK_BYTES, at);
         if (n < 0 && errno == EINTR)

@@ -64,8 +64,9 @@ static pid_t start(char *const argv[])
     pid_t pid = fork();
     if (pid != 0)
         return pid;
-    int null = open("/dev/null", O_RDONLY);
-    (void)dup2(null, STDIN_FILENO); /* without one there is none: as good */
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0)
+        (void)close(STDIN_FILENO); /* the builder's is not for the command */
     (void)pthread_sigmask(SIG_SETMASK, &usual_mask, NULL);
     (void)execv(argv[0], argv);
     (void)fprintf(stderr, "wcow-wine-init: cannot start %s: %s\n", argv[0], strerrordesc_np(errno));

@@ -16,6 +16,7 @@ _wcow_values() {
     case $1 in
     --progress) echo auto plain tty quiet rawjson ;;
     --network) echo default none host ;;
+    --isolation) echo default process hyperv ;;
     --call) echo build check outline targets ast ;;
     --executor) echo auto none wine runhcs ;;
     --provenance) echo true false mode=min mode=max ;;

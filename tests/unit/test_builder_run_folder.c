@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/dir_tree.h"
-#include "builder/wine_run.h"
+#include "builder/wine_abandoned.h"
 #include "wcow_test.h"
 
 static struct wcow_backend backend;
@@ -25,6 +25,7 @@ static int setup(void **state)
     (void)state;
     (void)snprintf(unique, sizeof(unique), "test-%d-%lld", (int)getpid(), (long long)time(NULL));
     backend.unique = unique;
+    backend.ctx.ns = "default";
     return 0;
 }
 
@@ -107,6 +108,32 @@ static void what_cannot_be_removed_keeps_its_owner(void **state)
     assert_ok(wcow_dir_tree_delete(AT_FDCWD, top, NULL, &err));
 }
 
+static void write_owner(int top, const char *path, const char *text)
+{
+    wcow_autoclose int fd = openat(top, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static void a_run_goes_unless_another_containerd_may_have_it(void **state)
+{
+    (void)state;
+    char name[] = "/tmp/wcow-run-folder-XXXXXX";
+    static const char *const dirs[] = {"runs", "runs/wcow-build-1", "runs/wcow-build-2",
+                                       "runs/wcow-build-3"};
+    assert_non_null(mkdtemp(name));
+    wcow_autoclose int top = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+        assert_int_equal(mkdirat(top, dirs[i], 0700), 0);
+    write_owner(top, "runs/wcow-build-2/owner", ""); /* killed while it was noted */
+    write_owner(top, "runs/wcow-build-3/owner", "/run/other.sock\ndefault\nlease");
+    wcow_wine_sweep(name, &backend);
+    assert_int_equal(faccessat(top, "runs/wcow-build-1", F_OK, 0), -1);
+    assert_int_equal(faccessat(top, "runs/wcow-build-2", F_OK, 0), -1);
+    assert_int_equal(faccessat(top, "runs/wcow-build-3", F_OK, 0), 0);
+    assert_ok(wcow_dir_tree_delete(AT_FDCWD, name, NULL, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +141,7 @@ int main(void)
         cmocka_unit_test(those_of_a_killed_build_go),
         cmocka_unit_test(a_folder_of_the_users_stays),
         cmocka_unit_test(what_cannot_be_removed_keeps_its_owner),
+        cmocka_unit_test(a_run_goes_unless_another_containerd_may_have_it),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
