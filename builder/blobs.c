@@ -139,11 +139,6 @@ static const struct place *place_of(struct wcow_blobs *blobs, const char *digest
     return found;
 }
 
-bool wcow_blobs_know(struct wcow_blobs *blobs, const char *digest)
-{
-    return place_of(blobs, digest, 0) != NULL;
-}
-
 int wcow_blobs_repositories(struct wcow_blobs *blobs, const char *digest, const char *host,
                             struct wcow_str_list *ret, struct wcow_error *err)
 {

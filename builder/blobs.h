@@ -24,8 +24,6 @@ WCOW_NODISCARD int wcow_blobs_add_folder(struct wcow_blobs *blobs,
                                          const struct wcow_descriptor *desc, const char *folder,
                                          struct wcow_error *err);
 
-/** Whether a place is known. */
-bool wcow_blobs_know(struct wcow_blobs *blobs, const char *digest);
 /** Append the repositories of registry @p host that hold the blob: whence it can be mounted. */
 WCOW_NODISCARD int wcow_blobs_repositories(struct wcow_blobs *blobs, const char *digest,
                                            const char *host, struct wcow_str_list *ret,

@@ -50,7 +50,8 @@ int wcow_build_shell(struct wcow_stage_state *s, struct wcow_strings *ret, struc
 
 /* ---- CMD, ENTRYPOINT ---- */
 
-int wcow_build_store_commands(struct wcow_stage_state *s, struct wcow_error *err)
+/* Entrypoint and Cmd as they have come to be. */
+static int store_commands(struct wcow_stage_state *s, struct wcow_error *err)
 {
     int r = wcow_cmdline_unify(&s->arena, &s->entrypoint, &s->cmd, err);
     if (r == WCOW_OK)
@@ -80,7 +81,7 @@ static int set_command(struct wcow_stage_state *s, const struct wcow_instruction
         if (!s->has_own_cmd) /* what the base has as CMD was meant for its own ENTRYPOINT */
             s->cmd = (struct wcow_cmdline_config){0};
     }
-    return wcow_build_store_commands(s, err);
+    return store_commands(s, err);
 }
 
 /* ---- HEALTHCHECK ---- */

@@ -239,8 +239,6 @@ char *wcow_build_title(const struct wcow_build *b, const struct wcow_stage_state
 /* build_config.c: instructions that only change the config */
 WCOW_NODISCARD int wcow_build_configure(struct wcow_build *b, struct wcow_stage_state *s,
                                         const struct wcow_instruction *ins, struct wcow_error *err);
-/** Entrypoint and Cmd as they have come to be. */
-WCOW_NODISCARD int wcow_build_store_commands(struct wcow_stage_state *s, struct wcow_error *err);
 /** The words of SHELL, or of the default; in the stage's arena. */
 WCOW_NODISCARD int wcow_build_shell(struct wcow_stage_state *s, struct wcow_strings *ret,
                                     struct wcow_error *err);

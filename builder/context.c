@@ -70,7 +70,8 @@ const struct wcow_ignore *wcow_context_ignore(const struct wcow_context *c)
     return c->ignore;
 }
 
-const char *wcow_context_ignore_name(const struct wcow_context *c)
+/* For messages. */
+static const char *ignore_name(const struct wcow_context *c)
 {
     return c->ignore_name ? c->ignore_name : ".dockerignore";
 }
@@ -250,7 +251,7 @@ int wcow_context_find(struct wcow_context *c, const char *source, struct wcow_co
     if (is_left_out(c, &item))
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND,
                          "\"%s\" is excluded by %s; a line \"!%s\" in it would bring it back", path,
-                         wcow_context_ignore_name(c), item.path);
+                         ignore_name(c), item.path);
     *ret = item;
     item = (struct wcow_context_item){0};
     return WCOW_OK;

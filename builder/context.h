@@ -37,8 +37,6 @@ WCOW_NODISCARD int wcow_context_load_ignore(struct wcow_context *c, const char *
                                             struct wcow_error *err);
 /** What it says; NULL where there is none. */
 const struct wcow_ignore *wcow_context_ignore(const struct wcow_context *c);
-/** The file it came from, for messages. */
-const char *wcow_context_ignore_name(const struct wcow_context *c);
 
 /** A file, directory or link of the context. */
 struct wcow_context_item {

@@ -3,11 +3,9 @@
 #include "builder/dockerfile_arena.h"
 
 #include <stdalign.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,24 +62,6 @@ char *wcow_arena_strndup(struct wcow_arena *arena, const char *text, size_t len)
 char *wcow_arena_strdup(struct wcow_arena *arena, const char *text)
 {
     return wcow_arena_strndup(arena, text, strlen(text));
-}
-
-char *wcow_arena_printf(struct wcow_arena *arena, const char *fmt, ...)
-{
-    va_list args;
-    va_list again;
-    va_start(args, fmt);
-    va_copy(again, args);
-    char *text = NULL;
-    int len = vsnprintf(NULL, 0, fmt, args);
-    if (len >= 0) {
-        text = wcow_arena_alloc(arena, (size_t)len + 1);
-        if (text)
-            (void)vsnprintf(text, (size_t)len + 1, fmt, again);
-    }
-    va_end(again);
-    va_end(args);
-    return text;
 }
 
 void wcow_arena_done(struct wcow_arena *arena)

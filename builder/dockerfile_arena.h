@@ -21,8 +21,6 @@ void *wcow_arena_alloc(struct wcow_arena *arena, size_t size_bytes);
 /** A copy with a NUL behind it; NULL when memory is out. */
 char *wcow_arena_strndup(struct wcow_arena *arena, const char *text, size_t len);
 char *wcow_arena_strdup(struct wcow_arena *arena, const char *text);
-/** Formatted text; NULL when memory is out. */
-char *wcow_arena_printf(struct wcow_arena *arena, const char *fmt, ...) WCOW_PRINTF(2, 3);
 void wcow_arena_done(struct wcow_arena *arena);
 
 /** A list of strings. `items[count]` is NULL where count > 0. */

@@ -220,7 +220,5 @@ WCOW_NODISCARD int wcow_arg_value(const struct wcow_arg_scope *scope, const stru
 
 /** "RUN" and so on. */
 const char *wcow_instruction_name(enum wcow_instruction_kind kind);
-/** Of a keyword in any case; false where there is no such instruction. */
-bool wcow_instruction_kind_of(const char *keyword, enum wcow_instruction_kind *ret);
 
 #endif

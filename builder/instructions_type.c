@@ -33,7 +33,8 @@ const char *wcow_instruction_name(enum wcow_instruction_kind kind)
     return names[kind];
 }
 
-bool wcow_instruction_kind_of(const char *keyword, enum wcow_instruction_kind *ret)
+/* Of a keyword in any case; false where there is no such instruction. */
+static bool kind_of(const char *keyword, enum wcow_instruction_kind *ret)
 {
     for (size_t i = 0; i < WCOW_INS_COUNT; i++) {
         if (wcow_text_casecmp(keyword, names[i]) == 0) {
@@ -317,7 +318,7 @@ int wcow_instruction_type(const struct wcow_typing *in, const struct wcow_node *
                           struct wcow_instruction *ret)
 {
     struct wcow_instruction typed = {.node = node};
-    if (!wcow_instruction_kind_of(node->name, &typed.kind))
+    if (!kind_of(node->name, &typed.kind))
         return unknown(in, node->keyword);
     if (!typers[typed.kind])
         return WCOW_FAIL(in->err, WCOW_E_INVALID, "%s begins a stage and cannot stand here",

@@ -107,17 +107,6 @@ int wcow_layers_push(struct wcow_layers *layers, struct wcow_layer_source *sourc
     return WCOW_OK;
 }
 
-int wcow_layers_copy(struct wcow_layers *to, const struct wcow_layers *from, struct wcow_error *err)
-{
-    to->is_foreign = from->is_foreign;
-    for (size_t i = 0; i < from->n; i++) {
-        int r = wcow_layers_push(to, from->sources[i], err);
-        if (r < 0)
-            return r;
-    }
-    return WCOW_OK;
-}
-
 void wcow_layers_done(struct wcow_layers *layers)
 {
     free(layers->sources);

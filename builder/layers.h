@@ -64,8 +64,6 @@ struct wcow_layers {
 };
 WCOW_NODISCARD int wcow_layers_push(struct wcow_layers *layers, struct wcow_layer_source *source,
                                     struct wcow_error *err);
-WCOW_NODISCARD int wcow_layers_copy(struct wcow_layers *to, const struct wcow_layers *from,
-                                    struct wcow_error *err);
 void wcow_layers_done(struct wcow_layers *layers);
 struct wcow_chain wcow_layers_chain(const struct wcow_layers *layers);
 

@@ -109,11 +109,6 @@ WCOW_NODISCARD int wcow_lint_format(const struct wcow_lint_report *report, const
 /** Append the rules that were hurt, each once, in the order of the first warnings. */
 WCOW_NODISCARD int wcow_lint_rules(const struct wcow_lint_report *report, struct wcow_buf *out,
                                    struct wcow_error *err);
-/** One warning of it: an empty line, its rule and where that is explained, its sentence, its lines.
- */
-WCOW_NODISCARD int wcow_lint_format_one(const struct wcow_lint_warning *warning,
-                                        const char *file_name, const void *source, size_t len,
-                                        struct wcow_buf *out, struct wcow_error *err);
 /** What would end the build, beside the warnings. */
 struct wcow_lint_error {
     const char *message;

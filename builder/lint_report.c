@@ -28,9 +28,9 @@ static int add_url(enum wcow_lint_rule rule, struct wcow_buf *out, struct wcow_e
     return r == WCOW_OK ? wcow_buf_add_str(out, "/", err) : r;
 }
 
-int wcow_lint_format_one(const struct wcow_lint_warning *warning, const char *file_name,
-                         const void *source, size_t len, struct wcow_buf *out,
-                         struct wcow_error *err)
+/* An empty line, the rule and where that is explained, its sentence, its lines. */
+static int format_one(const struct wcow_lint_warning *warning, const char *file_name,
+                      const void *source, size_t len, struct wcow_buf *out, struct wcow_error *err)
 {
     int r = wcow_buf_addf(out, err, "\nWARNING: %s - ", wcow_lint_rule_name(warning->rule));
     if (r == WCOW_OK)
@@ -52,7 +52,7 @@ int wcow_lint_format(const struct wcow_lint_report *report, const char *file_nam
                 : wcow_buf_addf(out, err, "Check complete, %zu warnings have been found!\n",
                                 report->count);
     for (size_t i = 0; i < report->count && r == WCOW_OK; i++)
-        r = wcow_lint_format_one(&report->warnings[i], file_name, source, len, out, err);
+        r = format_one(&report->warnings[i], file_name, source, len, out, err);
     return r;
 }
 

@@ -59,8 +59,9 @@ int wcow_payload_send(const struct wcow_payload *payload, const struct wcow_sink
     return payload->ops ? payload->ops->send(payload->ctx, sink, err) : WCOW_OK;
 }
 
-int wcow_payload_known(const struct wcow_payload *payload, struct wcow_digest *ret,
-                       struct wcow_error *err)
+/* The digest of the bytes as somebody knows it: 1, or 0. */
+static int known_digest(const struct wcow_payload *payload, struct wcow_digest *ret,
+                        struct wcow_error *err)
 {
     if (!payload->ops) {
         int r = wcow_digest_of("", 0, ret, err);
@@ -79,7 +80,7 @@ static int add_to_hash(void *ctx, const void *data, size_t len, struct wcow_erro
 int wcow_payload_digest(const struct wcow_payload *payload, struct wcow_digest *ret,
                         struct wcow_error *err)
 {
-    int r = wcow_payload_known(payload, ret, err);
+    int r = known_digest(payload, ret, err);
     if (r != 0)
         return r < 0 ? r : WCOW_OK;
     WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;

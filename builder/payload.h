@@ -38,9 +38,6 @@ WCOW_NODISCARD int wcow_payload_of_bytes(const void *data, size_t len, struct wc
 /** Send; nothing where there is no payload. */
 WCOW_NODISCARD int wcow_payload_send(const struct wcow_payload *payload,
                                      const struct wcow_sink *sink, struct wcow_error *err);
-/** The digest of the bytes: as it is known, or 0. */
-WCOW_NODISCARD int wcow_payload_known(const struct wcow_payload *payload, struct wcow_digest *ret,
-                                      struct wcow_error *err);
 /** The digest of the bytes, read where need be. */
 WCOW_NODISCARD int wcow_payload_digest(const struct wcow_payload *payload, struct wcow_digest *ret,
                                        struct wcow_error *err);

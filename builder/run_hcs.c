@@ -106,7 +106,13 @@ int wcow_hcs_spec_write(const struct wcow_execution *x, const struct wcow_hcs_op
     return append(document, out, err);
 }
 
-int wcow_hcs_pipes_of(const char *id, struct wcow_hcs_pipes *ret, struct wcow_error *err)
+/* Of output. */
+struct pipes {
+    char out[160];
+    char err[160];
+};
+
+static int pipes_of(const char *id, struct pipes *ret, struct wcow_error *err)
 {
     if (strlen(id) > 100 || strpbrk(id, "\\/"))
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.100s\" can't be part of a pipe's name", id);
@@ -129,10 +135,10 @@ static int check_rootfs(const struct wcow_mounts *rootfs, struct wcow_error *err
 int wcow_hcs_task_write(const struct wcow_execution *x, const char *id, struct wcow_buf *out,
                         struct wcow_error *err)
 {
-    struct wcow_hcs_pipes pipes;
+    struct pipes pipes;
     int r = check_rootfs(x->rootfs, err);
     if (r == WCOW_OK)
-        r = wcow_hcs_pipes_of(id, &pipes, err);
+        r = pipes_of(id, &pipes, err);
     if (r < 0)
         return r;
     const struct wcow_mount *m = &x->rootfs->items[0];

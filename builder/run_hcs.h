@@ -26,14 +26,6 @@ WCOW_NODISCARD int wcow_hcs_spec_write(const struct wcow_execution *execution,
                                        const struct wcow_hcs_options *options, struct wcow_buf *out,
                                        struct wcow_error *err);
 
-/** The pipes of output: \\.\pipe\containerd-<id>-stdout and -stderr. */
-struct wcow_hcs_pipes {
-    char out[160];
-    char err[160];
-};
-WCOW_NODISCARD int wcow_hcs_pipes_of(const char *id, struct wcow_hcs_pipes *ret,
-                                     struct wcow_error *err);
-
 /** Append what CreateTask is given, as JSON. WCOW_E_PRECONDITION: the
  *  mounts are not one windows-layer without a target. */
 WCOW_NODISCARD int wcow_hcs_task_write(const struct wcow_execution *execution, const char *id,

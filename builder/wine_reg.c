@@ -26,7 +26,7 @@ static void value_done(struct wcow_reg_value *value)
     free(value->data);
 }
 
-void wcow_reg_key_done(struct wcow_reg_key *key)
+static void key_done(struct wcow_reg_key *key)
 {
     for (size_t i = 0; i < key->n_values; i++)
         value_done(&key->values[i]);
@@ -41,7 +41,7 @@ void wcow_reg_free(struct wcow_reg *reg)
     if (!reg)
         return;
     for (size_t i = 0; i < reg->n_keys; i++)
-        wcow_reg_key_done(&reg->keys[i]);
+        key_done(&reg->keys[i]);
     free(reg->keys);
     free(reg->text);
     free(reg->paths);
@@ -198,7 +198,7 @@ void wcow_reg_remove(struct wcow_reg *reg, const char *path)
     size_t at = wcow_reg_position(reg, path, &found);
     size_t end = at;
     while (end < reg->n_keys && wcow_reg_is_below(reg->keys[end].path, path))
-        wcow_reg_key_done(&reg->keys[end++]);
+        key_done(&reg->keys[end++]);
     memmove(reg->keys + at, reg->keys + end, (reg->n_keys - end) * sizeof(*reg->keys));
     reg->n_keys -= end - at;
 }

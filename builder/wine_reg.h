@@ -48,7 +48,6 @@ struct wcow_reg *wcow_reg_new(void);
 WCOW_NODISCARD int wcow_reg_decode(struct wcow_reg_key *key, struct wcow_error *err);
 /** Whether two keys are the same text but for the time of their last change. */
 bool wcow_reg_same_text(const struct wcow_reg_key *a, const struct wcow_reg_key *b);
-void wcow_reg_key_done(struct wcow_reg_key *key);
 void wcow_reg_free(struct wcow_reg *reg);
 WCOW_DEFINE_CLEANUP(struct wcow_reg, wcow_reg_free)
 

@@ -95,7 +95,8 @@ static enum wcow_kind kind_of(const char *text)
     return strcmp(text, "view") == 0 ? WCOW_KIND_VIEW : WCOW_KIND_ACTIVE;
 }
 
-int wcow_ancestors_parse(const char *text, struct wcow_row *row, struct wcow_error *err)
+/* "12,7,3" into row->ancestors. */
+static int parse_ancestors(const char *text, struct wcow_row *row, struct wcow_error *err)
 {
     if (!*text)
         return WCOW_OK;
@@ -143,7 +144,7 @@ static int row_of(sqlite3_stmt *stmt, struct wcow_row *ret, struct wcow_error *e
     row.kind = kind_of(kind);
     row.mount_type =
         strcmp(mount_type, "overlay") == 0 ? WCOW_MOUNT_OVERLAY : WCOW_MOUNT_WINDOWS_LAYER;
-    int r = wcow_ancestors_parse(ancestors, &row, err);
+    int r = parse_ancestors(ancestors, &row, err);
     if (r < 0)
         return r;
     *ret = row;

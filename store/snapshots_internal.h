@@ -10,8 +10,5 @@
 /** Read the labels of row->id into @p row, which has none yet. */
 WCOW_NODISCARD int wcow_labels_read(struct wcow_db *db, struct wcow_row *row,
                                     struct wcow_error *err);
-/** "12,7,3" into row->ancestors. */
-WCOW_NODISCARD int wcow_ancestors_parse(const char *text, struct wcow_row *row,
-                                        struct wcow_error *err);
 
 #endif
