@@ -49,26 +49,33 @@ cached() {
 }
 
 # The registry writes its log behind its answers: until what we ask is in it, and nothing comes any more.
-questions=0
 log_is_whole() {
-    local lines=-1
-    questions=$((questions + 1))
-    curl -s -o /dev/null "http://$REGISTRY/v2/?question=$questions"
-    parts_wait 60 "the registry's log" grep -q "question=$questions " "$top/registry.log"
+    local lines=-1 question=$EPOCHREALTIME
+    curl -s -o /dev/null "http://$REGISTRY/v2/?question=$question"
+    parts_wait 60 "the registry's log" grep -q "question=$question " "$top/registry.log"
     while [ "$lines" != "$(wc -l <"$top/registry.log")" ]; do
         lines=$(wc -l <"$top/registry.log")
         sleep 0.2
     done
 }
 
-# asked METHOD PATH: how often the registry was since mark.
+# asked METHOD PATH: how often the registry was since mark. A line says when its request came, in seconds: one of
+# before that is written late is none of ours.
 mark() {
-    log_is_whole
-    marked=$(wc -l <"$top/registry.log")
+    local before
+    before=$(date +%s)
+    while marked=$(date +%s) && [ "$marked" = "$before" ]; do
+        sleep 0.05
+    done
 }
 asked() {
     log_is_whole
-    tail -n +$((marked + 1)) "$top/registry.log" | grep -c "\"$1 /v2/$2" || :
+    grep "\"$1 /v2/$2" "$top/registry.log" | sed -n 's#^[^[]*\[\(..\)/\(...\)/\(....\):\([^]]*\)\].*#\1 \2 \3 \4#p' |
+        date -f - +%s | awk -v marked="$marked" '$1 >= marked {n++} END {print n + 0}'
+}
+
+asked_for_cache() {
+    [ "$(asked GET cache/manifests/)" -gt 0 ]
 }
 
 # layers REF: the blobs of an image's layers, one pattern for grep.
@@ -131,6 +138,7 @@ mark
 check "an empty machine builds it from the cache" build --cache-from "$REGISTRY/cache:max" --output "type=image,name=$REGISTRY/app:b,push=true,store=false"
 equal "each step is cached" "$(cached)" 6
 equal "it is the same image" "$(digest "$REGISTRY/app:b")" "$(digest "$REGISTRY/app:a")"
+eventually "the registry was asked for the cache" asked_for_cache
 equal "no layer was fetched" "$(asked GET ".*blobs/\\($(layers "$REGISTRY/app:a")\\)")" 0
 equal "none was sent" "$(asked PATCH '')" 0
 check "none is in containerd" no_layers_here
