@@ -24,7 +24,6 @@ int wcow_context_open(const struct wcow_context_options *options, struct wcow_co
     if (!c)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build context");
     c->fd = -1;
-    (void)pthread_mutex_init(&c->files, NULL);
     c->cache = options->cache;
     c->cancel = options->cancel;
     c->fd = open(options->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -54,8 +53,6 @@ void wcow_context_free(struct wcow_context *c)
     free(c->ignore_name);
     free(c->root);
     free(atomic_load(&c->spare));
-    wcow_context_forget_dir(c);
-    (void)pthread_mutex_destroy(&c->files);
     free(c);
 }
 

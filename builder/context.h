@@ -17,7 +17,9 @@
 
 struct wcow_build_cache;
 struct wcow_context;
+struct wcow_context_dir;
 struct wcow_file_stamp;
+struct wcow_paged;
 
 struct wcow_context_options {
     const char *path;               /**< of the folder */
@@ -68,8 +70,14 @@ WCOW_NODISCARD int wcow_context_walk(struct wcow_context *c, const char *dir,
 /** Where a link leads: its text (caller frees) and whether that is a directory in the context. */
 WCOW_NODISCARD int wcow_context_link(struct wcow_context *c, const struct wcow_context_item *link,
                                      char **ret_target, bool *ret_is_dir, struct wcow_error *err);
+/** Files that are taken from a context, by one thread. Zero-initialise but for the first two. */
+struct wcow_context_files {
+    struct wcow_context *context;
+    struct wcow_paged *room; /**< of what is kept of each, as long as its payload is used */
+    const struct wcow_context_dir *last_dir;
+};
 /** The bytes of a file; it must still be as @p item says when they are read. */
-WCOW_NODISCARD int wcow_context_payload(struct wcow_context *c,
+WCOW_NODISCARD int wcow_context_payload(struct wcow_context_files *files,
                                         const struct wcow_context_item *item,
                                         struct wcow_payload *ret, struct wcow_error *err);
 /** What stat said of the file whose bytes these are, where the cache is to remember its digest by

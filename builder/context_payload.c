@@ -9,6 +9,7 @@
 
 #include "base/beneath.h"
 #include "builder/context_walk.h"
+#include "builder/paged.h"
 #include "store/cache.h"
 
 enum {
@@ -19,14 +20,12 @@ enum {
 /* A directory that files were taken from. */
 struct wcow_context_dir {
     struct wcow_context *context;
-    atomic_size_t n_users; /* its files, and the context while it is the last one */
-    char path[];           /* from the context's root, with a '/' at its end; "" for the root */
+    char path[]; /* from the context's root, with a '/' at its end; "" for the root */
 };
 
 /* There are as many as files in a context: only what is theirs alone. */
 struct file {
-    struct wcow_context_dir *dir;
-    struct wcow_digest *digest; /* NULL: not read yet, or the cache remembers it */
+    const struct wcow_context_dir *dir;
     struct wcow_file_stamp stamp;
     char name[];
 };
@@ -125,106 +124,65 @@ static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error 
 static int know_file(void *ctx, struct wcow_digest *ret, struct wcow_error *err)
 {
     const struct file *f = ctx;
-    struct wcow_context *c = f->dir->context;
-    (void)pthread_mutex_lock(&c->files);
-    bool is_known = f->digest != NULL;
-    if (is_known)
-        *ret = *f->digest;
-    (void)pthread_mutex_unlock(&c->files);
-    if (is_known || !c->cache)
-        return is_known;
-    return wcow_build_cache_file(c->cache, &f->stamp, ret, err);
+    struct wcow_build_cache *cache = f->dir->context->cache;
+    return cache ? wcow_build_cache_file(cache, &f->stamp, ret, err) : 0;
 }
 
-/* In the cache: one that changed just now for this build alone. */
-static bool remember(struct wcow_context *c, const struct file *f, const struct wcow_digest *digest)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (!c->cache)
-        return false;
-    int r = f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS
-                ? wcow_build_cache_remember_file(c->cache, &f->stamp, digest, NULL)
-                : wcow_build_cache_note_file(c->cache, &f->stamp, digest, NULL);
-    return r == WCOW_OK;
-}
-
-/* Where nobody remembers it, the file itself does. */
+/* One that changed just now: for this build alone. Where the cache does not take it, the file is
+ * read once more by whoever asks again. */
 static void learn_file(void *ctx, const struct wcow_digest *digest)
 {
-    struct file *f = ctx;
-    struct wcow_context *c = f->dir->context;
-    if (remember(c, f, digest))
+    const struct file *f = ctx;
+    struct wcow_build_cache *cache = f->dir->context->cache;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (!cache)
         return;
-    (void)pthread_mutex_lock(&c->files);
-    if (!f->digest)
-        f->digest = malloc(sizeof(*f->digest));
-    if (f->digest)
-        *f->digest = *digest;
-    (void)pthread_mutex_unlock(&c->files);
+    if (f->stamp.ctime_ns < ns_of(&now) - SETTLED_NS)
+        (void)!wcow_build_cache_remember_file(cache, &f->stamp, digest, NULL);
+    else
+        (void)!wcow_build_cache_note_file(cache, &f->stamp, digest, NULL);
 }
 
 /* ---- files ---- */
 
-static void leave_dir(struct wcow_context_dir *dir)
+/* The directory of the first @p len bytes of @p path: mostly that of the file before. */
+static int enter_dir(struct wcow_context_files *files, const char *path, size_t len,
+                     struct wcow_error *err)
 {
-    if (dir && atomic_fetch_sub(&dir->n_users, 1) == 1)
-        free(dir);
-}
-
-void wcow_context_forget_dir(struct wcow_context *c)
-{
-    leave_dir(WCOW_TAKE_PTR(c->last_dir));
-}
-
-static void free_file(void *ctx)
-{
-    struct file *f = ctx;
-    leave_dir(f->dir);
-    free(f->digest);
-    free(f);
-}
-
-/* The directory of the first @p len bytes of @p path: mostly that of the file before. With the lock
- * held; NULL when memory is out. */
-static struct wcow_context_dir *enter_dir(struct wcow_context *c, const char *path, size_t len)
-{
-    struct wcow_context_dir *dir = c->last_dir;
-    if (dir && strncmp(dir->path, path, len) == 0 && dir->path[len] == '\0') {
-        (void)atomic_fetch_add(&dir->n_users, 1);
-        return dir;
-    }
-    dir = malloc(sizeof(*dir) + len + 1);
-    if (!dir)
-        return NULL;
-    *dir = (struct wcow_context_dir){.context = c, .n_users = 2};
+    const struct wcow_context_dir *last = files->last_dir;
+    if (last && strncmp(last->path, path, len) == 0 && last->path[len] == '\0')
+        return WCOW_OK;
+    void *room = NULL;
+    int r = wcow_paged_alloc(files->room, sizeof(*last) + len + 1, &room, err);
+    if (r < 0)
+        return r;
+    struct wcow_context_dir *dir = room;
+    dir->context = files->context;
     memcpy(dir->path, path, len);
     dir->path[len] = '\0';
-    leave_dir(c->last_dir);
-    c->last_dir = dir;
-    return dir;
+    files->last_dir = dir;
+    return WCOW_OK;
 }
 
 static const struct wcow_payload_ops file_ops = {
-    .send = send_file, .known = know_file, .learned = learn_file, .free = free_file};
+    .send = send_file, .known = know_file, .learned = learn_file};
 
-int wcow_context_payload(struct wcow_context *c, const struct wcow_context_item *item,
+int wcow_context_payload(struct wcow_context_files *files, const struct wcow_context_item *item,
                          struct wcow_payload *ret, struct wcow_error *err)
 {
     const char *slash = strrchr(item->path, '/');
     const char *name = slash ? slash + 1 : item->path;
-    struct file *f = malloc(sizeof(*f) + strlen(name) + 1);
-    if (!f)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
-    *f = (struct file){.stamp = stamp_of(&item->st)};
+    void *room = NULL;
+    int r = enter_dir(files, item->path, (size_t)(name - item->path), err);
+    if (r == WCOW_OK)
+        r = wcow_paged_alloc(files->room, sizeof(struct file) + strlen(name) + 1, &room, err);
+    if (r < 0)
+        return r;
+    struct file *f = room;
+    f->dir = files->last_dir;
+    f->stamp = stamp_of(&item->st);
     (void)stpcpy(f->name, name);
-    (void)pthread_mutex_lock(&c->files);
-    f->dir = enter_dir(c, item->path, (size_t)(name - item->path));
-    (void)pthread_mutex_unlock(&c->files);
-    if (!f->dir) {
-        free(f);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for \"%s\"", item->path);
-    }
     *ret = (struct wcow_payload){.ops = &file_ops, .ctx = f};
     return WCOW_OK;
 }

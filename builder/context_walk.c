@@ -18,13 +18,12 @@ struct entered {
     struct wcow_ignore_dir *exclude; /* the same for the walk's own patterns */
 };
 
-/* A directory may have hundreds of thousands: a name is listed, and looked at when its turn comes.
- */
+/* A directory may have a million: a name is listed, and looked at when its turn comes. */
 struct name {
-    size_t text;             /* where it begins in the texts */
-    struct entered *entered; /* a directory's, where there are patterns; or NULL */
-    mode_t type;             /* S_IFREG, S_IFDIR or S_IFLNK */
-    bool silent;             /* left out itself, but something below may not be */
+    uint32_t text;    /* where it begins in the texts */
+    uint32_t entered; /* a directory's, where there are patterns: which of them, counted from 1 */
+    uint16_t type;    /* S_IFREG, S_IFDIR or S_IFLNK */
+    bool silent;      /* left out itself, but something below may not be */
 };
 
 struct names {
@@ -32,6 +31,8 @@ struct names {
     size_t n;
     size_t cap;
     struct wcow_buf texts; /* each with its NUL */
+    struct entered **entered;
+    size_t n_entered;
 };
 
 /* One directory of a walk. */
@@ -58,8 +59,9 @@ static void entered_free(struct entered *entered)
 
 static void names_done(struct names *names)
 {
-    for (size_t i = 0; i < names->n; i++)
-        entered_free(names->items[i].entered);
+    for (size_t i = 0; i < names->n_entered; i++)
+        entered_free(names->entered[i]);
+    free(names->entered);
     free(names->items);
     wcow_buf_done(&names->texts);
 }
@@ -120,8 +122,10 @@ static int ask(const struct wcow_ignore *patterns, const struct wcow_ignore_dir 
     return WCOW_OK;
 }
 
+/* @p ret_entered: of a directory, where there are patterns; else unchanged. */
 static int is_left_out(const struct walk *w, const struct level *level, const char *text,
-                       struct name *name, bool *ret, struct wcow_error *err)
+                       struct name *name, struct entered **ret_entered, bool *ret,
+                       struct wcow_error *err)
 {
     static const struct entered none;
     const struct wcow_context_walking *how = w->how;
@@ -129,16 +133,16 @@ static int is_left_out(const struct walk *w, const struct level *level, const ch
     *ret = false;
     if (!w->context->ignore && !how->exclude)
         return WCOW_OK;
-    if (S_ISDIR(name->type))
-        name->entered = calloc(1, sizeof(*name->entered));
-    if (S_ISDIR(name->type) && !name->entered)
+    struct entered *entered = S_ISDIR(name->type) ? calloc(1, sizeof(*entered)) : NULL;
+    *ret_entered = entered;
+    if (S_ISDIR(name->type) && !entered)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
     wcow_autofree char *path = NULL;
     wcow_autofree char *as = NULL;
     int r = path_in(level, text, &path, err);
     if (r == WCOW_OK)
-        r = ask(w->context->ignore, in->ignore, path, name,
-                name->entered ? &name->entered->ignore : NULL, ret, err);
+        r = ask(w->context->ignore, in->ignore, path, name, entered ? &entered->ignore : NULL, ret,
+                err);
     if (r < 0 || *ret)
         return r;
     const char *below = path + w->top_len;
@@ -147,8 +151,8 @@ static int is_left_out(const struct walk *w, const struct level *level, const ch
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
         below = as;
     }
-    return ask(how->exclude, in->exclude, below, name,
-               name->entered ? &name->entered->exclude : NULL, ret, err);
+    return ask(how->exclude, in->exclude, below, name, entered ? &entered->exclude : NULL, ret,
+               err);
 }
 
 /* ---- listing ---- */
@@ -209,16 +213,38 @@ static int reserve(struct names *names, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* Takes @p entered, which may be NULL. */
+static int keep_entered(struct names *names, struct entered *entered, uint32_t *ret,
+                        struct wcow_error *err)
+{
+    if (!entered)
+        return WCOW_OK;
+    struct entered **grown =
+        reallocarray(names->entered, names->n_entered + 1, sizeof(struct entered *));
+    if (!grown) {
+        entered_free(entered);
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a directory of the context");
+    }
+    names->entered = grown;
+    grown[names->n_entered++] = entered;
+    *ret = (uint32_t)names->n_entered;
+    return WCOW_OK;
+}
+
 /* Take one directory entry; passes over what is left out. */
 static int take_name(const struct walk *w, const struct level *level, const struct dirent *e,
                      struct names *names, struct wcow_error *err)
 {
-    struct name name = {.text = names->texts.len};
+    struct entered *entered = NULL;
+    mode_t type = 0;
     bool out = false;
-    int r = type_of(level, e, &name.type, err);
+    int r = type_of(level, e, &type, err);
     if (r <= 0)
         return r;
-    r = is_left_out(w, level, e->d_name, &name, &out, err);
+    if (names->texts.len > UINT32_MAX)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "directory \"%s\" has too many files", level->path);
+    struct name name = {.text = (uint32_t)names->texts.len, .type = (uint16_t)type};
+    r = is_left_out(w, level, e->d_name, &name, &entered, &out, err);
     if (r == WCOW_OK && !out)
         r = check_kind(level, e->d_name, &name, err);
     if (r == WCOW_OK && !out)
@@ -227,10 +253,13 @@ static int take_name(const struct walk *w, const struct level *level, const stru
         r = reserve(names, err);
     if (r == WCOW_OK && !out)
         r = wcow_buf_add(&names->texts, e->d_name, strlen(e->d_name) + 1, err);
-    if (r == WCOW_OK && !out)
+    if (r != WCOW_OK || out) {
+        entered_free(entered);
+        return r;
+    }
+    r = keep_entered(names, entered, &name.entered, err);
+    if (r == WCOW_OK)
         names->items[names->n++] = name;
-    else
-        entered_free(name.entered);
     return r;
 }
 
@@ -279,8 +308,8 @@ static int by_text(const void *a, const void *b, void *names)
 /* ---- names that differ in letter case only ---- */
 
 struct hashed {
-    uint64_t hash; /* of the key */
-    size_t at;
+    uint32_t hash; /* of the key */
+    uint32_t at;
 };
 
 static int by_hash(const void *a, const void *b)
@@ -299,11 +328,11 @@ static int key_at(const struct level *level, const struct names *names, size_t a
 }
 
 /* FNV-1a. */
-static uint64_t hash_of(const char *key)
+static uint32_t hash_of(const char *key)
 {
-    uint64_t hash = 14695981039346656037ULL;
+    uint32_t hash = 2166136261U;
     for (const char *p = key; *p; p++)
-        hash = (hash ^ (uint8_t)*p) * 1099511628211ULL;
+        hash = (hash ^ (uint8_t)*p) * 16777619U;
     return hash;
 }
 
@@ -339,13 +368,13 @@ static int check_collisions(const struct level *level, const struct names *names
         int r = key_at(level, names, i, &key, err);
         if (r < 0)
             return r;
-        sorted[i] = (struct hashed){.hash = hash_of(key), .at = i};
+        sorted[i] = (struct hashed){.hash = hash_of(key), .at = (uint32_t)i};
     }
     qsort(sorted, names->n, sizeof(*sorted), by_hash);
     int r = WCOW_OK;
     for (size_t i = 1; r == WCOW_OK && i < names->n; i++) {
-        if (sorted[i - 1].hash == sorted[i].hash)
-            r = check_pair(level, names, sorted[i - 1].at, sorted[i].at, err);
+        for (size_t k = i; r == WCOW_OK && k > 0 && sorted[k - 1].hash == sorted[i].hash; k--)
+            r = check_pair(level, names, sorted[k - 1].at, sorted[i].at, err);
     }
     return r;
 }
@@ -382,9 +411,10 @@ static int changed(const char *path, struct wcow_error *err)
                      path);
 }
 
-static int visit(const struct walk *w, struct level *level, const char *text,
+static int visit(const struct walk *w, struct level *level, const struct names *names,
                  const struct name *name, struct wcow_error *err)
 {
+    const char *text = text_of(names, name);
     WCOW_CLEANUP(wcow_context_item_done) struct wcow_context_item item = {0};
     int r = open_level(w, level, err);
     if (r == WCOW_OK)
@@ -404,7 +434,9 @@ static int visit(const struct walk *w, struct level *level, const char *text,
     if (r < 0 || !enters)
         return r;
     wcow_closep_(&level->fd); /* one directory is open at a time, however deep */
-    struct level next = {.path = item.path, .entered = name->entered, .fd = -1};
+    struct level next = {.path = item.path, .fd = -1};
+    if (name->entered)
+        next.entered = names->entered[name->entered - 1];
     r = walk_level(w, &next, err);
     wcow_closep_(&next.fd);
     return r;
@@ -423,7 +455,7 @@ static int walk_level(const struct walk *w, struct level *level, struct wcow_err
     if (r == WCOW_OK && names.n > 1)
         qsort_r(names.items, names.n, sizeof(*names.items), by_text, &names);
     for (size_t i = 0; r == WCOW_OK && i < names.n; i++)
-        r = visit(w, level, text_of(&names, &names.items[i]), &names.items[i], err);
+        r = visit(w, level, &names, &names.items[i], err);
     names_done(&names);
     return r;
 }

@@ -4,11 +4,7 @@
 #ifndef WCOW_BUILDER_CONTEXT_WALK_H
 #define WCOW_BUILDER_CONTEXT_WALK_H
 
-#include <pthread.h>
-
 #include "builder/context.h"
-
-struct wcow_context_dir;
 
 struct wcow_context {
     int fd;     /* O_PATH */
@@ -18,12 +14,7 @@ struct wcow_context {
     struct wcow_build_cache *cache;
     const atomic_bool *cancel;
     _Atomic(uint8_t *) spare; /* a buffer for files that nobody reads into just now; or NULL */
-    struct wcow_context_dir *last_dir; /* of the file that was taken last; or NULL */
-    pthread_mutex_t files;             /* held for their directories and digests */
 };
-
-/** Before the context goes. */
-void wcow_context_forget_dir(struct wcow_context *c);
 
 /** A walk. */
 struct wcow_context_walking {

@@ -13,6 +13,7 @@
 struct copier {
     const struct wcow_copying *copying;
     struct wcow_context *context;
+    struct wcow_context_files files;
     struct wcow_copy_dest dest;
     struct wcow_ignore *exclude;
     const char *kept; /* of the source at hand: the path that --parents keeps; NULL without it */
@@ -43,7 +44,7 @@ static int put_file(struct copier *c, struct wcow_tree_node *dir, const char *na
             return r;
     }
     WCOW_CLEANUP(wcow_payload_done) struct wcow_payload payload = {0};
-    r = wcow_context_payload(c->context, item, &payload, err);
+    r = wcow_context_payload(&c->files, item, &payload, err);
     if (r < 0)
         return r;
     const struct wcow_tree_item put = {
@@ -335,7 +336,11 @@ static int copy_all(struct copier *c, struct wcow_error *err)
 int wcow_copy_from_context(const struct wcow_copying *copying, struct wcow_context *context,
                            struct wcow_error *err)
 {
-    struct copier c = {.copying = copying, .context = context};
+    struct copier c = {
+        .copying = copying,
+        .context = context,
+        .files = {.context = context, .room = wcow_tree_room(copying->tree)},
+    };
     int r = copy_all(&c, err);
     wcow_copy_dest_done(&c.dest);
     wcow_ignore_free(c.exclude);

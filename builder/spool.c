@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/spool.h"
 
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/beneath.h"
+#include "builder/temp_file.h"
 
 enum { READ_BYTES = 256 << 10 };
 
@@ -26,34 +26,14 @@ struct piece {
     struct wcow_digest digest;
 };
 
-static int open_unnamed(const char *dir)
-{
-    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-        return fd;
-    /* A file system without O_TMPFILE: a name that is gone at once. */
-    wcow_autobuf path = {0};
-    if (wcow_buf_addf(&path, NULL, "%s/wcow-build-XXXXXX", dir) < 0)
-        return -1;
-    fd = mkostemp((char *)path.data, O_CLOEXEC);
-    if (fd >= 0)
-        (void)unlink((const char *)path.data);
-    return fd;
-}
-
 int wcow_spool_new(struct wcow_spool **ret, struct wcow_error *err)
 {
     struct wcow_spool *spool = calloc(1, sizeof(*spool));
     if (!spool)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a temporary file");
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
-    const char *dir = getenv("TMPDIR");
-    dir = dir && *dir ? dir : "/var/tmp";
     atomic_init(&spool->refs, 1);
-    spool->fd = open_unnamed(dir);
-    if (spool->fd < 0) {
-        int r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
-                                "make a temporary file in %s (set TMPDIR to another folder)", dir);
+    int r = wcow_temp_file_open(&spool->fd, err);
+    if (r < 0) {
         free(spool);
         return r;
     }

@@ -11,6 +11,7 @@
 #include "layer/sd.h"
 
 enum {
+    HEAP_BYTES = 8 << 20, /* some 40,000 files of a context */
     MAX_LINKS_FOLLOWED = 40,
     FOLLOW_LINK = 1, /* step_into(): *ret_target is to be resolved instead */
     NEW_HAS =
@@ -26,7 +27,9 @@ int wcow_tree_new(const struct wcow_tree_options *options, struct wcow_tree **re
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
     tree->options = *options;
     const struct wcow_tree_new_node root = {.name = "", .entry = &top};
-    int r = wcow_tree_make_node(tree, NULL, &root, &tree->root, err);
+    int r = wcow_paged_new(HEAP_BYTES, &tree->paged, err);
+    if (r == WCOW_OK)
+        r = wcow_tree_make_node(tree, NULL, &root, &tree->root, err);
     if (r != WCOW_OK)
         return r;
     if (options->below && options->below->n_layers > 0)
@@ -39,16 +42,20 @@ void wcow_tree_free(struct wcow_tree *tree)
 {
     if (!tree)
         return;
-    for (size_t i = 0; i < tree->cap; i++) {
-        if (tree->table[i])
-            wcow_tree_release_node(tree->table[i]);
-    }
-    for (const struct wcow_tree_node *node = tree->gone; node; node = node->next)
+    const struct wcow_tree_node *node = tree->n_owned ? tree->root : NULL;
+    for (; node; node = wcow_tree_next(tree, node))
         wcow_tree_release_node(node);
-    free(tree->table);
+    for (node = tree->n_owned ? tree->gone : NULL; node; node = node->next)
+        wcow_tree_release_node(node);
+    wcow_paged_free(tree->paged);
     wcow_name_table_done(&tree->groups);
     wcow_arena_done(&tree->arena);
     free(tree);
+}
+
+struct wcow_paged *wcow_tree_room(const struct wcow_tree *tree)
+{
+    return tree->paged;
 }
 
 void wcow_tree_seal(struct wcow_tree *tree)
@@ -522,13 +529,15 @@ int wcow_tree_link_group(struct wcow_tree *tree, const char *id, struct wcow_lin
 {
     struct wcow_link_group *group = wcow_name_table_get(&tree->groups, id);
     if (!group) {
-        group = wcow_arena_alloc(&tree->arena, sizeof(*group));
-        char *copy = wcow_arena_strdup(&tree->arena, id);
-        int r = group && copy ? wcow_name_table_add(&tree->groups, copy, group, err)
-                              : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for hard links");
+        void *room = NULL;
+        int r = wcow_paged_alloc(tree->paged, sizeof(*group) + strlen(id) + 1, &room, err);
         if (r < 0)
             return r;
-        group->id = copy;
+        group = room;
+        memcpy(group->id, id, strlen(id) + 1);
+        r = wcow_name_table_add(&tree->groups, group->id, group, err);
+        if (r < 0)
+            return r;
     }
     *ret = group;
     return WCOW_OK;

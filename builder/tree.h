@@ -7,6 +7,7 @@
 #ifndef WCOW_BUILDER_TREE_H
 #define WCOW_BUILDER_TREE_H
 
+#include "builder/paged.h"
 #include "builder/payload.h"
 #include "layer/entry.h"
 #include "layer/view.h"
@@ -42,6 +43,9 @@ WCOW_NODISCARD int wcow_tree_new(const struct wcow_tree_options *options, struct
                                  struct wcow_error *err);
 void wcow_tree_free(struct wcow_tree *tree);
 WCOW_DEFINE_CLEANUP(struct wcow_tree, wcow_tree_free)
+
+/** Where what is kept of a payload may lie: as long as the tree. */
+struct wcow_paged *wcow_tree_room(const struct wcow_tree *tree);
 
 /** Forget what lies below: from then on only reading. */
 void wcow_tree_seal(struct wcow_tree *tree);

@@ -7,7 +7,7 @@
 
 #include "layer/names.h"
 
-enum { FIRST_CAP = 64 };
+enum { FIRST_CAP_LOG2 = 3 };
 static const uint32_t FNV_BASIS = 2166136261U;
 
 static int no_memory(struct wcow_error *err)
@@ -15,7 +15,7 @@ static int no_memory(struct wcow_error *err)
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
 }
 
-/* ---- the table ---- */
+/* ---- names of a directory ---- */
 
 /* FNV-1a. */
 static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
@@ -26,12 +26,6 @@ static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
     return hash;
 }
 
-static uint32_t hash_child(const struct wcow_tree_node *dir, const char *key, size_t len)
-{
-    uintptr_t at = (uintptr_t)dir;
-    return hash_bytes(hash_bytes(FNV_BASIS, &at, sizeof(at)), key, len);
-}
-
 /* Nodes keep no key: few are asked for that are not the one. */
 static bool has_key(const struct wcow_tree_node *node, const char *key, size_t len)
 {
@@ -40,44 +34,113 @@ static bool has_key(const struct wcow_tree_node *node, const char *key, size_t l
            memcmp(own, key, len) == 0;
 }
 
+static struct wcow_tree_names *names_of(const struct wcow_tree_node *dir)
+{
+    return dir->traits->type == WCOW_ENTRY_DIR ? dir->names : NULL;
+}
+
 struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
                                        const struct wcow_tree_node *dir, const char *key,
                                        size_t len)
 {
-    uint32_t hash = hash_child(dir, key, len);
-    size_t mask = tree->cap - 1;
-    for (size_t i = hash & mask; tree->cap && tree->table[i]; i = (i + 1) & mask) {
-        struct wcow_tree_node *node = tree->table[i];
-        if (node->hash == hash && node->parent == dir && has_key(node, key, len))
-            return node;
+    const struct wcow_tree_names *names = names_of(dir);
+    if (!names)
+        return NULL;
+    uint32_t hash = hash_bytes(FNV_BASIS, key, len);
+    uint32_t mask = (1U << names->cap_log2) - 1;
+    wcow_paged_look(tree->paged);
+    for (uint32_t i = hash & mask; names->slots[i].node; i = (i + 1) & mask) {
+        if (names->slots[i].hash == hash && has_key(names->slots[i].node, key, len))
+            return names->slots[i].node;
     }
     return NULL;
 }
 
-static void insert(struct wcow_tree_node **table, size_t cap, struct wcow_tree_node *node)
+static void insert(struct wcow_tree_slot *slots, uint32_t cap_log2, struct wcow_tree_slot slot)
 {
-    size_t i = node->hash & (cap - 1);
-    while (table[i])
-        i = (i + 1) & (cap - 1);
-    table[i] = node;
+    uint32_t mask = (1U << cap_log2) - 1;
+    uint32_t i = slot.hash & mask;
+    while (slots[i].node)
+        i = (i + 1) & mask;
+    slots[i] = slot;
 }
 
-static int reserve(struct wcow_tree *tree, struct wcow_error *err)
+/* Zeroed. What a directory outgrew serves the next one. */
+static int take_slots(struct wcow_tree *tree, uint32_t cap_log2, struct wcow_tree_slot **ret,
+                      struct wcow_error *err)
 {
-    if ((tree->n + 1) * 4 <= tree->cap * 3)
-        return WCOW_OK;
-    size_t cap = tree->cap ? tree->cap * 2 : FIRST_CAP;
-    struct wcow_tree_node **table = calloc(cap, sizeof(struct wcow_tree_node *));
-    if (!table)
-        return no_memory(err);
-    for (size_t i = 0; i < tree->cap; i++) {
-        if (tree->table[i])
-            insert(table, cap, tree->table[i]);
+    void *slots = tree->spare[cap_log2];
+    size_t size_bytes = sizeof(**ret) << cap_log2;
+    int r = WCOW_OK;
+    if (slots) {
+        tree->spare[cap_log2] = tree->spare[cap_log2]->next;
+        memset(slots, 0, size_bytes);
+    } else {
+        r = wcow_paged_alloc(tree->paged, size_bytes, &slots, err);
     }
-    free(tree->table);
-    tree->table = table;
-    tree->cap = cap;
+    if (r == WCOW_OK)
+        *ret = slots;
+    return r;
+}
+
+static void spare_slots(struct wcow_tree *tree, uint32_t cap_log2, void *slots)
+{
+    struct wcow_tree_spare *spare = slots;
+    spare->next = tree->spare[cap_log2];
+    tree->spare[cap_log2] = spare;
+}
+
+static int grow(struct wcow_tree *tree, struct wcow_tree_names *names, struct wcow_error *err)
+{
+    uint32_t cap_log2 = names->slots ? names->cap_log2 + 1 : FIRST_CAP_LOG2;
+    struct wcow_tree_slot *slots = NULL;
+    if (cap_log2 > WCOW_TREE_MAX_CAP_LOG2)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "a directory of the layer has too many files");
+    int r = take_slots(tree, cap_log2, &slots, err);
+    if (r != WCOW_OK)
+        return r;
+    for (size_t i = 0; names->slots && i < (size_t)1 << names->cap_log2; i++) {
+        if (names->slots[i].node)
+            insert(slots, cap_log2, names->slots[i]);
+        wcow_paged_look(tree->paged);
+    }
+    if (names->slots)
+        spare_slots(tree, names->cap_log2, names->slots);
+    names->slots = slots;
+    names->cap_log2 = cap_log2;
     return WCOW_OK;
+}
+
+/* Those of @p dir, with room for one more. */
+static int reserve(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wcow_error *err)
+{
+    if (!dir->names) {
+        void *names = NULL;
+        int r = wcow_paged_alloc(tree->paged, sizeof(*dir->names), &names, err);
+        if (r < 0)
+            return r;
+        dir->names = names;
+    }
+    const struct wcow_tree_names *names = dir->names;
+    bool has_room =
+        names->slots && (names->n + (uint64_t)1) * 4 <= (UINT64_C(3) << names->cap_log2);
+    return has_room ? WCOW_OK : grow(tree, dir->names, err);
+}
+
+struct wcow_tree_node *wcow_tree_names_of(const struct wcow_tree_node *dir)
+{
+    return names_of(dir) ? dir->names->last : NULL;
+}
+
+struct wcow_tree_node *wcow_tree_next(const struct wcow_tree *tree,
+                                      const struct wcow_tree_node *node)
+{
+    wcow_paged_look(tree->paged);
+    if (wcow_tree_names_of(node))
+        return node->names->last;
+    while (node->parent && !node->next)
+        node = node->parent;
+    return node->parent ? node->next : NULL;
 }
 
 /* ---- what nodes share ---- */
@@ -146,27 +209,43 @@ int wcow_tree_set_traits(struct wcow_tree *tree, struct wcow_tree_node *node,
 int wcow_tree_make_rare(struct wcow_tree *tree, struct wcow_tree_node *node,
                         struct wcow_tree_rare **ret, struct wcow_error *err)
 {
-    if (!node->rare)
-        node->rare = wcow_arena_alloc(&tree->arena, sizeof(*node->rare));
-    *ret = node->rare;
-    return node->rare ? WCOW_OK : no_memory(err);
+    void *rare = node->rare;
+    int r = rare ? WCOW_OK : wcow_paged_alloc(tree->paged, sizeof(*node->rare), &rare, err);
+    if (r < 0)
+        return r;
+    node->rare = rare;
+    *ret = rare;
+    return WCOW_OK;
+}
+
+/* With a NUL behind it. */
+static int copy_bytes(struct wcow_tree *tree, const void *data, size_t len, void **ret,
+                      struct wcow_error *err)
+{
+    int r = wcow_paged_alloc(tree->paged, len + 1, ret, err);
+    if (r == WCOW_OK && len > 0)
+        memcpy(*ret, data, len);
+    return r;
 }
 
 static int copy_eas(struct wcow_tree *tree, const struct wcow_entry *entry,
                     struct wcow_tree_rare *rare, struct wcow_error *err)
 {
-    struct wcow_ea *eas = wcow_arena_alloc(&tree->arena, entry->n_eas * sizeof(*eas));
-    if (!eas)
-        return no_memory(err);
+    void *room = NULL;
+    int r = wcow_paged_alloc(tree->paged, entry->n_eas * sizeof(*rare->eas), &room, err);
+    if (r < 0)
+        return r;
+    struct wcow_ea *eas = room;
     for (size_t i = 0; i < entry->n_eas; i++) {
         const struct wcow_ea *from = &entry->eas[i];
-        eas[i] = (struct wcow_ea){.name = wcow_arena_strdup(&tree->arena, from->name),
-                                  .value = wcow_arena_alloc(&tree->arena, from->len_bytes + 1),
-                                  .len_bytes = from->len_bytes};
-        if (!eas[i].name || !eas[i].value)
-            return no_memory(err);
-        if (from->len_bytes)
-            memcpy(eas[i].value, from->value, from->len_bytes);
+        void *name = NULL;
+        void *value = NULL;
+        r = copy_bytes(tree, from->name, strlen(from->name), &name, err);
+        if (r == WCOW_OK)
+            r = copy_bytes(tree, from->value, from->len_bytes, &value, err);
+        if (r < 0)
+            return r;
+        eas[i] = (struct wcow_ea){.name = name, .value = value, .len_bytes = from->len_bytes};
     }
     rare->eas = eas;
     rare->n_eas = entry->n_eas;
@@ -181,18 +260,19 @@ static int make_rare_of(struct wcow_tree *tree, const struct wcow_entry *entry,
     *ret = NULL;
     if (!has_times && !entry->link && entry->n_eas == 0)
         return WCOW_OK;
-    struct wcow_tree_rare *rare = wcow_arena_alloc(&tree->arena, sizeof(*rare));
-    if (!rare)
-        return no_memory(err);
-    *rare = (struct wcow_tree_rare){.has_times = has_times,
+    void *room = NULL;
+    void *link = NULL;
+    int r = wcow_paged_alloc(tree->paged, sizeof(**ret), &room, err);
+    if (r == WCOW_OK && entry->link)
+        r = copy_bytes(tree, entry->link, strlen(entry->link), &link, err);
+    if (r < 0)
+        return r;
+    struct wcow_tree_rare *rare = room;
+    *rare = (struct wcow_tree_rare){.link = link,
+                                    .has_times = has_times,
                                     .atime = entry->atime,
                                     .ctime = entry->ctime,
                                     .creation = entry->creation};
-    if (entry->link) {
-        rare->link = wcow_arena_strdup(&tree->arena, entry->link);
-        if (!rare->link)
-            return no_memory(err);
-    }
     *ret = rare;
     return entry->n_eas ? copy_eas(tree, entry, rare, err) : WCOW_OK;
 }
@@ -238,9 +318,11 @@ static int make_traits(struct wcow_tree *tree, const struct wcow_entry *entry,
 static int keep_payloads(struct wcow_tree *tree, const struct wcow_tree_node *node,
                          struct wcow_error *err)
 {
-    struct wcow_tree_node *gone = wcow_arena_alloc(&tree->arena, sizeof(*gone));
-    if (!gone)
-        return no_memory(err);
+    void *room = NULL;
+    int r = wcow_paged_alloc(tree->paged, sizeof(*node), &room, err);
+    if (r < 0)
+        return r;
+    struct wcow_tree_node *gone = room;
     gone->traits = node->traits;
     gone->payload = node->payload;
     gone->rare = node->rare;
@@ -275,13 +357,15 @@ int wcow_tree_make_node(struct wcow_tree *tree, struct wcow_tree_node *parent,
                         struct wcow_error *err)
 {
     size_t len = strlen(of->name);
-    struct wcow_tree_node *node =
-        wcow_arena_alloc(&tree->arena, offsetof(struct wcow_tree_node, name) + len + 1);
-    if (!node)
-        return no_memory(err);
+    void *room = NULL;
+    int r =
+        wcow_paged_alloc(tree->paged, offsetof(struct wcow_tree_node, name) + len + 1, &room, err);
+    if (r < 0)
+        return r;
+    struct wcow_tree_node *node = room;
     node->parent = parent;
     memcpy(node->name, of->name, len + 1);
-    int r = wcow_tree_fill_node(tree, node, of->entry, of->sd, err);
+    r = wcow_tree_fill_node(tree, node, of->entry, of->sd, err);
     if (r == WCOW_OK)
         *ret = node;
     return r;
@@ -292,16 +376,18 @@ int wcow_tree_add_node(struct wcow_tree *tree, struct wcow_tree_node *dir,
                        struct wcow_error *err)
 {
     struct wcow_tree_node *node = NULL;
-    int r = reserve(tree, err);
+    int r = reserve(tree, dir, err);
     if (r == WCOW_OK)
         r = wcow_tree_make_node(tree, dir, of, &node, err);
     if (r != WCOW_OK)
         return r;
-    node->hash = hash_child(dir, of->key, strlen(of->key));
-    node->next = dir->children;
-    dir->children = node;
-    insert(tree->table, tree->cap, node);
-    tree->n++;
+    struct wcow_tree_names *names = dir->names;
+    const struct wcow_tree_slot slot = {.node = node,
+                                        .hash = hash_bytes(FNV_BASIS, of->key, strlen(of->key))};
+    node->next = names->last;
+    names->last = node;
+    insert(names->slots, names->cap_log2, slot);
+    names->n++;
     *ret = node;
     return WCOW_OK;
 }
@@ -318,6 +404,8 @@ int wcow_tree_take_payload(struct wcow_tree *tree, struct wcow_tree_node *node,
     if (r < 0)
         return r;
     node->payload = payload->ctx;
+    if (holds_payload(node))
+        tree->n_owned++;
     *payload = (struct wcow_payload){0};
     return WCOW_OK;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file tree_nodes.h
- *  Private to tree*.c: what a tree keeps of each name. A context may have hundreds of thousands of
- *  files, so a node holds what is its own and shares the rest: the last component of its name, its
- *  size and one time; what it is and its descriptor are those of thousands of others; what few
- *  files have (links, streams, times of several kinds) stands apart. Nodes live as long as their
- *  tree and are never taken out of it. */
+ *  Private to tree*.c: what a tree keeps of each name. A context may have millions of files, so a
+ *  node holds what is its own and shares the rest: the last component of its name, its size and
+ *  one time; what it is and its descriptor are those of thousands of others; what few files have
+ *  (links, streams, times of several kinds) stands apart. All that there is one of for each file
+ *  lies in paged memory, and what a directory's names are found by lies beside them: whoever goes
+ *  through a tree from directory to directory looks at little of it at a time. Nodes live as long
+ *  as their tree and are never taken out of it. */
 #ifndef WCOW_BUILDER_TREE_NODES_H
 #define WCOW_BUILDER_TREE_NODES_H
 
 #include "builder/dockerfile_arena.h"
 #include "builder/name_table.h"
+#include "builder/paged.h"
 #include "builder/tree.h"
 
 /** A security descriptor, each once in a tree. */
@@ -51,37 +54,55 @@ enum {
     WCOW_NODE_STREAM = 1 << 3,
 };
 
+/** Where a name of a directory is found by its key. */
+struct wcow_tree_slot {
+    struct wcow_tree_node *node; /**< or NULL */
+    uint32_t hash;               /**< of the key */
+};
+
+/** Slots that are no longer used. */
+struct wcow_tree_spare {
+    struct wcow_tree_spare *next;
+};
+
+/** The names of a directory. */
+struct wcow_tree_names {
+    struct wcow_tree_node *last;  /**< that came; its `next` came before it */
+    struct wcow_tree_slot *slots; /**< open addressing */
+    uint32_t n;
+    uint32_t cap_log2; /**< of the slots */
+};
+
 struct wcow_tree_node {
     struct wcow_tree_node *parent; /**< NULL for the root alone */
     struct wcow_tree_node *next;   /**< child of the same directory, stream of the same file */
     union {
-        struct wcow_tree_node *children; /**< of a directory: the one that came last */
-        void *payload;                   /**< of a file: its payload's context */
+        struct wcow_tree_names *names; /**< of a directory; NULL: there are none */
+        void *payload;                 /**< of a file: its payload's context */
     };
     const struct wcow_tree_traits *traits;
     struct wcow_tree_rare *rare; /**< or NULL */
     uint64_t size_bytes;
     uint64_t mtime;
-    uint32_t hash; /**< of its parent and its name's key */
     uint8_t flags; /**< WCOW_NODE_* */
     char name[];   /**< last component; of a stream what follows the colon */
 };
 
 struct wcow_link_group {
-    const char *id;
     const struct wcow_tree_node *first; /**< in the walk at hand; NULL: none was met */
+    char id[];
 };
 
-enum { WCOW_TREE_BUCKETS = 64 };
+enum { WCOW_TREE_BUCKETS = 64, WCOW_TREE_MAX_CAP_LOG2 = 31 };
 
 struct wcow_tree {
     struct wcow_tree_options options;
-    struct wcow_arena arena;     /**< of nodes and all that they hold but payloads */
+    struct wcow_arena arena;     /**< of what nodes share */
+    struct wcow_paged *paged;    /**< of nodes and all that they hold */
     struct wcow_tree_node *gone; /**< what was replaced: others may have borrowed its payloads */
-    struct wcow_tree_node *root; /**< not in the table; its children are Files, Hives, UtilityVM */
-    struct wcow_tree_node **table; /**< by parent and key: open addressing */
-    size_t n;
-    size_t cap;                    /**< a power of two */
+    struct wcow_tree_node *root; /**< its children are Files, Hives, UtilityVM */
+    struct wcow_tree_spare *spare[WCOW_TREE_MAX_CAP_LOG2 + 1]; /**< by cap_log2 */
+    size_t n_owned;                /**< payloads that want to be freed */
     struct wcow_name_table groups; /**< by id */
     struct wcow_tree_sd *sds[WCOW_TREE_BUCKETS];
     struct wcow_tree_traits *traits[WCOW_TREE_BUCKETS];
@@ -91,6 +112,13 @@ struct wcow_tree {
 struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
                                        const struct wcow_tree_node *dir, const char *key,
                                        size_t len);
+
+/** The name that came last into @p dir, which `next` leads on from; NULL: none, or no directory. */
+struct wcow_tree_node *wcow_tree_names_of(const struct wcow_tree_node *dir);
+/** The node after @p node, each once, directories before what is in them; NULL after the last. The
+ *  root is the first. */
+struct wcow_tree_node *wcow_tree_next(const struct wcow_tree *tree,
+                                      const struct wcow_tree_node *node);
 
 /** The tree's own copy of a descriptor; none (NULL) where it is empty. */
 WCOW_NODISCARD int wcow_tree_intern_sd(struct wcow_tree *tree, struct wcow_bytes sd,

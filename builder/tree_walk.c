@@ -80,11 +80,10 @@ struct wcow_payload wcow_tree_payload(const struct wcow_tree_node *node)
 
 bool wcow_tree_has_changes(const struct wcow_tree *tree)
 {
-    for (size_t i = 0; i < tree->cap; i++) {
-        if (tree->table[i] && !wcow_tree_is_below(tree->table[i]))
-            return true;
-    }
-    return false;
+    const struct wcow_tree_node *node = wcow_tree_next(tree, tree->root);
+    while (node && wcow_tree_is_below(node))
+        node = wcow_tree_next(tree, node);
+    return node != NULL;
 }
 
 static void reset_groups(struct wcow_tree *tree)
@@ -126,6 +125,7 @@ int wcow_tree_each_stream(const struct wcow_tree_node *node, wcow_tree_fn fn, vo
 
 /* Nodes that are still to be shown: the children of each directory on the way, the last first. */
 struct walk {
+    struct wcow_paged *paged;
     struct wcow_tree_node **waiting;
     size_t n;
     size_t cap;
@@ -140,17 +140,22 @@ static void walk_done(struct walk *w)
     wcow_buf_done(&w->first_name);
 }
 
-static int backwards(const void *a, const void *b)
+static int backwards(const void *a, const void *b, void *paged)
 {
     const struct wcow_tree_node *const *x = a;
     const struct wcow_tree_node *const *y = b;
+    wcow_paged_look(paged);
     return strcmp((*y)->name, (*x)->name);
 }
 
+/* Names mostly come in their order. */
 static int add_children(struct walk *w, const struct wcow_tree_node *dir, struct wcow_error *err)
 {
     size_t from = w->n;
-    for (struct wcow_tree_node *child = dir->children; child; child = child->next) {
+    bool is_sorted = true;
+    struct wcow_tree_node *child = wcow_tree_names_of(dir);
+    for (; child; child = child->next) {
+        wcow_paged_look(w->paged);
         if (w->n == w->cap) {
             size_t cap = w->cap ? w->cap * 2 : 64;
             struct wcow_tree_node **grown =
@@ -160,10 +165,13 @@ static int add_children(struct walk *w, const struct wcow_tree_node *dir, struct
             w->waiting = grown;
             w->cap = cap;
         }
+        if (child->next && strcmp(child->name, child->next->name) < 0)
+            is_sorted = false;
         w->waiting[w->n++] = child;
     }
-    if (w->n - from > 1)
-        qsort(w->waiting + from, w->n - from, sizeof(struct wcow_tree_node *), backwards);
+    if (!is_sorted)
+        qsort_r(w->waiting + from, w->n - from, sizeof(struct wcow_tree_node *), backwards,
+                w->paged);
     return WCOW_OK;
 }
 
@@ -187,11 +195,12 @@ static int show(struct walk *w, struct wcow_tree_node *node, wcow_tree_fn fn, vo
 
 int wcow_tree_each(struct wcow_tree *tree, wcow_tree_fn fn, void *arg, struct wcow_error *err)
 {
-    WCOW_CLEANUP(walk_done) struct walk w = {0};
+    WCOW_CLEANUP(walk_done) struct walk w = {.paged = tree->paged};
     reset_groups(tree);
     int r = add_children(&w, tree->root, err);
     while (r >= 0 && w.n > 0) {
         struct wcow_tree_node *node = w.waiting[--w.n];
+        wcow_paged_look(w.paged);
         r = show(&w, node, fn, arg, err);
         if (r >= 0 && wcow_tree_type(node) == WCOW_ENTRY_DIR)
             r = add_children(&w, node, err);
@@ -219,7 +228,9 @@ static int view_children(void *layer, const char *key, wcow_view_child_fn fn, vo
     int r = WCOW_OK;
     if (!dir || wcow_tree_type(dir) != WCOW_ENTRY_DIR)
         return WCOW_OK;
-    for (const struct wcow_tree_node *child = dir->children; r >= 0 && child; child = child->next) {
+    const struct wcow_tree_node *child = wcow_tree_names_of(dir);
+    for (; r >= 0 && child; child = child->next) {
+        wcow_paged_look(tree->paged);
         r = write_name(child, &name, err);
         if (r < 0)
             return r;

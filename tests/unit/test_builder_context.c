@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/context.h"
+#include "builder/paged.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -223,17 +224,20 @@ static void a_file_that_changes_is_told(void **state)
     (void)state;
     struct wcow_context *c = open_context(false);
     struct wcow_context_item item = {0};
+    struct wcow_context_files files = {.context = c};
     struct wcow_payload payload = {0};
     wcow_autobuf got = {0};
     const struct wcow_sink sink = wcow_buf_sink(&got);
     make_file("changing", "one");
     assert_ok(wcow_context_find(c, "changing", &item, &err));
-    assert_ok(wcow_context_payload(c, &item, &payload, &err));
+    assert_ok(wcow_paged_new(0, &files.room, &err));
+    assert_ok(wcow_context_payload(&files, &item, &payload, &err));
     assert_ok(wcow_payload_send(&payload, &sink, &err));
     assert_string_equal((const char *)got.data, "one");
     make_file("changing", "three");
     assert_fails(wcow_payload_send(&payload, &sink, &err), WCOW_E_PRECONDITION);
     wcow_payload_done(&payload);
+    wcow_paged_free(files.room);
     wcow_context_item_done(&item);
     wcow_context_free(c);
 }

@@ -397,6 +397,57 @@ static void a_file_takes_little_memory(void **state)
     wcow_tree_free(tree);
 }
 
+static int put_numbered(struct wcow_tree *tree, unsigned i, const char *text,
+                        struct wcow_error *err)
+{
+    char dir[64];
+    char name[32];
+    (void)snprintf(dir, sizeof(dir), "Files/app/%03u/sub", i / 500);
+    (void)snprintf(name, sizeof(name), "file-%03u.txt", i % 500);
+    return put_file(tree, dir, name, text, err);
+}
+
+struct counting {
+    char last[128];
+    size_t n_files;
+    size_t n_wrong; /* out of order, or not with the bytes that they have */
+};
+
+static int count(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
+{
+    struct counting *c = arg;
+    wcow_autobuf bytes = {0};
+    const struct wcow_sink sink = wcow_buf_sink(&bytes);
+    c->n_wrong += strcmp(c->last, shown->entry.name) >= 0;
+    (void)snprintf(c->last, sizeof(c->last), "%s", shown->entry.name);
+    if (shown->entry.type != WCOW_ENTRY_FILE)
+        return WCOW_OK;
+    c->n_files++;
+    int r = wcow_payload_send(&shown->payload, &sink, err);
+    const char *want = strstr(shown->entry.name, "file-077.txt") ? "other" : "text";
+    c->n_wrong += bytes.len != strlen(want) || memcmp(bytes.data, want, bytes.len) != 0;
+    return r;
+}
+
+/* So many that a part of them lies in a file: put, replaced, looked up and walked all the same. */
+static void a_tree_may_have_more_files_than_the_heap_is_to_hold(void **state)
+{
+    enum { N_FILES = 100000 };
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    for (unsigned i = 0; i < N_FILES; i++)
+        assert_ok(put_numbered(tree, i, "text", &err));
+    for (unsigned i = 77; i < N_FILES; i += 500)
+        assert_ok(put_numbered(tree, i, "other", &err));
+    struct counting c = {0};
+    assert_ok(wcow_tree_each(tree, count, &c, &err));
+    assert_int_equal(c.n_files, N_FILES);
+    assert_int_equal(c.n_wrong, 0);
+    assert_non_null(wcow_tree_find(tree, "FILES/APP/000/SUB/FILE-000.TXT"));
+    assert_non_null(wcow_tree_find(tree, "FILES/APP/199/SUB/FILE-499.TXT"));
+    assert_null(wcow_tree_find(tree, "FILES/APP/199/SUB/FILE-500.TXT"));
+    wcow_tree_free(tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_file_that_shrank_is_told),
         cmocka_unit_test(a_tree_is_a_layer_of_a_chain),
         cmocka_unit_test(a_file_takes_little_memory),
+        cmocka_unit_test(a_tree_may_have_more_files_than_the_heap_is_to_hold),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
