@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
+
+void wcow_fd_hold_standard(void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", flags[fd]); /* is given the lowest number that is free: this */
+    }
+}
 
 int wcow_fd_write(int fd, const void *data, size_t len, const char *what, struct wcow_error *err)
 {

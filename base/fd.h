@@ -11,6 +11,11 @@
 #include "base/error.h"
 #include "base/stream.h"
 
+/** Of a program, before all else: where it was begun without standard input, output or error, put
+ *  there what cannot be read or written, or the next file that is opened takes the place, and gets
+ *  the program's messages. */
+void wcow_fd_hold_standard(void);
+
 /** Write all of it at the descriptor's position.
  *  @param what  what is written, for the message
  *  @return WCOW_OK, or as wcow_code_of_errno() has it (WCOW_E_LIMIT: disk full) */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wcow: the command. Finds the verb and hands over. */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
@@ -41,7 +43,7 @@ static void print_help(FILE *out)
                        "\"wcow COMMAND --help\" shows a command's options.\n");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     /* libarchive takes names to be in the locale's characters; ours are UTF-8, whatever the user's
@@ -63,4 +65,19 @@ int main(int argc, char **argv)
     }
     (void)fprintf(stderr, "wcow: \"%s\" is not a wcow command.\nSee \"wcow --help\".\n", name);
     return WCOW_EXIT_USAGE;
+}
+
+/* What was said well may not have got through. */
+static int end(int code)
+{
+    if (code != WCOW_EXIT_OK || (fflush(stdout) == 0 && !ferror(stdout)))
+        return code;
+    (void)fprintf(stderr, "wcow: write to standard output: %s\n", strerrordesc_np(errno));
+    return WCOW_EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    wcow_fd_hold_standard();
+    return end(run(argc, argv));
 }

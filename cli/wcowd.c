@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "cli/daemon.h"
 #include "cli/notify.h"
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 {
     bound_heap();
     sigset_t set = block_signals(); /* before all else: one that comes early must not end it */
+    wcow_fd_hold_standard();
     struct wcow_settings settings;
     enum wcow_parse parsed = wcow_settings_load(&settings, argc, argv);
     if (parsed != WCOW_PARSE_RUN)

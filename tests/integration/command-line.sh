@@ -75,6 +75,21 @@ equal "so has the example" "$(sed -n 's/^;\([a-z-]*\) = .*/\1/p' "$wcow_source/c
 
 check "the pages are well formed" bash -c "! command -v man >/dev/null || ! for page in '$man'/*.[1-8]; do MANROFFSEQ='' LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z \$page 2>&1 >/dev/null; done | grep ."
 
+# ---- where it cannot be said ----
+# to_full WORD...: wcow's output to a full disk.
+to_full() {
+    "$wcow" "$@" >/dev/full
+}
+for verb in --help --version "ls --help" "executor ls" "build --call=targets $PARTS/context"; do
+    # shellcheck disable=SC2086 # words
+    refused "$verb on a full disk" "No space left" to_full $verb
+done
+# without_output WORD...: begun without standard output.
+without_output() {
+    "$wcow" "$@" >&-
+}
+refused "--help without standard output" "Bad file descriptor" without_output --help
+
 # ---- completions ----
 for verb in "${verbs[@]}"; do
     # shellcheck disable=SC2016

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -46,11 +47,37 @@ static void a_full_disk_is_told_with_the_name(void **state)
     assert_non_null(strstr(err.msg, "write layer.tar"));
 }
 
+/* In a process of its own: 0, or what is wrong. */
+static int begin_without_standard(void)
+{
+    char byte = 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)close(fd);
+    wcow_fd_hold_standard();
+    if (memfd_create("test", MFD_CLOEXEC) <= STDERR_FILENO)
+        return 1;
+    if (read(STDIN_FILENO, &byte, 1) >= 0)
+        return 2;
+    return write(STDOUT_FILENO, "x", 1) >= 0 || write(STDERR_FILENO, "x", 1) >= 0 ? 3 : 0;
+}
+
+static void no_file_takes_the_place_of_standard_output(void **state)
+{
+    (void)state;
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(begin_without_standard());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_a_source_gives_is_written),
         cmocka_unit_test(a_full_disk_is_told_with_the_name),
+        cmocka_unit_test(no_file_takes_the_place_of_standard_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
