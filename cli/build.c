@@ -49,6 +49,7 @@ struct arguments {
     struct wcow_option_list build_contexts;
     struct wcow_option_list attests;
     struct wcow_option_list platforms;
+    struct wcow_option_list resources;
     char *platform; /* those between commas */
     const char *provenance;
     const char *sbom;
@@ -147,6 +148,29 @@ static int fill_lists(struct arguments *a, struct wcow_error *err)
 }
 
 /* The limits of one RUN: options, then wcow.conf. */
+#define LIMITS "a RUN is limited by --memory, --run-timeout and wcow.conf (run-processes, run-disk)"
+
+/* --resource KEY=VALUE: buildx's newer words for --memory and what is limited otherwise here. */
+static int take_resource(struct arguments *a, const char *text, struct wcow_error *err)
+{
+    static const char *const others[] = {"memory-swap", "cpu-shares",  "cpu-period",
+                                         "cpu-quota",   "cpuset-cpus", "cpuset-mems"};
+    static const char memory[] = "memory=";
+    if (strncmp(text, memory, strlen(memory)) == 0) {
+        a->memory = text + strlen(memory);
+        return WCOW_OK;
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        size_t len = strlen(others[i]);
+        if (strncmp(text, others[i], len) == 0 && text[len] == '=')
+            return WCOW_FAIL(err, WCOW_E_INVALID, "--resource %s is not supported: " LIMITS,
+                             others[i]);
+    }
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "--resource %s: there is memory=SIZE, which is --memory by another name",
+                     text);
+}
+
 static int fill_limits(struct arguments *a, struct wcow_error *err)
 {
     const char *timeout = a->run_timeout ? a->run_timeout : a->conf.run_timeout;
@@ -157,7 +181,12 @@ static int fill_limits(struct arguments *a, struct wcow_error *err)
                          "--run-timeout=%s: a number of seconds, at most a week; 0: none", timeout);
     a->build.run_timeout_s = (unsigned)seconds;
     a->build.run_limits = a->conf.run_limits;
-    int r = a->memory ? wcow_conf_size(a->memory, &a->build.run_limits.memory_bytes, err) : WCOW_OK;
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < a->resources.n; i++)
+        r = take_resource(a, a->resources.items[i], err);
+    if (r < 0)
+        return r;
+    r = a->memory ? wcow_conf_size(a->memory, &a->build.run_limits.memory_bytes, err) : WCOW_OK;
     return r < 0 ? wcow_error_wrap(r, err, "--memory") : r;
 }
 
@@ -315,7 +344,6 @@ static const char epilogue[] =
 static struct arguments given;
 
 #define NO_WINDOWS "Windows knows no such thing"
-#define LIMITS     "a RUN is limited by --memory, --run-timeout and wcow.conf (run-processes, run-disk)"
 #define REFUSED(letter, name, why)                                                                 \
     {                                                                                              \
         letter, name, why, NULL, WCOW_OPTION_REFUSED, NULL                                         \
@@ -376,6 +404,7 @@ static const struct wcow_option options[] = {
     {0, "push", NULL, "Push the image to the registries of its names", WCOW_OPTION_FLAG,
      &given.build.push},
     {'q', "quiet", NULL, "Print only the image's digest", WCOW_OPTION_FLAG, &given.quiet},
+    {0, "resource", "memory=SIZE", "The same as --memory", WCOW_OPTION_LIST, &given.resources},
     {0, "run-timeout", "SECONDS", "End a RUN that takes longer", WCOW_OPTION_STRING,
      &given.run_timeout},
     {0, "sbom", "VALUE", NULL, WCOW_OPTION_STRING, &given.sbom},

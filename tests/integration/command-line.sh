@@ -107,11 +107,13 @@ done
 # ---- docker's options ----
 for option in --add-host=a:1 --allow=x --builder=x --cgroup-parent=x --cpu-period=1 --cpu-quota=1 --cpu-shares=1 -c1 \
     --cpuset-cpus=0 --cpuset-mems=0 --memory-swap=1g --policy=x --print=outline \
-    --security-opt=x --shm-size=1g --squash --ssh=default --ulimit=x; do
+    --security-opt=x --shm-size=1g --squash --ssh=default --ulimit=x --resource=cpu-quota=50000 --resource=memory-swap=-1; do
     refused "$option is refused for a reason" 'is not supported: .' "$wcow" build "$option" "$PARTS/context"
 done
 refused "with its value as a word of its own" '[-]-cpu-shares is not supported' "$wcow" build -c 1 "$PARTS/context"
 refused "a size that is none" '[-]-memory: invalid size .much.' "$wcow" build -m much "$PARTS/context"
+refused "by its newer name, too" '[-]-memory: invalid size .much.' "$wcow" build --resource memory=much "$PARTS/context"
+refused "a resource that is none" '[-]-resource disk=1g: there is memory=SIZE' "$wcow" build --resource disk=1g "$PARTS/context"
 refused "an isolation that is none" '[-]-isolation=vm: there are default, process and hyperv' "$wcow" build --isolation=vm "$PARTS/context"
 refused "--sbom too" 'sbom is not supported' "$wcow" build --sbom=true "$PARTS/context"
 for option in --load --rm --rm=false --force-rm --compress --sbom=false --ssh-is-not-there; do
