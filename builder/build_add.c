@@ -164,7 +164,7 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
     wcow_autobuf text = {0};
     if (wcow_buf_addf(&text, NULL, "commit %s", checkout->commit) == WCOW_OK)
         wcow_progress_status(b->progress, step, (const char *)text.data, 0, 0, true);
-    r = wcow_build_note_commit(b, s, source, checkout->commit, err);
+    r = wcow_build_note_commit(b, s, copying->copy, source, checkout->commit, err);
     if (r < 0) {
         wcow_git_checkout_free(checkout);
         return r;

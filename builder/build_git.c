@@ -135,14 +135,22 @@ static void copy_lower(char ret[static 65], const char *whole)
     ret[n] = '\0';
 }
 
+/* The digest that is pinned: of a commit, or of a tag with a message of its own. NULL: none. */
+static const char *pinned(const struct wcow_git_url *url, const char *checksum)
+{
+    const char *wanted = checksum ? checksum : url->commit;
+    const char *whole = is_whole(wanted) ? wanted : url->ref;
+    return is_whole(whole) ? whole : NULL;
+}
+
 /* The commit that is named: 1, or 0 where it is not known before it is fetched. What contradicts
  * is told then. */
 static int find_commit(struct wcow_build *b, const struct wcow_git_url *url, const char *checksum,
                        char ret[static 65], struct wcow_error *err)
 {
     const char *wanted = checksum ? checksum : url->commit;
-    const char *whole = is_whole(wanted) ? wanted : url->ref;
-    if (is_whole(whole)) {
+    const char *whole = pinned(url, checksum);
+    if (whole) {
         copy_lower(ret, whole);
     } else {
         int r = ask_commit(b, url, ret, err);
@@ -152,13 +160,28 @@ static int find_commit(struct wcow_build *b, const struct wcow_git_url *url, con
     return !wanted || strncasecmp(ret, wanted, strlen(wanted)) == 0;
 }
 
-int wcow_build_note_commit(struct wcow_build *b, const struct wcow_stage_state *s,
-                           const char *source, const char *commit, struct wcow_error *err)
+static int note(struct wcow_build *b, const struct wcow_stage_state *s, const char *source,
+                const char *commit, struct wcow_error *err)
 {
     char digest[80];
     (void)snprintf(digest, sizeof(digest), "%s:%s", strlen(commit) == 64 ? "sha256" : "sha1",
                    commit);
     return wcow_build_note_material(b, s, source, digest, err);
+}
+
+/* By what pins it, as where it is not fetched. */
+int wcow_build_note_commit(struct wcow_build *b, const struct wcow_stage_state *s,
+                           const struct wcow_copy *copy, const char *source, const char *commit,
+                           struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {0};
+    char digest[65];
+    int r = wcow_git_url_parse(source, &url, err);
+    if (r < 0)
+        return r;
+    const char *whole = pinned(&url, copy->checksum);
+    copy_lower(digest, whole ? whole : commit);
+    return note(b, s, source, digest, err);
 }
 
 int wcow_build_add_commit(struct wcow_build *b, const struct wcow_stage_state *s,
@@ -174,7 +197,7 @@ int wcow_build_add_commit(struct wcow_build *b, const struct wcow_stage_state *s
         return r;
     wcow_hash_add(hash, "git", sizeof("git"));
     wcow_hash_add(hash, commit, strlen(commit) + 1);
-    r = wcow_build_note_commit(b, s, source, commit, err);
+    r = note(b, s, source, commit, err);
     return r < 0 ? r : 1;
 }
 

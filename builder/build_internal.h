@@ -466,10 +466,10 @@ struct wcow_git_url;
 WCOW_NODISCARD int wcow_build_add_commit(struct wcow_build *b, const struct wcow_stage_state *s,
                                          const struct wcow_copy *copy, const char *source,
                                          struct wcow_hash *hash, struct wcow_error *err);
-/** Note it for the provenance. */
+/** Note what was fetched for the provenance. */
 WCOW_NODISCARD int wcow_build_note_commit(struct wcow_build *b, const struct wcow_stage_state *s,
-                                          const char *source, const char *commit,
-                                          struct wcow_error *err);
+                                          const struct wcow_copy *copy, const char *source,
+                                          const char *commit, struct wcow_error *err);
 /** Fails as asking the repository has failed. */
 WCOW_NODISCARD int wcow_build_check_repository(struct wcow_build *b, const struct wcow_git_url *url,
                                                struct wcow_error *err);

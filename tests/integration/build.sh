@@ -186,6 +186,14 @@ seen=$(grep -c GET "$PARTS/www.log")
 # (What is unpacked of it is as it was.)
 equal "a file that changed is added anew" "$(build -t add:3 2>&1 | grep -c CACHED)" 2
 equal "and fetched once" "$(asked)" '1 "GET /a.tgz" 200 '
+# What has just been put there may be replaced within the second that its date says.
+echo now >"$PARTS/www/now.txt"
+touch -d '+1 hour' "$PARTS/www/now.txt"
+printf 'FROM @BASE@\nADD %s/now.txt C:/\n' "$url" | dockerfile
+check "ADD of a new file" build
+seen=$(grep -c GET "$PARTS/www.log")
+equal "is found in the cache" "$(build 2>&1 | grep -c CACHED)" 1
+equal "once it has been fetched again" "$(asked)" '1 "GET /now.txt" 200 '
 # A server that goes by times alone does not see that an older file came back.
 served() { echo "$1" >"$PARTS/www/back.txt" && touch -d "$2-01-01 UTC" "$PARTS/www/back.txt"; }
 added_size() { rows docker.io/library/back:1 1 "select size from entries where name like '%/back.txt'"; }
@@ -237,7 +245,8 @@ check "and asks what names stand for, but fetches nothing" bash -c "! grep -q ob
     echo three >three
     git add .
     git -c user.name=a -c user.email=a@b commit -q -m three
-    git push -q ../app.git main
+    git -c user.name=a -c user.email=a@b tag -m three v3
+    git push -q ../app.git main v3
     cd ../app.git
     git update-server-info
 )
@@ -280,11 +289,12 @@ check "or with it" grep -q '\./\.git/HEAD' <(far "$url/far.git#main" --build-arg
 check "SOURCE_DATE_EPOCH=context" "$wcow" build -q -t "$REGISTRY/epoch:1" --push --build-arg SOURCE_DATE_EPOCH=context "$url/far.git"
 equal "is its commit's time" "$(config "$REGISTRY/epoch:1" .created)" \
     "$(TZ=UTC git -C "$PARTS/www/far.git" log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)"
-printf 'FROM %s\nADD %s/app.git#%s:sub C:/part/\nADD --checksum=%s %s/app.git#v1 C:/whole/\n' \
-    "$IMAGE" "$url" "$commit" "$commit" "$url" >"$context/Commits"
-check "commits" build -q -f "$context/Commits"
+printf 'FROM %s\nADD %s/app.git#%s:sub C:/part/\nADD --checksum=%s %s/app.git#v1 C:/whole/\nADD --checksum=%s %s/app.git#v3 C:/tagged/\n' \
+    "$IMAGE" "$url" "$commit" "$commit" "$url" "$(git -C "$PARTS/www/app" rev-parse v3)" "$url" >"$context/Commits"
+commits() { SOURCE_DATE_EPOCH=1700000000 build -q -f "$context/Commits" --provenance=true; }
+first=$(commits)
 kill "$web"
-check "need no server once they are in the cache" build -q -f "$context/Commits"
+equal "commits need no server once they are in the cache" "$(commits)" "$first"
 rm "$context/Commits"
 printf 'FROM @BASE@\nADD --checksum=%s %s/file.txt?x=1 C:/web/\n' "$digest" "$url" | dockerfile
 check "ADD with a checksum needs no server" build -t add:4
