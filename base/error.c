@@ -2,25 +2,13 @@
 #include "base/error.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf.h"
+
 #undef wcow_error_set /* see the header */
 #undef wcow_error_wrap
-
-/* Messages quote names out of foreign layers and answers of foreign servers, and are shown on
- * terminals, to which control characters are commands: those of ASCII, and U+0080 to U+009F. */
-static void tame(char *msg)
-{
-    for (unsigned char *p = (unsigned char *)msg; *p; p++) {
-        bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-        if (is_c1)
-            *p++ = '?';
-        if (is_c1 || (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-            *p = '?';
-    }
-}
 
 int wcow_error_set(struct wcow_error *err, const char *file, int line, int code, int sys_errno,
                    const char *fmt, ...)
@@ -39,7 +27,7 @@ int wcow_error_set(struct wcow_error *err, const char *file, int line, int code,
         (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %s",
                        strerror_r(sys_errno, buf, sizeof(buf)));
     }
-    tame(err->msg);
+    wcow_utf8_tame(err->msg, strlen(err->msg));
     return code;
 }
 
@@ -58,6 +46,6 @@ int wcow_error_wrap(int code, struct wcow_error *err, const char *fmt, ...)
     if (used + 2 < sizeof(err->msg))
         (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %.*s",
                        (int)(sizeof(err->msg) - used - 3), old);
-    tame(err->msg);
+    wcow_utf8_tame(err->msg, strlen(err->msg));
     return code;
 }

@@ -83,3 +83,15 @@ bool wcow_utf8_is_valid(const void *data, size_t len)
     }
     return true;
 }
+
+void wcow_utf8_tame(char *text, size_t len)
+{
+    unsigned char *b = (unsigned char *)text;
+    for (size_t i = 0; i < len; i++) {
+        bool is_c1 = b[i] == 0xc2 && i + 1 < len && b[i + 1] >= 0x80 && b[i + 1] < 0xa0;
+        if (is_c1)
+            b[i++] = '?';
+        if (is_c1 || (b[i] < 0x20 && b[i] != '\n' && b[i] != '\t') || b[i] == 0x7f)
+            b[i] = '?';
+    }
+}

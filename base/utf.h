@@ -11,6 +11,11 @@
 /** Whether the bytes are UTF-8 as Go and protobuf want it (no surrogates, no overlong forms). */
 bool wcow_utf8_is_valid(const void *data, size_t len);
 
+/** What is shown may quote names out of foreign layers and answers of foreign servers, and to a
+ *  terminal control characters are commands: those of ASCII but newlines and tabs, and U+0080 to
+ *  U+009F, become '?'. */
+void wcow_utf8_tame(char *text, size_t len);
+
 /** Decode one code point of WTF-8 from @p data (@p len > 0).
  *  @return bytes read (1 to 4), or 0 where the bytes are no WTF-8. Surrogates are given as they
  * are. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/utf.h"
 #include "builder/words_text.h"
 
 enum {
@@ -60,6 +61,7 @@ int wcow_diagnostic_excerpt(struct wcow_buf *out, const char *file_name, const v
     if (where.last > lines)
         where.last = lines;
     struct wcow_line_range shown = widen(where, lines);
+    const size_t begin = out->len;
     int r = wcow_buf_addf(out, err, "%s:%u\n%s", file_name, where.first, rule);
     size_t pos = 0;
     for (unsigned line = 1; line <= shown.last && r == WCOW_OK; line++) {
@@ -70,7 +72,11 @@ int wcow_diagnostic_excerpt(struct wcow_buf *out, const char *file_name, const v
         bool marked = line >= where.first && line <= where.last;
         r = wcow_buf_addf(out, err, " %3u | %s %.*s\n", line, marked ? ">>>" : "   ", (int)n, text);
     }
-    return r == WCOW_OK ? wcow_buf_add_str(out, rule, err) : r;
+    if (r == WCOW_OK)
+        r = wcow_buf_add_str(out, rule, err);
+    if (r == WCOW_OK) /* the Dockerfile may be a foreign repository's */
+        wcow_utf8_tame((char *)out->data + begin, out->len - begin);
+    return r;
 }
 
 /* Levenshtein distance of two short words, letter case ignored. */

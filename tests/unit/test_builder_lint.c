@@ -162,7 +162,7 @@ static void options_are_read(void **state)
 static void the_excerpt_marks_the_lines(void **state)
 {
     (void)state;
-    static const char source[] = "1\n2\r\n3\n4\n5\n6\n7\n";
+    static const char source[] = "1\n2\r\n3\n4\x1b[2J\n5\n6\n7\n";
     wcow_autobuf out = {0};
     struct wcow_line_range where = {3, 3};
     assert_ok(wcow_diagnostic_excerpt(&out, "D", source, sizeof source - 1, where, &err));
@@ -170,7 +170,7 @@ static void the_excerpt_marks_the_lines(void **state)
                                                 "   1 |     1\n"
                                                 "   2 |     2\n"
                                                 "   3 | >>> 3\n"
-                                                "   4 |     4\n"
+                                                "   4 |     4?[2J\n"
                                                 "   5 |     5\n"
                                                 "--------------------\n");
     out.len = 0;
