@@ -66,6 +66,8 @@ int wcow_lease_create(const struct wcow_containerd_ctx *ctx, const char *id, uin
     r = wcow_containerd_call(ctx, LEASES "Create", &request.base,
                              &containerd__services__leases__v1__create_response__descriptor,
                              &message, err);
+    if (r == WCOW_E_DEADLINE && !id) /* it may be there all the same, and nobody else knows of it */
+        (void)!wcow_lease_delete(ctx, made_up, false, NULL);
     if (r < 0)
         return wcow_error_wrap(r, err, "cannot create lease %s", request.id);
     const create_response *reply = (const void *)message;
