@@ -17,16 +17,17 @@
 
 static int read_file(struct wcow_build *b, int fd, const char *name, struct wcow_error *err)
 {
+    enum { CHUNK_BYTES = 4096 };
     struct wcow_buf *out = &b->source;
-    out->max_bytes = WCOW_DOCKERFILE_MAX_BYTES + 1;
-    for (;;) {
+    out->max_bytes = WCOW_DOCKERFILE_MAX_BYTES + CHUNK_BYTES;
+    while (out->len <= WCOW_DOCKERFILE_MAX_BYTES) {
         uint8_t *room = NULL;
-        int r = wcow_buf_reserve(out, 4096, &room, err);
+        int r = wcow_buf_reserve(out, CHUNK_BYTES, &room, err);
         if (r == WCOW_OK)
             r = wcow_fd_wait(fd, POLLIN, b->options->cancel, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "%s", name);
-        ssize_t n = read(fd, room, 4096);
+        ssize_t n = read(fd, room, CHUNK_BYTES);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -36,6 +37,8 @@ static int read_file(struct wcow_build *b, int fd, const char *name, struct wcow
         out->len += (size_t)n;
         out->data[out->len] = '\0';
     }
+    return WCOW_FAIL(err, WCOW_E_LIMIT, "%s has more than %d bytes", name,
+                     WCOW_DOCKERFILE_MAX_BYTES);
 }
 
 static int dockerfile_path(const struct wcow_build_options *o, char **ret, struct wcow_error *err)

@@ -90,6 +90,13 @@ without_output() {
 }
 refused "--help without standard output" "Bad file descriptor" without_output --help
 
+# ---- the largest Dockerfile ----
+largest=16777216
+{ printf 'FROM scratch\n' && head -c $((largest - 13)) < <(yes '# so many remarks'); } >"$PARTS/largest"
+check "a Dockerfile may have 16 MiB" "$wcow" build --call=targets -f "$PARTS/largest" "$PARTS/context"
+echo >>"$PARTS/largest"
+refused "and not a byte more" "more than $largest bytes" "$wcow" build --call=targets -f "$PARTS/largest" "$PARTS/context"
+
 # ---- completions ----
 for verb in "${verbs[@]}"; do
     # shellcheck disable=SC2016
