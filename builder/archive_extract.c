@@ -3,7 +3,6 @@
  * no absolute path, through no link that a member before has made. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <sys/stat.h>
 
 #include "builder/archive.h"
 #include "builder/archive_read.h"

@@ -2,7 +2,6 @@
 #include "builder/build_caches.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/base64.h"
 #include "builder/cache_export.h"

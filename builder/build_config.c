@@ -2,7 +2,6 @@
 /* Instructions that change the image's config and nothing else. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

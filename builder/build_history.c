@@ -2,7 +2,6 @@
 /* The image's history: one entry an instruction, in the words that BuildKit has for it, with
  * variables replaced, so that what reads histories reads these. */
 #include <stdio.h>
-#include <string.h>
 
 #include "builder/build_internal.h"
 

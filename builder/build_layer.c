@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tree into a layer of the stage: found by what it holds, or written. */
-#include <stdlib.h>
-#include <string.h>
 
 #include "builder/build_internal.h"
 #include "builder/layer_blob.h"

@@ -2,7 +2,6 @@
 #include "builder/instructions_flags.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "builder/words_text.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/layer_write.h"
 
-#include <string.h>
-
 #include "layer/tar_writer.h"
 
 /* What goes into a key. */

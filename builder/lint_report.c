@@ -2,7 +2,6 @@
 /* What the checks found, for people and as JSON. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "builder/diagnostic.h"
 #include "builder/lint.h"

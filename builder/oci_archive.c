@@ -2,9 +2,7 @@
 /* An OCI layout as a tar: the same bytes for the same image. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "builder/output.h"
 #include "builder/tar_file.h"

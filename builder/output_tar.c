@@ -2,7 +2,6 @@
 /* A stage's files as a tar. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <sys/stat.h>
 
 #include "builder/output_files.h"
 #include "builder/tar_file.h"

@@ -2,7 +2,6 @@
 #include "builder/payload.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void wcow_payload_done(struct wcow_payload *payload)
 {

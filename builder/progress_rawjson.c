@@ -3,7 +3,6 @@
  * statuses, logs. A step's "digest" is that of its number and name. */
 #include "builder/progress_display.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "base/base64.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layers of an image into snapshots: Prepare, Apply, Commit, as containerd's own unpacker does it.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "builder/images.h"

@@ -2,7 +2,6 @@
 /* wcow layers: which folders are behind a snapshot. Reads metadata.db, so it works while wcowd runs
  * and while it does not. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "cli/place.h"

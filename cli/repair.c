@@ -3,7 +3,6 @@
  * image. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/repair_image.h"
 #include "cli/repair_layer.h"

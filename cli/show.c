@@ -2,7 +2,6 @@
 #include "cli/show.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/base64.h"
 #include "builder/json_text.h"

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"

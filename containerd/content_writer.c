@@ -2,7 +2,6 @@
 /* Blobs written: STAT says what is there already, WRITE messages go with several in flight, COMMIT
  * carries the offset and is answered twice. Each reply tells the digest of all that came so far. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

@@ -2,7 +2,6 @@
 #include "containerd/images.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "containerd/internal.h"
 #include "proto/images.pb-c.h"

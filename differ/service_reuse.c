@@ -3,7 +3,6 @@
  * registry has it too, and nothing needs to be compressed, stored and pushed a second time. The
  * folder is read and hashed all the same, so that a damaged one is told. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/beneath.h"
 #include "containerd/content.h"

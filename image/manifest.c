@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/manifest.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "image/json.h"

@@ -3,7 +3,6 @@
  *  One API call with what it takes to get it through: authentication, redirects without
  *  credentials, attempts with growing pauses, resumed bodies. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layer/sd.h"
 
-#include <string.h>
-
 #include "layer/sd_parts.h"
 #include "layer/sid.h"
 

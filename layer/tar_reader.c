@@ -3,8 +3,6 @@
  * what reads layers everywhere else; what the fields mean follows go-winio's backuptar. */
 #include "layer/tar_reader.h"
 
-#include <string.h>
-
 #include "layer/rules.h"
 #include "layer/tar_block.h"
 #include "layer/tar_entry.h"

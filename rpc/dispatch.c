@@ -2,7 +2,6 @@
 /* From a request to its method. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "rpc/message.h"
