@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What bench/apply and bench/compare share: an image, private daemons on a newly made ext4, timing.
+# What the measurements of layers and builds share: an image, private daemons on a newly made ext4, timing.
 set -euo pipefail
 # shellcheck source=scripts/parts.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/parts.sh"
@@ -74,6 +74,21 @@ seconds() {
 peak_mb() {
     awk '/VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$WCOWD_PID/status"
     echo 5 >"/proc/$WCOWD_PID/clear_refs"
+}
+
+# timed COMMAND...: wall time in seconds, and the peak resident memory in MB of that command.
+timed() {
+    sync
+    python3 - "$@" <<'PYTHON'
+import os, sys, time
+log = os.open(os.environ["PARTS"] + "/out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+start = time.monotonic()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ,
+                      file_actions=[(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)])
+_, status, usage = os.wait4(pid, 0)
+print("%.3f %.0f" % (time.monotonic() - start, usage.ru_maxrss / 1024))
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+PYTHON
 }
 
 # ratio WCOW OTHER

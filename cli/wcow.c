@@ -2,6 +2,7 @@
 /* wcow: the command. Finds the verb and hands over. */
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,19 @@ static void print_help(FILE *out)
                        "\"wcow COMMAND --help\" shows a command's options.\n");
 }
 
+/* What lists a large folder goes back to the system with it: glibc would raise its limit when it is
+ * freed, and let the next one grow by copies, between which nothing else fits. */
+static void bound_heap(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    enum { LARGE_BYTES = 1 << 20 };
+    /* NOLINTBEGIN(concurrency-mt-unsafe): before any thread starts */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 4 * LARGE_BYTES);
+    /* NOLINTEND(concurrency-mt-unsafe) */
+#endif
+}
+
 static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -78,6 +92,7 @@ static int end(int code)
 
 int main(int argc, char **argv)
 {
+    bound_heap();
     wcow_fd_hold_standard();
     return end(run(argc, argv));
 }
