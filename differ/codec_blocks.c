@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sched.h"
+
 enum job_state { JOB_FREE, JOB_WAITING, JOB_RUNNING, JOB_DONE };
 
 struct job {
@@ -49,6 +51,7 @@ static void *worker(void *arg)
     struct wcow_blocks *b = arg;
     void *state = NULL;
     struct wcow_error error = {0};
+    (void)wcow_sched_batch();
     int code = b->codec->begin(&state, &error);
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {

@@ -11,7 +11,7 @@ enum {
     BLOCK_BYTES = 512 << 10,
     DICT_BYTES = 32 << 10,
     OUT_BYTES = BLOCK_BYTES + (BLOCK_BYTES >> 3) + 4096, /* stored blocks add 5 bytes in 65,535 */
-    N_WAITING = 3,
+    N_WAITING = 8, /* to deflate for as long as the thread that fills them is without a processor */
 };
 
 struct gzip {
