@@ -49,6 +49,7 @@ struct wcow_build_options {
     unsigned run_timeout_s;          /**< of one RUN; 0: none */
     struct wcow_run_limits run_limits;
     enum wcow_run_network network; /**< of a RUN that names none */
+    const char *run_hosts;         /**< lines for the hosts file of RUNs; NULL: none */
     enum wcow_run_isolation isolation;
     struct wcow_str_list cache_from; /**< "type=registry,ref=…", "type=local,src=…", references */
     struct wcow_str_list cache_to;   /**< likewise with dest=…, mode=…; "type=inline" */

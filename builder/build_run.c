@@ -154,6 +154,10 @@ static int make_key(const struct step *s, struct wcow_digest *ret, struct wcow_e
         add_key(hash, s->run->mount_flags.items[i]);
     for (size_t i = 0; i < s->volumes.keys.count; i++)
         add_key(hash, s->volumes.keys.items[i]);
+    if (s->build->options->run_hosts) {
+        add_key(hash, "hosts");
+        add_key(hash, s->build->options->run_hosts);
+    }
     return wcow_hash_digest(hash, ret, err);
 }
 
@@ -251,6 +255,7 @@ static int execute(struct step *step, const struct scratch *scratch, struct wcow
         .env = step->env.items ? (const char *const *)step->env.items : none,
         .user = wcow_image_config_string(step->stage->config, WCOW_CONFIG_USER),
         .network = network_of(step),
+        .hosts = b->options->run_hosts,
         .volumes = step->volumes.items,
         .n_volumes = step->volumes.n,
         .rootfs = &scratch->mounts,

@@ -40,6 +40,10 @@ enum wcow_run_isolation {
 WCOW_NODISCARD int wcow_run_isolation_parse(const char *text, enum wcow_run_isolation *ret,
                                             struct wcow_error *err);
 
+/** Append what "NAME=ADDRESS" or "NAME:ADDRESS" is in a hosts file. WCOW_E_INVALID */
+WCOW_NODISCARD int wcow_run_host_add(const char *text, struct wcow_buf *lines,
+                                     struct wcow_error *err);
+
 /** One RUN. Borrowed. */
 struct wcow_execution {
     const char *command_line; /**< as CreateProcess takes it */
@@ -48,6 +52,7 @@ struct wcow_execution {
     const char *const *env;   /**< "NAME=value", ended by NULL */
     const char *user;         /**< NULL: ContainerAdministrator */
     enum wcow_run_network network;
+    const char *hosts; /**< lines for its hosts file; NULL: none */
     const struct wcow_run_volume *volumes;
     size_t n_volumes;
     const struct wcow_mounts *rootfs;     /**< of the active snapshot, as the snapshotter gave it */

@@ -172,6 +172,7 @@ static int execute(struct job *j, uint32_t *ret, struct wcow_error *err)
                                               .binds = j->binds,
                                               .n_binds = j->n_binds,
                                               .network = x->network,
+                                              .hosts = x->hosts,
                                               .timeout_s = x->timeout_s,
                                               .limits = x->limits,
                                               .step = x->step};

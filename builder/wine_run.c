@@ -16,9 +16,10 @@
 #include "builder/run_task.h"
 #include "builder/wine_abandoned.h"
 #include "builder/wine_messages.h"
+#include "image/file.h"
 #include "layer/utf16.h"
 
-enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16 };
+enum { MAX_BINDS = 64, EXIT_TEXT_MAX = 16, HOSTS_MAX_BYTES = 16 << 20 };
 
 #define ENVIRONMENT "environment"
 
@@ -166,6 +167,23 @@ static int write_passwd(const struct wcow_wine_run *run, const char *user, struc
     return r < 0 ? r : wcow_wine_run_write(run, "passwd", text.data, text.len, err);
 }
 
+#define HOSTS_FILE "/etc/hosts"
+
+/* Those of this machine first, where the command sees its network. */
+static int write_hosts(const struct wcow_wine_run *run, const struct wcow_wine_program *p,
+                       struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = WCOW_OK;
+    if (!p->hosts)
+        return WCOW_OK;
+    if (p->network != WCOW_NET_NONE && access(HOSTS_FILE, R_OK) == 0)
+        r = wcow_file_read(HOSTS_FILE, HOSTS_MAX_BYTES, &text, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&text, err, "\n%s", p->hosts);
+    return r < 0 ? r : wcow_wine_run_write(run, "hosts", text.data, text.len, err);
+}
+
 static int write_script(const struct wcow_wine_run *run, const char *script, struct wcow_error *err)
 {
     wcow_autobuf text = {0};
@@ -187,6 +205,8 @@ static int write_files(struct wcow_wine_run *run, const struct wcow_wine_program
                        struct wcow_error *err)
 {
     int r = write_passwd(run, p->user, err);
+    if (r == WCOW_OK)
+        r = write_hosts(run, p, err);
     if (r < 0 || !p->command_line)
         return r;
     r = write_command(run, p, err);
@@ -204,6 +224,7 @@ struct paths {
     char *prefix;
     char *w;
     char *passwd;
+    char *hosts;
     char *environment;
     const char *args[8];
     struct wcow_wine_bind binds[MAX_BINDS];
@@ -218,6 +239,7 @@ static void paths_done(struct paths *p)
     free(p->prefix);
     free(p->w);
     free(p->passwd);
+    free(p->hosts);
     free(p->environment);
 }
 
@@ -225,6 +247,18 @@ static void add_bind(struct paths *p, const char *source, const char *target, bo
 {
     p->binds[p->n_binds++] =
         (struct wcow_wine_bind){.source = source, .target = target, .read_only = read_only};
+}
+
+static void add_network_files(bool has_network, struct paths *p)
+{
+    static const char *const files[] = {HOSTS_FILE, "/etc/resolv.conf",
+                                        "/etc/ssl/certs/ca-certificates.crt"};
+    if (p->hosts)
+        add_bind(p, p->hosts, HOSTS_FILE, true);
+    for (size_t i = p->hosts ? 1 : 0; i < sizeof(files) / sizeof(files[0]) && has_network; i++) {
+        if (access(files[i], R_OK) == 0)
+            add_bind(p, files[i], files[i], true);
+    }
 }
 
 static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_program *program,
@@ -236,6 +270,7 @@ static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_pr
         asprintf(&p->prefix, "%s/prefix", run->folder) < 0 ||
         asprintf(&p->w, "%s/w", run->folder) < 0 ||
         asprintf(&p->passwd, "%s/passwd", run->folder) < 0 ||
+        (program->hosts && asprintf(&p->hosts, "%s/hosts", run->folder) < 0) ||
         (run->secrets.path && asprintf(&p->environment, "%s/" ENVIRONMENT, run->secrets.path) < 0))
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a run");
     if (program->n_binds > MAX_BINDS - 8)
@@ -247,12 +282,7 @@ static int fill_paths(const struct wcow_wine_run *run, const struct wcow_wine_pr
     add_bind(p, p->passwd, "/etc/passwd", true);
     if (p->environment)
         add_bind(p, p->environment, "/wine/w/" ENVIRONMENT, true);
-    static const char *const network_files[] = {"/etc/resolv.conf", "/etc/hosts",
-                                                "/etc/ssl/certs/ca-certificates.crt"};
-    for (size_t i = 0; i < 3 && program->network != WCOW_NET_NONE; i++) {
-        if (access(network_files[i], R_OK) == 0)
-            add_bind(p, network_files[i], network_files[i], true);
-    }
+    add_network_files(program->network != WCOW_NET_NONE, p);
     for (size_t i = 0; i < program->n_binds; i++)
         p->binds[p->n_binds++] = program->binds[i];
     return WCOW_OK;

@@ -48,6 +48,7 @@ struct wcow_wine_program {
     const struct wcow_wine_bind *binds; /**< besides those that every run has */
     size_t n_binds;
     enum wcow_run_network network;
+    const char *hosts; /**< lines for /etc/hosts besides this machine's; or NULL */
     unsigned timeout_s;
     struct wcow_run_limits limits;
     unsigned step;

@@ -50,6 +50,8 @@ struct arguments {
     struct wcow_option_list attests;
     struct wcow_option_list platforms;
     struct wcow_option_list resources;
+    struct wcow_option_list hosts;
+    struct wcow_buf host_lines;
     char *platform; /* those between commas */
     const char *provenance;
     const char *sbom;
@@ -190,6 +192,15 @@ static int fill_limits(struct arguments *a, struct wcow_error *err)
     return r < 0 ? wcow_error_wrap(r, err, "--memory") : r;
 }
 
+static int fill_hosts(struct arguments *a, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = 0; r == WCOW_OK && i < a->hosts.n; i++)
+        r = wcow_run_host_add(a->hosts.items[i], &a->host_lines, err);
+    a->build.run_hosts = (const char *)a->host_lines.data;
+    return r;
+}
+
 /* Which executor, and where it is installed: options, then wcow.conf. */
 static int fill_executor(struct arguments *a, struct wcow_error *err)
 {
@@ -204,6 +215,8 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
         return r;
     r = fill_limits(a, err);
     if (r == WCOW_OK)
+        r = fill_hosts(a, err);
+    if (r == WCOW_OK)
         r = wcow_run_isolation_parse(a->isolation, &a->build.isolation, err);
     return r < 0 ? r : wcow_run_network_parse(a->network, &a->build.network, err);
 }
@@ -211,9 +224,9 @@ static int fill_executor(struct arguments *a, struct wcow_error *err)
 static void done(struct arguments *a)
 {
     struct wcow_option_list *const lists[] = {
-        &a->build_args,  &a->labels,          &a->tags,    &a->outputs,
-        &a->annotations, &a->no_cache_filter, &a->secrets, &a->cache_from,
-        &a->cache_to,    &a->build_contexts,  &a->attests, &a->platforms};
+        &a->build_args,      &a->labels,         &a->tags,       &a->outputs,   &a->annotations,
+        &a->no_cache_filter, &a->secrets,        &a->cache_from, &a->resources, &a->hosts,
+        &a->cache_to,        &a->build_contexts, &a->attests,    &a->platforms};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         wcow_option_list_done(lists[i]);
     wcow_str_list_done(&a->build.build_args);
@@ -226,6 +239,7 @@ static void done(struct arguments *a)
     wcow_str_list_done(&a->build.secrets);
     wcow_str_list_done(&a->build.attests);
     free(a->platform);
+    wcow_buf_done(&a->host_lines);
     wcow_str_list_done(&a->build.cache_from);
     wcow_str_list_done(&a->build.cache_to);
     wcow_conf_done(&a->conf);
@@ -350,6 +364,8 @@ static struct arguments given;
     }
 
 static const struct wcow_option options[] = {
+    {0, "add-host", "NAME=ADDRESS", "Add a line to the hosts file of RUN", WCOW_OPTION_LIST,
+     &given.hosts},
     {'a', "address", "SOCKET", "containerd's socket", WCOW_OPTION_STRING, &given.build.address},
     {0, "allow-nondistributable-artifacts", NULL, "Push foreign layers, too", WCOW_OPTION_FLAG,
      &given.build.push_foreign},
@@ -421,7 +437,6 @@ static const struct wcow_option options[] = {
     {0, "compress", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
     {0, "rm", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
     {0, "force-rm", NULL, NULL, WCOW_OPTION_FLAG, &given.ignored},
-    REFUSED(0, "add-host", "a file for C:/Windows/System32/drivers/etc/hosts can be copied"),
     REFUSED(0, "allow", "there are no entitlements to give"),
     REFUSED(0, "builder", "this program is the only one; --address names its containerd"),
     REFUSED(0, "cgroup-parent", NO_WINDOWS),

@@ -112,7 +112,7 @@ for shell in bash zsh fish; do
 done
 
 # ---- docker's options ----
-for option in --add-host=a:1 --allow=x --builder=x --cgroup-parent=x --cpu-period=1 --cpu-quota=1 --cpu-shares=1 -c1 \
+for option in --allow=x --builder=x --cgroup-parent=x --cpu-period=1 --cpu-quota=1 --cpu-shares=1 -c1 \
     --cpuset-cpus=0 --cpuset-mems=0 --memory-swap=1g --policy=x --print=outline \
     --security-opt=x --shm-size=1g --squash --ssh=default --ulimit=x --resource=cpu-quota=50000 --resource=memory-swap=-1; do
     refused "$option is refused for a reason" 'is not supported: .' "$wcow" build "$option" "$PARTS/context"
@@ -121,6 +121,8 @@ refused "with its value as a word of its own" '[-]-cpu-shares is not supported' 
 refused "a size that is none" '[-]-memory: invalid size .much.' "$wcow" build -m much "$PARTS/context"
 refused "by its newer name, too" '[-]-memory: invalid size .much.' "$wcow" build --resource memory=much "$PARTS/context"
 refused "a resource that is none" '[-]-resource disk=1g: there is memory=SIZE' "$wcow" build --resource disk=1g "$PARTS/context"
+refused "a host without an address" '[-]-add-host a: it is NAME=ADDRESS' "$wcow" build --add-host a "$PARTS/context"
+refused "an address that is none" '[-]-add-host a:host-gateway: "host-gateway" is no IP address' "$wcow" build --add-host a:host-gateway "$PARTS/context"
 refused "an isolation that is none" '[-]-isolation=vm: there are default, process and hyperv' "$wcow" build --isolation=vm "$PARTS/context"
 refused "--sbom too" 'sbom is not supported' "$wcow" build --sbom=true "$PARTS/context"
 for option in --load --rm --rm=false --force-rm --compress --sbom=false --ssh-is-not-there; do

@@ -58,6 +58,14 @@ refused "its exit code" 'exit code: 7' build
 printf 'FROM @BASE@\nRUN more <<END\ntext\nEND\n' | dockerfile
 refused "one as a command's input is refused" "here-document as a command's input" build
 
+# ---- hosts ----
+printf 'FROM @BASE@\nRUN type \\\\?\\unix\\etc\\hosts\n' | dockerfile
+says "--add-host adds lines to the hosts file" '[0-9] fd00::5.app-6' --add-host app=10.1.2.3 --add-host app-6:fd00::5
+said "each of them" '[0-9] 10.1.2.3.app'
+said "to those of this machine" '[0-9] .*localhost'
+equal "they are part of the step's key" "$(build --add-host app=10.1.2.3 2>&1 | grep -c CACHED)" 0
+says "and there without a network, too" '[0-9] 10.1.2.3.app' --network none --add-host app=10.1.2.3
+
 # ---- links ----
 printf 'FROM @BASE@\nRUN mklink C:\\Linked C:\\License.txt\n' | dockerfile
 refused "a symbolic link that Wine does not make is named" 'made the symbolic link "C:.+Linked", which Wine cannot' build
