@@ -109,7 +109,9 @@ static int resolve(struct wcow_build *b, const struct wcow_git_url *url,
 
 static bool is_whole(const char *text)
 {
-    size_t n = text ? strspn(text, "0123456789abcdefABCDEF") : 0;
+    if (!text)
+        return false;
+    size_t n = strspn(text, "0123456789abcdefABCDEF");
     return (n == 40 || n == 64) && !text[n];
 }
 
