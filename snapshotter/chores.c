@@ -16,7 +16,7 @@
 enum {
     FULL = 64,          /* spare folders of a shape */
     LOW = 32,           /* few enough to make new ones */
-    PAUSE_NS = 1000000, /* several chores for one waking, mostly while others wait for the disk */
+    PAUSE_NS = 5000000, /* several chores for one waking, mostly while others wait for the disk */
     A_FEW = 8,          /* chores, before spare folders are looked after again */
     MANY = 1000,        /* chores that wait: whoever has another may do it himself */
     NAME_BYTES = 48,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/db_internal.h"
+#include "store/log_file.h"
 
 enum { BUSY_TIMEOUT_MS = 5000, SHARED_MEMORY_BYTES = 32768 };
 
@@ -165,7 +166,8 @@ int wcow_db_open(const char *path, enum wcow_db_mode mode, struct wcow_db **ret,
         return r;
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, configure);
-    if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK)
+    const char *vfs = mode == WCOW_DB_WRITER ? wcow_log_file_vfs() : NULL;
+    if (sqlite3_open_v2(path, &db->handle, flags, vfs) != SQLITE_OK)
         return wcow_error_wrap(wcow_db_fail(db, "open it", err), err, "%s", path);
     r = set_up(db, mode, err);
     if (r < 0)

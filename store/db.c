@@ -152,17 +152,38 @@ static void give_back(struct wcow_store *store, struct wcow_db *db)
         wcow_db_close(db);
 }
 
-int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg, struct wcow_error *err)
+/* @return the code; afterwards a transaction that could not be ended may still be open */
+static int read_on(struct wcow_db *db, wcow_store_fn fn, void *arg, struct wcow_error *err)
 {
-    struct wcow_db *db = NULL;
-    int r = take_reader(store, &db, err);
-    if (r < 0)
-        return r;
-    r = wcow_db_exec(db, "BEGIN", err);
+    int r = wcow_db_exec(db, "BEGIN", err);
     if (r == WCOW_OK)
         r = wcow_db_blame(fn(db, arg, err), err);
     struct wcow_error ignored = {0};
-    if (sqlite3_get_autocommit(db->handle) == 0 && wcow_db_exec(db, "COMMIT", &ignored) < 0)
+    if (sqlite3_get_autocommit(db->handle) == 0)
+        (void)!wcow_db_exec(db, "COMMIT", &ignored);
+    return r;
+}
+
+/* On the connection that writes. */
+static int read_borrowed(struct wcow_store *store, struct wcow_db *db, wcow_store_fn fn, void *arg,
+                         struct wcow_error *err)
+{
+    wcow_db_wait_when_busy(db, true);
+    int r = read_on(db, fn, arg, err);
+    wcow_writer_give_back(store->writer);
+    return r;
+}
+
+int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg, struct wcow_error *err)
+{
+    struct wcow_db *db = store->writer ? wcow_writer_borrow(store->writer) : NULL;
+    if (db)
+        return read_borrowed(store, db, fn, arg, err);
+    int r = take_reader(store, &db, err);
+    if (r < 0)
+        return r;
+    r = read_on(db, fn, arg, err);
+    if (sqlite3_get_autocommit(db->handle) == 0)
         wcow_db_close(db);
     else
         give_back(store, db);

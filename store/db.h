@@ -5,7 +5,7 @@
  *  One thread at a time writes, mostly the writer's own. It takes all operations that wait, runs
  *  each in a savepoint of one transaction, commits (WAL, synchronous=FULL: on disk when COMMIT
  *  returns), and only then answers each. Readers have connections of their own and never wait for
- *  it. */
+ *  it; a lone caller's round looks up on the one that writes, where that rests. */
 #ifndef WCOW_STORE_DB_H
 #define WCOW_STORE_DB_H
 
@@ -88,7 +88,7 @@ void wcow_store_after_round(struct wcow_store *store);
 /** Submit and wait. Not from `done`, nor within a round. */
 WCOW_NODISCARD int wcow_store_write(struct wcow_store *store, wcow_store_fn run, void *arg,
                                     struct wcow_error *err);
-/** Run @p fn on a reader within one read transaction, on the calling thread. */
+/** Run @p fn within one read transaction, on the calling thread. */
 WCOW_NODISCARD int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg,
                                    struct wcow_error *err);
 struct wcow_store_stats wcow_store_stats(struct wcow_store *store);

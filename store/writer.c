@@ -434,6 +434,24 @@ void wcow_writer_end_round(struct wcow_writer *w, bool alone)
     give_turn(w);
 }
 
+struct wcow_db *wcow_writer_borrow(struct wcow_writer *w)
+{
+    if (this_round.writer != w)
+        return NULL;
+    (void)pthread_mutex_lock(&w->mutex);
+    bool rests =
+        !w->turn && !w->waiting.first && !w->stopping && w->expected <= 1 && !w->has_remains;
+    w->turn = w->turn || rests;
+    (void)pthread_mutex_unlock(&w->mutex);
+    return rests ? w->db : NULL;
+}
+
+void wcow_writer_give_back(struct wcow_writer *w)
+{
+    roll_back(w->db);
+    give_turn(w);
+}
+
 void wcow_writer_answer_round(struct wcow_writer *w)
 {
     (void)pthread_mutex_lock(&w->answers_mutex);

@@ -18,6 +18,12 @@ void wcow_writer_begin_round(struct wcow_writer *w);
 /** Goes on with what was submitted: on the writer's thread, or here and now where @p alone and
  *  nothing else waits. */
 void wcow_writer_end_round(struct wcow_writer *w, bool alone);
+/** For a look-up within a round, whose thread it stays on: the connection, where it rests and one
+ *  caller is at work; it need not read again what it wrote itself. NULL: use a reader.
+ *  wcow_writer_give_back() is to follow. */
+struct wcow_db *wcow_writer_borrow(struct wcow_writer *w);
+/** Ends what the look-up has left open. */
+void wcow_writer_give_back(struct wcow_writer *w);
 /** From now on @p wake is called when ops of rounds are done, which wait for
  *  wcow_writer_answer_round(); NULL: the writer's thread answers them. */
 void wcow_writer_wake_rounds(struct wcow_writer *w, void (*wake)(void *arg), void *arg);

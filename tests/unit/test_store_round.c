@@ -212,6 +212,71 @@ static void a_lone_op_among_others_goes_to_the_writer(void **state)
     assert_false(pthread_equal(q.ran_on, pthread_self()));
 }
 
+static int look_and_fail(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    int r = look(db, arg, err);
+    return r < 0 ? r : WCOW_FAIL(err, WCOW_E_LIMIT, "it was to fail");
+}
+
+static void look_ups_of_a_round_see_what_is_committed(void **state)
+{
+    (void)state;
+    static char missing[] = "missing";
+    struct request first;
+    struct request second;
+    wcow_store_begin_round(store);
+    submit(&first, "first");
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    wait_for(&first, &first.after);
+    wcow_store_begin_round(store); /* nothing waits: as the writer sees it */
+    assert_ok(wcow_store_read(store, look, first.key, &err));
+    assert_fails(wcow_store_read(store, look, missing, &err), WCOW_E_NOT_FOUND);
+    assert_fails(wcow_store_read(store, look_and_fail, first.key, &err), WCOW_E_LIMIT);
+    submit(&second, "second"); /* something does */
+    assert_ok(wcow_store_read(store, look, first.key, &err));
+    wcow_store_end_round(store, true);
+    wcow_store_after_round(store);
+    wait_for(&second, &second.after);
+    assert_int_equal(second.code, WCOW_OK);
+    assert_ok(wcow_store_read(store, look, second.key, &err));
+}
+
+/* A look-up has the connection that others wait for. */
+static void *write_one(void *arg)
+{
+    struct request *q = arg;
+    submit(q, "beside");
+    wait_for(q, &q->after);
+    return NULL;
+}
+
+struct busy_look {
+    pthread_t thread;
+    struct request *beside;
+};
+
+static int look_while_another_writes(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    (void)db;
+    (void)err;
+    struct busy_look *b = arg;
+    return pthread_create(&b->thread, NULL, write_one, b->beside) == 0 ? WCOW_OK : WCOW_E_LIMIT;
+}
+
+static void others_write_after_a_look_up(void **state)
+{
+    (void)state;
+    struct request beside;
+    struct busy_look b = {.beside = &beside};
+    wcow_store_begin_round(store);
+    assert_ok(wcow_store_read(store, look_while_another_writes, &b, &err));
+    wcow_store_end_round(store, true); /* which may have run it */
+    wcow_store_after_round(store);
+    assert_int_equal(pthread_join(b.thread, NULL), 0);
+    assert_int_equal(beside.code, WCOW_OK);
+}
+
 static void an_empty_round_is_nothing(void **state)
 {
     (void)state;
@@ -326,6 +391,8 @@ static void rounds_and_other_writers_take_turns(void **state)
     for (int i = 0; i < WRITES; i++) {
         (void)snprintf(key, sizeof(key), "round-%d", i);
         wcow_store_begin_round(store);
+        if (i > 0)
+            assert_ok(wcow_store_read(store, look, q.key, &err));
         submit(&q, key);
         wcow_store_end_round(store, true);
         wcow_store_after_round(store);
@@ -350,6 +417,8 @@ int main(void)
         IN_STORE(a_lone_op_that_fails_leaves_nothing),
         IN_STORE(ops_of_a_round_share_a_transaction),
         IN_STORE(a_lone_op_among_others_goes_to_the_writer),
+        IN_STORE(look_ups_of_a_round_see_what_is_committed),
+        IN_STORE(others_write_after_a_look_up),
         IN_STORE(an_empty_round_is_nothing),
         IN_STORE(what_a_round_took_is_answered_on_its_thread),
         IN_STORE(what_no_round_took_is_answered_at_once),
