@@ -121,7 +121,7 @@ static int ask_commit(struct wcow_build *b, const struct wcow_git_url *url, char
 {
     const struct wcow_build_commit *asked = NULL;
     int r = resolve(b, url, &asked, err);
-    if (r < 0)
+    if (r < 0 || !asked)
         return r;
     if (asked->code < 0 && err)
         *err = asked->why;
