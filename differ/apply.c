@@ -9,14 +9,11 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "base/sched.h"
 #include "differ/host_dir.h"
 #include "differ/pipe.h"
 #include "differ/unpack.h"
 
-enum { DEFAULT_MAX_RATIO = 1000 };
-
-enum pipe_reader { READER_PARSE, READER_HASH, READER_WRITE };
+enum { DEFAULT_MAX_RATIO = 1000, READER_PARSE = 0, READER_HASH = 1 };
 
 /* ---- the folder before ---- */
 
@@ -86,7 +83,6 @@ struct hasher {
 static void *hash_all(void *arg)
 {
     struct hasher *h = arg;
-    (void)wcow_sched_batch();
     const uint8_t *data = NULL;
     size_t len = 0;
     while ((h->code = wcow_source_next(&h->source, &data, &len, NULL)) == WCOW_OK && len) {
@@ -118,15 +114,12 @@ static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpac
     struct hasher hasher = {.source = wcow_pipe_reader(pipe, READER_HASH), .hash = hash};
     if (pthread_create(&hasher.thread, NULL, hash_all, &hasher) != 0)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for hashing");
-    const struct wcow_unpack_input input = {.parse = wcow_pipe_reader(pipe, READER_PARSE),
-                                            .write = wcow_pipe_reader(pipe, READER_WRITE)};
+    struct wcow_source parse = wcow_pipe_reader(pipe, READER_PARSE);
     struct wcow_tar_limits limits = {0};
     if (o->limits)
         limits = *o->limits;
     limits.max_ratio = o->max_ratio;
-    bool is_batch = wcow_sched_batch();
-    r = wcow_unpack_tar(unpacker, &input, &limits, err);
-    wcow_sched_batch_end(is_batch);
+    r = wcow_unpack_tar(unpacker, &parse, &limits, err);
     if (r < 0)
         wcow_pipe_stop(pipe);
     (void)pthread_join(hasher.thread, NULL);

@@ -2,9 +2,8 @@
 /** @file apply.h
  *  Unpack a layer blob into a layer's folder: files on disk, everything else in its index.
  *
- *  Threads overlap: one reads and decompresses, one hashes the tar (its digest is the diff ID), the
- *  caller's parses it and makes files, one writes their data, one sees them off to the disk. Memory
- * does not depend on the layer's size. */
+ *  Three threads overlap: one reads and decompresses, one hashes the tar (its digest is the diff
+ *  ID), the caller's parses it and writes files. Memory does not depend on the layer's size. */
 #ifndef WCOW_DIFFER_APPLY_H
 #define WCOW_DIFFER_APPLY_H
 

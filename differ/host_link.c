@@ -39,25 +39,14 @@ static int copy_file(int from_fd, const char *from, int to_fd, const char *to,
     return copy_data(in, out, err);
 }
 
-/* @return 1 linked, 0 it has to be a copy */
-static int try_link(int from_fd, const char *from, int to_fd, const char *to,
-                    struct wcow_error *err)
+static int link_or_copy(int from_fd, const char *from, int to_fd, const char *to,
+                        struct wcow_error *err)
 {
     if (linkat(from_fd, from, to_fd, to, 0) == 0)
-        return 1;
+        return WCOW_OK;
     if (errno == EXDEV || errno == EMLINK || errno == EPERM)
-        return 0;
+        return copy_file(from_fd, from, to_fd, to, err);
     return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "link \"%s\"", from);
-}
-
-static int link_or_copy_here(const struct wcow_link_request *q, const char *from,
-                             struct wcow_error *err)
-{
-    int r = try_link(q->from_fd, from, q->to_fd, q->to_leaf, err);
-    if (r != 0)
-        return r < 0 ? r : WCOW_OK;
-    r = q->settle ? q->settle(q->settle_arg, err) : WCOW_OK;
-    return r < 0 ? r : copy_file(q->from_fd, from, q->to_fd, q->to_leaf, err);
 }
 
 /* The name in a directory whose key is wanted: for a target written in another casing. */
@@ -80,7 +69,7 @@ static int match_key(void *arg, int dirfd, const char *name, struct wcow_error *
 
 static int link_here(const struct wcow_link_request *q, struct wcow_error *err)
 {
-    int r = link_or_copy_here(q, q->from_leaf, err);
+    int r = link_or_copy(q->from_fd, q->from_leaf, q->to_fd, q->to_leaf, err);
     if (r != WCOW_E_NOT_FOUND)
         return r;
     const char *slash = strrchr(q->key, '/');
@@ -89,7 +78,7 @@ static int link_here(const struct wcow_link_request *q, struct wcow_error *err)
     if (r == 0)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "no such file in this layer");
     if (r > 0)
-        r = link_or_copy_here(q, want.name, err);
+        r = link_or_copy(q->from_fd, want.name, q->to_fd, q->to_leaf, err);
     free(want.name);
     return r;
 }
@@ -117,11 +106,7 @@ static int link_from_parent(const struct wcow_link_request *q, int folder_fd, ch
     *slash = '\0';
     wcow_autoclose int dir = -1;
     int r = wcow_open_beneath(folder_fd, host_path, O_PATH | O_DIRECTORY, 0, &dir, err);
-    if (r == WCOW_OK)
-        r = try_link(dir, slash + 1, q->to_fd, q->to_leaf, err);
-    if (r != 0)
-        return r < 0 ? r : WCOW_OK;
-    return copy_file(dir, slash + 1, q->to_fd, q->to_leaf, err);
+    return r < 0 ? r : link_or_copy(dir, slash + 1, q->to_fd, q->to_leaf, err);
 }
 
 int wcow_host_link(const struct wcow_link_request *q, struct wcow_error *err)

@@ -13,9 +13,6 @@ struct wcow_link_request {
     const char *to_leaf;
     const char *key; /**< the target's */
     const struct wcow_layer_chain *parents;
-    /** Called before a file of this layer is read, whose data may still be on its way; or NULL. */
-    int (*settle)(void *arg, struct wcow_error *err);
-    void *settle_arg;
 };
 
 /** Make it: to a name in this layer, else in the nearest parent that has it (a committed layer

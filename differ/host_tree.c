@@ -47,8 +47,6 @@ struct wcow_host_tree {
     size_t n_open;
     struct dir *implied; /* those made without an entry, the last one first */
     bool has_whiteouts;  /* as devices */
-    wcow_host_settle_fn settle;
-    void *settle_arg;
 };
 
 void wcow_host_place_done(struct wcow_host_place *place)
@@ -69,12 +67,6 @@ int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chain *parents,
     t->parents = parents;
     *ret = t;
     return WCOW_OK;
-}
-
-void wcow_host_tree_settle_by(struct wcow_host_tree *tree, wcow_host_settle_fn settle, void *arg)
-{
-    tree->settle = settle;
-    tree->settle_arg = arg;
 }
 
 static void free_dir(void *value)
@@ -442,9 +434,7 @@ static int make_hard_link(struct wcow_host_tree *t, const struct wcow_entry *ent
                                         .to_fd = to,
                                         .to_leaf = place->leaf,
                                         .key = key,
-                                        .parents = t->parents,
-                                        .settle = t->settle,
-                                        .settle_arg = t->settle_arg};
+                                        .parents = t->parents};
     r = wcow_host_link(&request, err);
     if (r == WCOW_E_EXISTS)
         return made_twice(entry, err);

@@ -19,11 +19,6 @@ WCOW_NODISCARD int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chai
 void wcow_host_tree_free(struct wcow_host_tree *tree);
 WCOW_DEFINE_CLEANUP(struct wcow_host_tree, wcow_host_tree_free)
 
-/** @param settle called before a file of this layer is read, which happens where the host cannot
- *  link: files that were made are whole and written when it returns */
-typedef int (*wcow_host_settle_fn)(void *arg, struct wcow_error *err);
-void wcow_host_tree_settle_by(struct wcow_host_tree *tree, wcow_host_settle_fn settle, void *arg);
-
 /** Where an entry goes. */
 struct wcow_host_place {
     int dirfd;       /**< of its directory; the tree's, valid until the next call */

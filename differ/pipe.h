@@ -12,7 +12,7 @@
 
 struct wcow_pipe;
 
-enum { WCOW_PIPE_READERS = 3 };
+enum { WCOW_PIPE_READERS = 2 };
 
 /** Reads up to @p cap bytes; *ret_len is 0 at the end only. */
 typedef int (*wcow_pipe_read_fn)(void *ctx, uint8_t *out, size_t cap, size_t *ret_len,

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "differ/file_writer.h"
+#include "base/fd.h"
 #include "differ/headers.h"
 #include "differ/writeback.h"
 #include "layer/check.h"
@@ -22,7 +22,6 @@ struct wcow_unpacker {
     struct wcow_host_tree *tree;
     struct wcow_check *check;
     struct wcow_writeback *writeback;
-    struct wcow_file_writer *writer; /* while a tar is read */
     struct wcow_buf inlined;
     uint64_t n_entries;
     uint64_t n_streams; /* in files of their own */
@@ -70,23 +69,34 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool
 
 /* ---- data ---- */
 
-/* A hole of a sparse file takes no room on disk either. */
-static int copy_to_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar, int *fd,
-                        const struct wcow_entry *entry, struct wcow_error *err)
+static int size_is_here(int fd, const char *name, struct wcow_error *err)
 {
-    int r = wcow_file_writer_open(u->writer, fd, entry->name, err);
-    while (r == WCOW_OK) {
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0 || ftruncate(fd, at) < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%.200s\"", name);
+    return WCOW_OK;
+}
+
+/* A hole of a sparse file takes no room on disk either. */
+static int copy_to_file(struct wcow_tar_reader *tar, int fd, const char *name,
+                        struct wcow_error *err)
+{
+    for (;;) {
         const uint8_t *data = NULL;
         size_t len = 0;
-        r = wcow_tar_reader_data(tar, &data, &len, err);
+        bool after_hole = wcow_tar_reader_is_hole(tar);
+        int r = wcow_tar_reader_data(tar, &data, &len, err);
         if (r < 0)
             return r;
         if (len == 0)
-            return wcow_file_writer_close(u->writer, entry->size_bytes, err);
-        r = wcow_tar_reader_is_hole(tar) ? wcow_file_writer_skip(u->writer, len, err)
-                                         : wcow_file_writer_put(u->writer, data, len, err);
+            return after_hole ? size_is_here(fd, name, err) : WCOW_OK;
+        if (!wcow_tar_reader_is_hole(tar))
+            r = wcow_fd_write(fd, data, len, name, err);
+        else if (lseek(fd, (off_t)len, SEEK_CUR) < 0)
+            r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write \"%.200s\"", name);
+        if (r < 0)
+            return r;
     }
-    return r;
 }
 
 static int copy_to_buffer(struct wcow_tar_reader *tar, struct wcow_buf *out, struct wcow_error *err)
@@ -105,15 +115,15 @@ static int copy_to_buffer(struct wcow_tar_reader *tar, struct wcow_buf *out, str
 }
 
 /* A stream too large for the index: Streams/<number>. */
-static int stream_to_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
-                          const struct wcow_entry *entry, char path[64], struct wcow_error *err)
+static int stream_to_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar, const char *name,
+                          char path[64], struct wcow_error *err)
 {
     if (mkdirat(u->layer_fd, WCOW_STREAMS_DIR, 0700) < 0 && errno != EEXIST)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make \"%s\"", WCOW_STREAMS_DIR);
     (void)snprintf(path, 64, "%s/%llu", WCOW_STREAMS_DIR, (unsigned long long)++u->n_streams);
     wcow_autoclose int fd = -1;
     int r = wcow_open_beneath(u->layer_fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, err);
-    return r < 0 ? r : copy_to_file(u, tar, &fd, entry, err);
+    return r < 0 ? r : copy_to_file(tar, fd, name, err);
 }
 
 /* ---- entries ---- */
@@ -125,7 +135,7 @@ static int add_stream(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     char path[64];
     int r = WCOW_OK;
     if (row.entry->size_bytes > WCOW_INLINE_MAX) {
-        r = stream_to_file(u, tar, row.entry, path, err);
+        r = stream_to_file(u, tar, row.entry->name, path, err);
         row.host_path = path;
     } else {
         r = copy_to_buffer(tar, &u->inlined, err);
@@ -152,7 +162,9 @@ static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
             "and unpack the image again",
             row->entry->name, row->entry->link);
     if (r == WCOW_OK && fd >= 0)
-        r = copy_to_file(u, tar, &fd, row->entry, err);
+        r = copy_to_file(tar, fd, row->entry->name, err);
+    if (r == WCOW_OK && fd >= 0)
+        wcow_writeback_give(u->writeback, WCOW_TAKE_FD(fd), row->entry->size_bytes);
     row->key = place.key;
     row->host_path = place.host_path;
     return r < 0 ? r : wcow_layer_index_add(u->index, row, err);
@@ -203,23 +215,8 @@ static int take_trailer(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     }
 }
 
-/* What the parser reads from; the writer keeps pace, so that it keeps the chunks it needs. */
-struct chunks {
-    struct wcow_source parse;
-    struct wcow_file_writer *writer;
-};
-
-static int next_chunk(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
-{
-    const struct chunks *c = ctx;
-    int r = wcow_source_next(&c->parse, ret_data, ret_len, err);
-    if (r < 0 || *ret_len == 0)
-        return r;
-    return wcow_file_writer_next_chunk(c->writer, err);
-}
-
-static int unpack_entries(struct wcow_unpacker *u, const struct wcow_source *tar,
-                          const struct wcow_tar_limits *limits, struct wcow_error *err)
+int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
+                    const struct wcow_tar_limits *limits, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     int r = wcow_tar_reader_new(tar, limits, &reader, err);
@@ -238,33 +235,6 @@ static int unpack_entries(struct wcow_unpacker *u, const struct wcow_source *tar
     if (r == WCOW_OK)
         r = wcow_check_finish(u->check, err);
     return r < 0 ? r : wcow_host_tree_implied(u->tree, add_implied, u, err);
-}
-
-static int settle(void *arg, struct wcow_error *err)
-{
-    return wcow_file_writer_settle(arg, err);
-}
-
-int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_unpack_input *tar,
-                    const struct wcow_tar_limits *limits, struct wcow_error *err)
-{
-    WCOW_CLEANUP(wcow_file_writer_free_p) struct wcow_file_writer *writer = NULL;
-    int r = wcow_file_writer_new(&tar->write, u->writeback, &writer, err);
-    if (r < 0)
-        return r;
-    struct chunks chunks = {.parse = tar->parse, .writer = writer};
-    const struct wcow_source source = {.next = next_chunk, .ctx = &chunks};
-    u->writer = writer;
-    wcow_host_tree_settle_by(u->tree, settle, writer);
-    r = unpack_entries(u, &source, limits, err);
-    wcow_host_tree_settle_by(u->tree, NULL, NULL);
-    u->writer = NULL;
-    /* What it has failed with stood before whatever the parser has found. */
-    struct wcow_error written = {0};
-    int w = wcow_file_writer_finish(writer, &written);
-    if (w < 0 && err)
-        *err = written;
-    return w < 0 ? w : r;
 }
 
 int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info, bool sync,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file unpack.h
- *  The entries of a layer tar onto the disk and into the index; the part of Apply that runs on the
- *  call's own thread, and has a writer of data beside it. */
+ *  The entries of a layer tar onto the disk and into the index; the part of Apply that runs on one
+ *  thread. */
 #ifndef WCOW_DIFFER_UNPACK_H
 #define WCOW_DIFFER_UNPACK_H
 
@@ -19,14 +19,8 @@ struct wcow_unpacker;
 WCOW_NODISCARD int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
                                      bool need_parents, struct wcow_unpacker **ret,
                                      struct wcow_error *err);
-/** Two readers of the same chunks, see differ/file_writer.h. */
-struct wcow_unpack_input {
-    struct wcow_source parse;
-    struct wcow_source write; /**< used by another thread; it never waits for a chunk */
-};
-
 /** Read @p tar to its very end. What was made stays on an error: the caller clears the folder. */
-WCOW_NODISCARD int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_unpack_input *tar,
+WCOW_NODISCARD int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
                                    const struct wcow_tar_limits *limits, struct wcow_error *err);
 /** Make the index visible. @param info diff_id and tar_bytes are the caller's, n_entries is set */
 WCOW_NODISCARD int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info,

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "base/sched.h"
 
 enum {
     N_SLOTS = 128, /* descriptors that are open at once */
@@ -49,7 +48,6 @@ static int send_off(const struct wcow_writeback *w, int fd)
 static void *run(void *arg)
 {
     struct wcow_writeback *w = arg;
-    (void)wcow_sched_batch();
     pthread_mutex_lock(&w->lock);
     for (;;) {
         while (w->n_taken == w->n_given && !w->ended)
