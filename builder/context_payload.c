@@ -20,7 +20,8 @@ enum {
 /* A directory that files were taken from. */
 struct wcow_context_dir {
     struct wcow_context *context;
-    char path[]; /* from the context's root, with a '/' at its end; "" for the root */
+    struct wcow_paged *room; /* that it is in, with its files */
+    char path[];             /* from the context's root, with a '/' at its end; "" for the root */
 };
 
 /* There are as many as files in a context: only what is theirs alone. */
@@ -42,6 +43,15 @@ static struct wcow_file_stamp stamp_of(const struct stat *st)
                                     .size_bytes = (uint64_t)st->st_size,
                                     .mtime_ns = ns_of(&st->st_mtim),
                                     .ctime_ns = ns_of(&st->st_ctim)};
+}
+
+/* The tree that a file came into is not the one that is walked where a later step copies from it.
+ */
+static const struct file *look_at(const void *ctx)
+{
+    const struct file *f = ctx;
+    wcow_paged_look(f->dir->room);
+    return f;
 }
 
 static int path_of(const struct file *f, char **ret, struct wcow_error *err)
@@ -95,7 +105,7 @@ static int send_fd(const struct reading *r, uint8_t *buffer, const struct wcow_s
 
 static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error *err)
 {
-    const struct file *f = ctx;
+    const struct file *f = look_at(ctx);
     struct wcow_context *c = f->dir->context;
     wcow_autofree char *path = NULL;
     wcow_autoclose int fd = -1;
@@ -123,7 +133,7 @@ static int send_file(void *ctx, const struct wcow_sink *sink, struct wcow_error 
 
 static int know_file(void *ctx, struct wcow_digest *ret, struct wcow_error *err)
 {
-    const struct file *f = ctx;
+    const struct file *f = look_at(ctx);
     struct wcow_build_cache *cache = f->dir->context->cache;
     return cache ? wcow_build_cache_file(cache, &f->stamp, ret, err) : 0;
 }
@@ -159,6 +169,7 @@ static int enter_dir(struct wcow_context_files *files, const char *path, size_t 
         return r;
     struct wcow_context_dir *dir = room;
     dir->context = files->context;
+    dir->room = files->room;
     memcpy(dir->path, path, len);
     dir->path[len] = '\0';
     files->last_dir = dir;

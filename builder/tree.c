@@ -48,7 +48,6 @@ void wcow_tree_free(struct wcow_tree *tree)
     for (node = tree->n_owned ? tree->gone : NULL; node; node = node->next)
         wcow_tree_release_node(node);
     wcow_paged_free(tree->paged);
-    wcow_name_table_done(&tree->groups);
     wcow_arena_done(&tree->arena);
     free(tree);
 }
@@ -527,18 +526,9 @@ int wcow_tree_add_attributes(struct wcow_tree *tree, struct wcow_tree_node *node
 int wcow_tree_link_group(struct wcow_tree *tree, const char *id, struct wcow_link_group **ret,
                          struct wcow_error *err)
 {
-    struct wcow_link_group *group = wcow_name_table_get(&tree->groups, id);
-    if (!group) {
-        void *room = NULL;
-        int r = wcow_paged_alloc(tree->paged, sizeof(*group) + strlen(id) + 1, &room, err);
-        if (r < 0)
-            return r;
-        group = room;
-        memcpy(group->id, id, strlen(id) + 1);
-        r = wcow_name_table_add(&tree->groups, group->id, group, err);
-        if (r < 0)
-            return r;
-    }
+    struct wcow_link_group *group = wcow_tree_find_group(tree, id);
+    if (!group)
+        return wcow_tree_add_group(tree, id, ret, err);
     *ret = group;
     return WCOW_OK;
 }

@@ -15,7 +15,7 @@ static int no_memory(struct wcow_error *err)
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
 }
 
-/* ---- names of a directory ---- */
+/* ---- tables ---- */
 
 /* FNV-1a. */
 static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
@@ -26,46 +26,16 @@ static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
     return hash;
 }
 
-/* Nodes keep no key: few are asked for that are not the one. */
-static bool has_key(const struct wcow_tree_node *node, const char *key, size_t len)
-{
-    wcow_autofree char *own = NULL;
-    return wcow_name_key(node->name, &own, NULL) == WCOW_OK && strlen(own) == len &&
-           memcmp(own, key, len) == 0;
-}
-
-static struct wcow_tree_names *names_of(const struct wcow_tree_node *dir)
-{
-    return dir->traits->type == WCOW_ENTRY_DIR ? dir->names : NULL;
-}
-
-struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
-                                       const struct wcow_tree_node *dir, const char *key,
-                                       size_t len)
-{
-    const struct wcow_tree_names *names = names_of(dir);
-    if (!names)
-        return NULL;
-    uint32_t hash = hash_bytes(FNV_BASIS, key, len);
-    uint32_t mask = (1U << names->cap_log2) - 1;
-    wcow_paged_look(tree->paged);
-    for (uint32_t i = hash & mask; names->slots[i].node; i = (i + 1) & mask) {
-        if (names->slots[i].hash == hash && has_key(names->slots[i].node, key, len))
-            return names->slots[i].node;
-    }
-    return NULL;
-}
-
 static void insert(struct wcow_tree_slot *slots, uint32_t cap_log2, struct wcow_tree_slot slot)
 {
     uint32_t mask = (1U << cap_log2) - 1;
     uint32_t i = slot.hash & mask;
-    while (slots[i].node)
+    while (slots[i].item)
         i = (i + 1) & mask;
     slots[i] = slot;
 }
 
-/* Zeroed. What a directory outgrew serves the next one. */
+/* Zeroed. What one table outgrew serves the next. */
 static int take_slots(struct wcow_tree *tree, uint32_t cap_log2, struct wcow_tree_slot **ret,
                       struct wcow_error *err)
 {
@@ -90,29 +60,86 @@ static void spare_slots(struct wcow_tree *tree, uint32_t cap_log2, void *slots)
     tree->spare[cap_log2] = spare;
 }
 
-static int grow(struct wcow_tree *tree, struct wcow_tree_names *names, struct wcow_error *err)
+static int grow(struct wcow_tree *tree, struct wcow_tree_table *table, struct wcow_error *err)
 {
-    uint32_t cap_log2 = names->slots ? names->cap_log2 + 1 : FIRST_CAP_LOG2;
+    uint32_t cap_log2 = table->slots ? table->cap_log2 + 1 : FIRST_CAP_LOG2;
     struct wcow_tree_slot *slots = NULL;
     if (cap_log2 > WCOW_TREE_MAX_CAP_LOG2)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "a directory of the layer has too many files");
     int r = take_slots(tree, cap_log2, &slots, err);
     if (r != WCOW_OK)
         return r;
-    for (size_t i = 0; names->slots && i < (size_t)1 << names->cap_log2; i++) {
-        if (names->slots[i].node)
-            insert(slots, cap_log2, names->slots[i]);
+    for (size_t i = 0; table->slots && i < (size_t)1 << table->cap_log2; i++) {
+        if (table->slots[i].item)
+            insert(slots, cap_log2, table->slots[i]);
         wcow_paged_look(tree->paged);
     }
-    if (names->slots)
-        spare_slots(tree, names->cap_log2, names->slots);
-    names->slots = slots;
-    names->cap_log2 = cap_log2;
+    if (table->slots)
+        spare_slots(tree, table->cap_log2, table->slots);
+    table->slots = slots;
+    table->cap_log2 = cap_log2;
     return WCOW_OK;
 }
 
+/* Room for one more. */
+static int reserve(struct wcow_tree *tree, struct wcow_tree_table *table, struct wcow_error *err)
+{
+    bool has_room =
+        table->slots && (table->n + (uint64_t)1) * 4 <= (UINT64_C(3) << table->cap_log2);
+    return has_room ? WCOW_OK : grow(tree, table, err);
+}
+
+static void add(struct wcow_tree_table *table, void *item, uint32_t hash)
+{
+    insert(table->slots, table->cap_log2, (struct wcow_tree_slot){.item = item, .hash = hash});
+    table->n++;
+}
+
+/* The next item of this hash from slot *at on, which is one behind it then; NULL after the last. */
+static void *find_next(const struct wcow_tree_table *table, uint32_t hash, uint32_t *at)
+{
+    uint32_t mask = (1U << table->cap_log2) - 1;
+    while (table->slots && table->slots[*at & mask].item) {
+        const struct wcow_tree_slot *slot = &table->slots[(*at)++ & mask];
+        if (slot->hash == hash)
+            return slot->item;
+    }
+    return NULL;
+}
+
+/* ---- names of a directory ---- */
+
+/* Nodes keep no key: few are asked for that are not the one. */
+static bool has_key(const struct wcow_tree_node *node, const char *key, size_t len)
+{
+    wcow_autofree char *own = NULL;
+    return wcow_name_key(node->name, &own, NULL) == WCOW_OK && strlen(own) == len &&
+           memcmp(own, key, len) == 0;
+}
+
+static struct wcow_tree_names *names_of(const struct wcow_tree_node *dir)
+{
+    return dir->traits->type == WCOW_ENTRY_DIR ? dir->names : NULL;
+}
+
+struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
+                                       const struct wcow_tree_node *dir, const char *key,
+                                       size_t len)
+{
+    const struct wcow_tree_names *names = names_of(dir);
+    if (!names)
+        return NULL;
+    uint32_t hash = hash_bytes(FNV_BASIS, key, len);
+    uint32_t at = hash;
+    wcow_paged_look(tree->paged);
+    struct wcow_tree_node *node = find_next(&names->by_key, hash, &at);
+    while (node && !has_key(node, key, len))
+        node = find_next(&names->by_key, hash, &at);
+    return node;
+}
+
 /* Those of @p dir, with room for one more. */
-static int reserve(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wcow_error *err)
+static int reserve_name(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wcow_error *err)
 {
     if (!dir->names) {
         void *names = NULL;
@@ -121,10 +148,7 @@ static int reserve(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wc
             return r;
         dir->names = names;
     }
-    const struct wcow_tree_names *names = dir->names;
-    bool has_room =
-        names->slots && (names->n + (uint64_t)1) * 4 <= (UINT64_C(3) << names->cap_log2);
-    return has_room ? WCOW_OK : grow(tree, dir->names, err);
+    return reserve(tree, &dir->names->by_key, err);
 }
 
 struct wcow_tree_node *wcow_tree_names_of(const struct wcow_tree_node *dir)
@@ -141,6 +165,36 @@ struct wcow_tree_node *wcow_tree_next(const struct wcow_tree *tree,
     while (node->parent && !node->next)
         node = node->parent;
     return node->parent ? node->next : NULL;
+}
+
+/* ---- groups of hard links ---- */
+
+struct wcow_link_group *wcow_tree_find_group(const struct wcow_tree *tree, const char *id)
+{
+    uint32_t hash = hash_bytes(FNV_BASIS, id, strlen(id));
+    uint32_t at = hash;
+    wcow_paged_look(tree->paged);
+    struct wcow_link_group *group = find_next(&tree->groups, hash, &at);
+    while (group && strcmp(group->id, id) != 0)
+        group = find_next(&tree->groups, hash, &at);
+    return group;
+}
+
+int wcow_tree_add_group(struct wcow_tree *tree, const char *id, struct wcow_link_group **ret,
+                        struct wcow_error *err)
+{
+    void *room = NULL;
+    size_t len = strlen(id);
+    int r = reserve(tree, &tree->groups, err);
+    if (r == WCOW_OK)
+        r = wcow_paged_alloc(tree->paged, sizeof(**ret) + len + 1, &room, err);
+    if (r != WCOW_OK)
+        return r;
+    struct wcow_link_group *group = room;
+    memcpy(group->id, id, len + 1);
+    add(&tree->groups, group, hash_bytes(FNV_BASIS, id, len));
+    *ret = group;
+    return WCOW_OK;
 }
 
 /* ---- what nodes share ---- */
@@ -376,18 +430,15 @@ int wcow_tree_add_node(struct wcow_tree *tree, struct wcow_tree_node *dir,
                        struct wcow_error *err)
 {
     struct wcow_tree_node *node = NULL;
-    int r = reserve(tree, dir, err);
+    int r = reserve_name(tree, dir, err);
     if (r == WCOW_OK)
         r = wcow_tree_make_node(tree, dir, of, &node, err);
     if (r != WCOW_OK)
         return r;
     struct wcow_tree_names *names = dir->names;
-    const struct wcow_tree_slot slot = {.node = node,
-                                        .hash = hash_bytes(FNV_BASIS, of->key, strlen(of->key))};
     node->next = names->last;
     names->last = node;
-    insert(names->slots, names->cap_log2, slot);
-    names->n++;
+    add(&names->by_key, node, hash_bytes(FNV_BASIS, of->key, strlen(of->key)));
     *ret = node;
     return WCOW_OK;
 }

@@ -11,7 +11,6 @@
 #define WCOW_BUILDER_TREE_NODES_H
 
 #include "builder/dockerfile_arena.h"
-#include "builder/name_table.h"
 #include "builder/paged.h"
 #include "builder/tree.h"
 
@@ -54,10 +53,15 @@ enum {
     WCOW_NODE_STREAM = 1 << 3,
 };
 
-/** Where a name of a directory is found by its key. */
+/** A hash table of nodes or of link groups: open addressing. */
 struct wcow_tree_slot {
-    struct wcow_tree_node *node; /**< or NULL */
-    uint32_t hash;               /**< of the key */
+    void *item; /**< or NULL */
+    uint32_t hash;
+};
+struct wcow_tree_table {
+    struct wcow_tree_slot *slots; /**< NULL: none yet */
+    uint32_t n;
+    uint32_t cap_log2;
 };
 
 /** Slots that are no longer used. */
@@ -67,10 +71,8 @@ struct wcow_tree_spare {
 
 /** The names of a directory. */
 struct wcow_tree_names {
-    struct wcow_tree_node *last;  /**< that came; its `next` came before it */
-    struct wcow_tree_slot *slots; /**< open addressing */
-    uint32_t n;
-    uint32_t cap_log2; /**< of the slots */
+    struct wcow_tree_node *last;   /**< that came; its `next` came before it */
+    struct wcow_tree_table by_key; /**< nodes */
 };
 
 struct wcow_tree_node {
@@ -89,7 +91,8 @@ struct wcow_tree_node {
 };
 
 struct wcow_link_group {
-    const struct wcow_tree_node *first; /**< in the walk at hand; NULL: none was met */
+    const struct wcow_tree_node *first; /**< that walk number `walk` met */
+    uint64_t walk;
     char id[];
 };
 
@@ -103,7 +106,8 @@ struct wcow_tree {
     struct wcow_tree_node *root; /**< its children are Files, Hives, UtilityVM */
     struct wcow_tree_spare *spare[WCOW_TREE_MAX_CAP_LOG2 + 1]; /**< by cap_log2 */
     size_t n_owned;                /**< payloads that want to be freed */
-    struct wcow_name_table groups; /**< by id */
+    struct wcow_tree_table groups; /**< by id */
+    uint64_t n_walks;
     struct wcow_tree_sd *sds[WCOW_TREE_BUCKETS];
     struct wcow_tree_traits *traits[WCOW_TREE_BUCKETS];
 };
@@ -112,6 +116,11 @@ struct wcow_tree {
 struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
                                        const struct wcow_tree_node *dir, const char *key,
                                        size_t len);
+
+/** The group of hard links of this id; NULL where there is none. */
+struct wcow_link_group *wcow_tree_find_group(const struct wcow_tree *tree, const char *id);
+WCOW_NODISCARD int wcow_tree_add_group(struct wcow_tree *tree, const char *id,
+                                       struct wcow_link_group **ret, struct wcow_error *err);
 
 /** The name that came last into @p dir, which `next` leads on from; NULL: none, or no directory. */
 struct wcow_tree_node *wcow_tree_names_of(const struct wcow_tree_node *dir);

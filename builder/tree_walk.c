@@ -86,15 +86,6 @@ bool wcow_tree_has_changes(const struct wcow_tree *tree)
     return node != NULL;
 }
 
-static void reset_groups(struct wcow_tree *tree)
-{
-    for (size_t i = 0; i < tree->groups.cap; i++) {
-        struct wcow_link_group *group = tree->groups.slots[i].value;
-        if (group)
-            group->first = NULL;
-    }
-}
-
 static struct wcow_tree_shown shown_of(struct wcow_tree_node *node, const struct wcow_buf *name)
 {
     struct wcow_tree_shown shown = {.node = node,
@@ -126,6 +117,7 @@ int wcow_tree_each_stream(const struct wcow_tree_node *node, wcow_tree_fn fn, vo
 /* Nodes that are still to be shown: the children of each directory on the way, the last first. */
 struct walk {
     struct wcow_paged *paged;
+    uint64_t number; /* of the tree's walks, from 1 */
     struct wcow_tree_node **waiting;
     size_t n;
     size_t cap;
@@ -179,24 +171,26 @@ static int show(struct walk *w, struct wcow_tree_node *node, wcow_tree_fn fn, vo
                 struct wcow_error *err)
 {
     struct wcow_link_group *group = node->rare ? node->rare->group : NULL;
+    bool is_later = group && group->walk == w->number;
     int r = write_name(node, &w->name, err);
-    if (r == WCOW_OK && group && group->first)
+    if (r == WCOW_OK && is_later)
         r = write_name(group->first, &w->first_name, err);
     if (r < 0)
         return r;
     struct wcow_tree_shown shown = shown_of(node, &w->name);
-    if (group && group->first)
+    if (is_later) {
         shown.first_name = (char *)w->first_name.data;
-    else if (group)
+    } else if (group) {
         group->first = node;
+        group->walk = w->number;
+    }
     r = fn(arg, &shown, err);
     return r < 0 ? r : wcow_tree_each_stream(node, fn, arg, err);
 }
 
 int wcow_tree_each(struct wcow_tree *tree, wcow_tree_fn fn, void *arg, struct wcow_error *err)
 {
-    WCOW_CLEANUP(walk_done) struct walk w = {.paged = tree->paged};
-    reset_groups(tree);
+    WCOW_CLEANUP(walk_done) struct walk w = {.paged = tree->paged, .number = ++tree->n_walks};
     int r = add_children(&w, tree->root, err);
     while (r >= 0 && w.n > 0) {
         struct wcow_tree_node *node = w.waiting[--w.n];

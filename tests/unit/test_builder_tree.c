@@ -397,6 +397,35 @@ static void a_file_takes_little_memory(void **state)
     wcow_tree_free(tree);
 }
 
+static int count_later(void *arg, const struct wcow_tree_shown *shown, struct wcow_error *err)
+{
+    size_t *n = arg;
+    (void)err;
+    *n += shown->first_name != NULL;
+    return WCOW_OK;
+}
+
+static void every_walk_finds_many_hard_links(void **state)
+{
+    enum { N_PAIRS = 3000 };
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    for (unsigned i = 0; i < 2 * N_PAIRS; i++) {
+        struct wcow_link_group *group = NULL;
+        char name[32];
+        char id[32];
+        (void)snprintf(name, sizeof(name), "name-%u.txt", i);
+        (void)snprintf(id, sizeof(id), "8:%u", i % N_PAIRS);
+        assert_ok(wcow_tree_link_group(tree, id, &group, &err));
+        assert_ok(put_file_as(tree, "Files/app", name, "text", group, &err));
+    }
+    for (int walk = 0; walk < 2; walk++) {
+        size_t n_later = 0;
+        assert_ok(wcow_tree_each(tree, count_later, &n_later, &err));
+        assert_int_equal(n_later, N_PAIRS);
+    }
+    wcow_tree_free(tree);
+}
+
 static int put_numbered(struct wcow_tree *tree, unsigned i, const char *text,
                         struct wcow_error *err)
 {
@@ -462,6 +491,7 @@ int main(void)
         cmocka_unit_test(a_key_changes_with_bytes_and_not_with_the_clock),
         cmocka_unit_test(a_file_that_shrank_is_told),
         cmocka_unit_test(a_tree_is_a_layer_of_a_chain),
+        cmocka_unit_test(every_walk_finds_many_hard_links),
         cmocka_unit_test(a_file_takes_little_memory),
         cmocka_unit_test(a_tree_may_have_more_files_than_the_heap_is_to_hold),
     };
