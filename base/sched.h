@@ -6,25 +6,16 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
 
 /** The calling thread has its share as before, but does not push aside whoever runs when there is
- *  work for it: a thread that many are fed by is not interrupted by those that it wakes. Under
- *  another policy than the usual one nothing is changed.
- *  @return whether it was, for wcow_sched_batch_end() */
-static inline bool wcow_sched_batch(void)
+ *  work for it: a thread that feeds others is not interrupted by those that it wakes. Under another
+ *  policy than the usual one nothing is changed; where it cannot be, nothing is lost but time. */
+static inline void wcow_sched_batch(void)
 {
     struct sched_param param = {0};
     int policy = SCHED_OTHER;
-    return pthread_getschedparam(pthread_self(), &policy, &param) == 0 && policy == SCHED_OTHER &&
-           pthread_setschedparam(pthread_self(), SCHED_BATCH, &param) == 0;
-}
-
-static inline void wcow_sched_batch_end(bool was_changed)
-{
-    const struct sched_param param = {0};
-    if (was_changed)
-        (void)pthread_setschedparam(pthread_self(), SCHED_OTHER, &param);
+    if (pthread_getschedparam(pthread_self(), &policy, &param) == 0 && policy == SCHED_OTHER)
+        (void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &param);
 }
 
 #endif

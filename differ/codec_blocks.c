@@ -51,7 +51,7 @@ static void *worker(void *arg)
     struct wcow_blocks *b = arg;
     void *state = NULL;
     struct wcow_error error = {0};
-    (void)wcow_sched_batch();
+    wcow_sched_batch();
     int code = b->codec->begin(&state, &error);
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {
