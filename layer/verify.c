@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "layer/ea.h"
 #include "layer/sd.h"
 
 /* What importers open in a base layer. */
@@ -127,6 +128,25 @@ static int check_descriptor(const struct wcow_verify *verify, const struct wcow_
     return report(verify, &what, err, "its security descriptor: %s", why.msg);
 }
 
+/* Importers set them as one list. */
+static int check_attributes(const struct wcow_verify *verify, const struct wcow_entry *e,
+                            struct wcow_error *err)
+{
+    wcow_autobuf list = {0};
+    struct wcow_error why = {0};
+    int r = wcow_ea_encode(e, &list, &why);
+    if (r == WCOW_OK && list.len > WCOW_EA_LIST_MAX_BYTES)
+        r = WCOW_FAIL(&why, WCOW_E_INVALID, "a list of %zu bytes, more than %d", list.len,
+                      WCOW_EA_LIST_MAX_BYTES);
+    if (r == WCOW_OK)
+        return WCOW_OK;
+    if (r != WCOW_E_INVALID)
+        return WCOW_FAIL(err, r, "%s", why.msg);
+    const struct wcow_finding what = {
+        .rule = "bad-attributes", .severity = WCOW_SEVERITY_WARNING, .name = e->name};
+    return report(verify, &what, err, "its extended attributes: %s", why.msg);
+}
+
 static int note_names(struct wcow_verify *verify, const struct wcow_entry *e,
                       struct wcow_error *err)
 {
@@ -154,6 +174,8 @@ int wcow_verify_add(struct wcow_verify *verify, const struct wcow_entry *entry,
         r = check_times(verify, entry, err);
     if (r == WCOW_OK)
         r = check_descriptor(verify, entry, err);
+    if (r == WCOW_OK)
+        r = check_attributes(verify, entry, err);
     return r < 0 ? r : note_names(verify, entry, err);
 }
 

@@ -118,6 +118,36 @@ static void a_descriptor_that_is_none_is_told(void **state)
     verify(entries, 2, false, "missing-hives");
 }
 
+static void attributes_that_are_no_list_are_told(void **state)
+{
+    (void)state;
+    static uint8_t value[65536];
+    char long_name[257] = "";
+    memset(long_name, 'a', 256);
+    const struct {
+        struct wcow_ea eas[2];
+        size_t n;
+        bool is_told;
+    } table[] = {
+        {{{.name = (char[]){"a"}, .value = value, .len_bytes = 65000}}, 1, false},
+        {{{.name = (char[]){"a"}, .value = value, .len_bytes = 65536}}, 1, true},
+        {{{.name = long_name, .value = value, .len_bytes = 1}}, 1, true},
+        {{{.name = (char[]){"a"}, .value = value, .len_bytes = 40000},
+          {.name = (char[]){"b"}, .value = value, .len_bytes = 40000}},
+         2,
+         true},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct wcow_ea eas[2] = {table[i].eas[0], table[i].eas[1]};
+        struct wcow_entry entries[] = {entry_of(WCOW_ENTRY_DIR, "Files"),
+                                       entry_of(WCOW_ENTRY_FILE, "Files/a")};
+        entries[1].eas = eas;
+        entries[1].n_eas = table[i].n;
+        verify(entries, 2, false,
+               table[i].is_told ? "bad-attributes missing-hives" : "missing-hives");
+    }
+}
+
 static void a_base_has_its_registry_and_its_boot_files(void **state)
 {
     (void)state;
@@ -154,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_link_with_files_in_front_is_told),
         cmocka_unit_test(a_time_in_1754_is_told),
         cmocka_unit_test(a_descriptor_that_is_none_is_told),
+        cmocka_unit_test(attributes_that_are_no_list_are_told),
         cmocka_unit_test(a_base_has_its_registry_and_its_boot_files),
         cmocka_unit_test(a_missing_directory_is_an_error_here),
     };
