@@ -2,6 +2,7 @@
 /* Leases of a containerd that answers badly: a server of the test's own. */
 #include "wcow_test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,13 @@
 
 #define LEASES "/containerd.services.leases.v1.Leases/"
 
-/* Of the server's thread until the call's answer has come. */
-static struct {
+struct seen {
     char made[64];
     char deleted[64];
     int n_deleted;
-} seen;
+};
+static struct seen seen_;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of seen_ */
 
 static char folder[64];
 static char socket_path[96];
@@ -32,7 +34,9 @@ static void on_create(struct wcow_rpc_call *call, void *ctx)
     const Containerd__Services__Leases__V1__CreateRequest *request =
         (const void *)wcow_rpc_call_request(call);
     struct wcow_error err = {0};
-    (void)snprintf(seen.made, sizeof(seen.made), "%s", request->id);
+    (void)pthread_mutex_lock(&lock);
+    (void)snprintf(seen_.made, sizeof(seen_.made), "%s", request->id);
+    (void)pthread_mutex_unlock(&lock);
     int r = WCOW_FAIL(&err, WCOW_E_DEADLINE, "the disk is busy");
     wcow_rpc_call_finish(call, NULL, r, &err);
 }
@@ -43,8 +47,10 @@ static void on_delete(struct wcow_rpc_call *call, void *ctx)
     const Containerd__Services__Leases__V1__DeleteRequest *request =
         (const void *)wcow_rpc_call_request(call);
     Google__Protobuf__Empty reply = GOOGLE__PROTOBUF__EMPTY__INIT;
-    (void)snprintf(seen.deleted, sizeof(seen.deleted), "%s", request->id);
-    seen.n_deleted++;
+    (void)pthread_mutex_lock(&lock);
+    (void)snprintf(seen_.deleted, sizeof(seen_.deleted), "%s", request->id);
+    seen_.n_deleted++;
+    (void)pthread_mutex_unlock(&lock);
     wcow_rpc_call_finish(call, &reply.base, WCOW_OK, NULL);
 }
 
@@ -57,7 +63,7 @@ static int setup(void **state)
         {LEASES "Delete", &containerd__services__leases__v1__delete_request__descriptor,
          WCOW_RPC_INLINE, on_delete, NULL}};
     struct wcow_error err = {0};
-    memset(&seen, 0, sizeof(seen));
+    seen_ = (struct seen){0};
     (void)snprintf(folder, sizeof(folder), "/tmp/wcow-leases-XXXXXX");
     if (!mkdtemp(folder))
         return -1;
@@ -79,8 +85,8 @@ static int teardown(void **state)
     return rmdir(folder);
 }
 
-/* @return what came of it */
-static int create(const char *id)
+/* What came of it, and what the server saw. */
+static int create(const char *id, struct seen *ret_seen)
 {
     struct wcow_containerd *client = NULL;
     struct wcow_error why = {0};
@@ -90,13 +96,17 @@ static int create(const char *id)
     int r = wcow_lease_create(&ctx, id, 3600, NULL, &lease, &why);
     assert_null(lease);
     wcow_containerd_free(client);
+    (void)pthread_mutex_lock(&lock);
+    *ret_seen = seen_;
+    (void)pthread_mutex_unlock(&lock);
     return r;
 }
 
 static void one_that_was_made_too_late_goes_as_nobody_knows_it(void **state)
 {
     (void)state;
-    assert_int_equal(create(NULL), WCOW_E_DEADLINE);
+    struct seen seen;
+    assert_int_equal(create(NULL, &seen), WCOW_E_DEADLINE);
     assert_int_equal(seen.n_deleted, 1);
     assert_true(seen.made[0] != '\0');
     assert_string_equal(seen.deleted, seen.made);
@@ -105,7 +115,8 @@ static void one_that_was_made_too_late_goes_as_nobody_knows_it(void **state)
 static void one_with_a_name_is_its_callers_matter(void **state)
 {
     (void)state;
-    assert_int_equal(create("mine"), WCOW_E_DEADLINE);
+    struct seen seen;
+    assert_int_equal(create("mine", &seen), WCOW_E_DEADLINE);
     assert_string_equal(seen.made, "mine");
     assert_int_equal(seen.n_deleted, 0);
 }
