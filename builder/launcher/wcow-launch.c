@@ -16,7 +16,7 @@
 #include <wchar.h>
 #include <windows.h>
 
-enum { MAX_FILE_BYTES = 1 << 20, EXIT_NOT_STARTED = 9009 };
+enum { MAX_FILE_BYTES = 1 << 20, EXIT_NOT_STARTED = 9009, START_TRIES = 5, START_PAUSE_MS = 100 };
 
 static void say(const char *what, const wchar_t *name)
 {
@@ -116,6 +116,21 @@ static DWORD WINAPI pump_output(void *arg)
     return 0;
 }
 
+/* CreateProcess, again where Wine says that the new process was gone before it told that it had
+ * started: nothing of the command has run then. Seen once in thousands of starts. */
+static bool create(wchar_t *command, const wchar_t *directory, STARTUPINFOW *startup,
+                   PROCESS_INFORMATION *ret)
+{
+    for (int tries = 1;; tries++) {
+        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, NULL,
+                           directory, startup, ret))
+            return true;
+        if (GetLastError() != ERROR_INTERNAL_ERROR || tries == START_TRIES)
+            return false;
+        Sleep(START_PAUSE_MS);
+    }
+}
+
 static bool start(wchar_t *command, const wchar_t *directory, HANDLE out, PROCESS_INFORMATION *ret)
 {
     SECURITY_ATTRIBUTES inherit = {.nLength = sizeof(inherit), .bInheritHandle = TRUE};
@@ -126,8 +141,7 @@ static bool start(wchar_t *command, const wchar_t *directory, HANDLE out, PROCES
                             .hStdInput = in,
                             .hStdOutput = out,
                             .hStdError = out};
-    bool ok = CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, NULL,
-                             directory, &startup, ret);
+    bool ok = create(command, directory, &startup, ret);
     if (!ok)
         say("cannot start", command);
     (void)CloseHandle(in);
