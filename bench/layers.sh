@@ -18,6 +18,7 @@ bench_image() {
             "$wcow_source/scripts/mkimage" --out "$LAYOUT" --tag $TAG --components 2000
         echo "image: our own, 2,000 components; give the layout of a real base for real numbers"
     fi
+    [ -e "$LAYOUT/index.json" ] || { echo "$LAYOUT is no OCI image layout: it has no index.json" >&2; exit 2; }
     LAYOUT=$(realpath "$LAYOUT")
     [ -n "$TAG" ] || TAG=$(jq -r '.manifests[0].annotations["org.opencontainers.image.ref.name"]' "$LAYOUT/index.json")
 }

@@ -33,9 +33,10 @@ parts_begin() {
     trap 'exit 143' TERM HUP
 }
 
-# parts_runs PID: that child of ours runs still; not another process that was given its number after it.
+# parts_runs PID: that child of ours, or of the script that this is a subshell of, runs still; not another process that was
+# given its number after it.
 parts_runs() {
-    grep -q "^PPid:[[:space:]]*$$\$" "/proc/$1/status" 2>/dev/null
+    grep -qE "^PPid:[[:space:]]*($$|$BASHPID)\$" "/proc/$1/status" 2>/dev/null
 }
 
 # End one child by its id and wait until it is gone; SIGKILL after thirty seconds.
