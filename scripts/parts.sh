@@ -23,6 +23,7 @@ parts_die() {
 # A short path: a Unix socket's has at most 107 characters.
 parts_begin() {
     [ "$(id -u)" = 0 ] || parts_die "root is needed: containerd mounts and changes owners"
+    parts_owner=$BASHPID
     PARTS=$(mktemp -d "${TMPDIR:-/var/tmp}/wcow.XXXXXX")
     # overlayfs cannot stand on overlayfs, which / is inside many containers.
     if [ "$(stat -f -c %T "$PARTS")" = overlayfs ]; then
@@ -33,10 +34,10 @@ parts_begin() {
     trap 'exit 143' TERM HUP
 }
 
-# parts_runs PID: that child of ours, or of the script that this is a subshell of, runs still; not another process that was
-# given its number after it.
+# parts_runs PID: that child of ours, of the shell that called parts_begin, or of the script, runs still; not another
+# process that was given its number after it.
 parts_runs() {
-    grep -qE "^PPid:[[:space:]]*($$|$BASHPID)\$" "/proc/$1/status" 2>/dev/null
+    grep -qE "^PPid:[[:space:]]*($$|$BASHPID|${parts_owner:-$$})\$" "/proc/$1/status" 2>/dev/null
 }
 
 # End one child by its id and wait until it is gone; SIGKILL after thirty seconds.
