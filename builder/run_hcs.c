@@ -79,16 +79,30 @@ static json_t *process_of(const struct wcow_execution *x)
                      (const char *)line.data, "env", env, "cwd", x->workdir);
 }
 
-int wcow_hcs_spec_write(const struct wcow_execution *x, const struct wcow_hcs_options *options,
-                        struct wcow_buf *out, struct wcow_error *err)
+/* What Windows has no way to do. */
+static int check_execution(const struct wcow_execution *x, const struct wcow_hcs_options *options,
+                           struct wcow_error *err)
 {
     if (x->script && !options->script_folder)
         return WCOW_FAIL(err, WCOW_E_PRECONDITION, "a script for the container without its folder");
+    if (x->hosts)
+        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
+                         "--add-host: a single file cannot be mounted into a container of Windows; "
+                         "let the RUN itself write C:\\Windows\\System32\\drivers\\etc\\hosts");
     for (size_t i = 0; i < x->n_volumes; i++) {
         if (!x->volumes[i].source)
             return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
                              "--mount=type=tmpfs: Windows has no file system in memory");
     }
+    return WCOW_OK;
+}
+
+int wcow_hcs_spec_write(const struct wcow_execution *x, const struct wcow_hcs_options *options,
+                        struct wcow_buf *out, struct wcow_error *err)
+{
+    int r = check_execution(x, options, err);
+    if (r < 0)
+        return r;
     json_t *windows = json_pack("{s:b}", "ignoreFlushesDuringBoot", 1);
     if (x->network != WCOW_NET_NONE)
         (void)json_object_set_new(windows, "network",

@@ -90,6 +90,17 @@ static void memory_is_refused(void **state)
     assert_non_null(strstr(err.msg, "type=tmpfs"));
 }
 
+static void a_hosts_file_is_refused(void **state)
+{
+    (void)state;
+    struct wcow_error err = {0};
+    wcow_autobuf out = {0};
+    struct wcow_execution x = sample();
+    x.hosts = "192.0.2.1\tname\n";
+    assert_int_equal(wcow_hcs_spec_write(&x, &no_script, &out, &err), WCOW_E_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "--add-host"));
+}
+
 static void the_root_file_system_travels_with_the_task(void **state)
 {
     (void)state;
@@ -167,6 +178,7 @@ int main(void)
         cmocka_unit_test(hyperv_mounts_and_no_network),
         cmocka_unit_test(a_script_is_mounted_and_limits_are_told),
         cmocka_unit_test(memory_is_refused),
+        cmocka_unit_test(a_hosts_file_is_refused),
         cmocka_unit_test(the_root_file_system_travels_with_the_task),
         cmocka_unit_test(isolation_is_of_windows_containers),
         cmocka_unit_test(executors_that_are_not_here_say_why),
