@@ -29,6 +29,30 @@ struct git {
     char **env;
 };
 
+/* What git tells its hooks about the caller's own repository, which is none of ours: with such a
+ * variable a checkout would write that one's index. How git is configured stays. */
+static bool is_of_caller(const char *variable)
+{
+    static const char *const names[] = {"GIT_DIR",
+                                        "GIT_WORK_TREE",
+                                        "GIT_IMPLICIT_WORK_TREE",
+                                        "GIT_INDEX_FILE",
+                                        "GIT_OBJECT_DIRECTORY",
+                                        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                                        "GIT_COMMON_DIR",
+                                        "GIT_NAMESPACE",
+                                        "GIT_QUARANTINE_PATH",
+                                        "GIT_PREFIX",
+                                        "GIT_GRAFT_FILE",
+                                        "GIT_SHALLOW_FILE",
+                                        "GIT_REPLACE_REF_BASE"};
+    size_t len = strcspn(variable, "=");
+    bool is = false;
+    for (size_t i = 0; !is && i < sizeof(names) / sizeof(names[0]); i++)
+        is = strlen(names[i]) == len && strncmp(variable, names[i], len) == 0;
+    return is;
+}
+
 /* Its environment: nobody is there to be asked for a password. */
 static char **make_environment(void)
 {
@@ -40,9 +64,7 @@ static char **make_environment(void)
     char **env = calloc(n + 3, sizeof(char *));
     size_t k = 0;
     for (size_t i = 0; env && i < n; i++) {
-        /* A repository of the caller's own is none of ours. */
-        if (strncmp(environ[i], "GIT_DIR=", 8) != 0 &&
-            strncmp(environ[i], "GIT_WORK_TREE=", 14) != 0)
+        if (!is_of_caller(environ[i]))
             env[k++] = environ[i];
     }
     if (env) {
@@ -82,18 +104,26 @@ static int spawn_git(const struct git *git, const char *const *args, int output,
     return r;
 }
 
-/* All that it says; the last of it where that is much. WCOW_E_CANCELLED where it was stopped. */
+static bool has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* All that it says; the last of it where that is much. WCOW_E_CANCELLED where it was stopped. Not
+ * what it leaves behind, as a connection that ssh keeps for later: that holds the pipe on. */
 static int listen_to(const struct git *git, int fd, pid_t pid, struct wcow_buf *out,
                      struct wcow_error *err)
 {
     for (;;) {
         char text[4096];
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        if (git->cancel && atomic_load(git->cancel)) {
-            (void)kill(-pid, SIGTERM);
+        if (git->cancel && atomic_load(git->cancel))
             return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        }
+        bool ended = has_ended(pid);
         int ready = poll(&poll_fd, 1, POLL_MS);
+        if (ready == 0 && ended)
+            return WCOW_OK;
         if (ready == 0 || (ready < 0 && errno == EINTR))
             continue;
         ssize_t n = read(fd, text, sizeof(text));
@@ -135,6 +165,8 @@ static int run(const struct git *git, const char *const *args, struct wcow_buf *
     }
     int r = listen_to(git, from, pid, out, err);
     int status = 0;
+    if (r < 0)
+        (void)kill(-pid, SIGTERM);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     trim(out);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/git.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "run_command.h"
 #include "wcow_test.h"
@@ -196,6 +198,63 @@ static void a_name_stands_for_what_git_would_fetch(void **state)
     assert_int_equal(remove_all(repository.path), 0);
 }
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): a test has one thread */
+/* As where a hook of the caller's repository builds. */
+static void the_callers_own_repository_is_left_alone(void **state)
+{
+    (void)state;
+    struct repository repository;
+    char index[100];
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *checkout = NULL;
+    make_repository(&repository);
+    (void)snprintf(index, sizeof(index), "%s/callers-index", repository.path);
+    assert_int_equal(setenv("GIT_INDEX_FILE", index, 1), 0);
+    assert_int_equal(setenv("GIT_OBJECT_DIRECTORY", "/nonexistent", 1), 0);
+    const struct wcow_git_url url = {.repository = repository.path};
+    int r = wcow_git_clone(&url, NULL, NULL, &checkout, NULL);
+    assert_int_equal(unsetenv("GIT_INDEX_FILE"), 0);
+    assert_int_equal(unsetenv("GIT_OBJECT_DIRECTORY"), 0);
+    assert_int_equal(r, WCOW_OK);
+    assert_int_equal(access(index, F_OK), -1);
+    assert_int_equal(remove_all(repository.path), 0);
+}
+
+/* A git that leaves a process behind, which has its output open, as ssh with ControlPersist. */
+static void put_other_git(const char *folder)
+{
+    char path[100];
+    (void)snprintf(path, sizeof(path), "%s/git", folder);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    (void)fprintf(f, "#!/bin/sh\nsleep 600 &\necho $! >%s/left\nprintf '%%040d\\tHEAD\\n' 0\n",
+                  folder);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+static void what_git_leaves_behind_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct repository repository;
+    char text[4096];
+    make_repository(&repository);
+    put_other_git(repository.path);
+    const char *before = getenv("PATH");
+    assert_non_null(before);
+    wcow_autofree char *path = strdup(before);
+    (void)snprintf(text, sizeof(text), "%s:%s", repository.path, path);
+    assert_int_equal(setenv("PATH", text, 1), 0);
+    const struct wcow_git_url url = {.repository = repository.path};
+    int r = wcow_git_resolve(&url, NULL, text, NULL);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(r, 1);
+    read_line(repository.path, "left", text);
+    assert_int_equal(kill((pid_t)strtol(text, NULL, 10), SIGKILL), 0); /* it was there still */
+    assert_int_equal(remove_all(repository.path), 0);
+}
+
+/* NOLINTEND(concurrency-mt-unsafe) */
+
 static void a_repository_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -216,6 +275,8 @@ int main(void)
         cmocka_unit_test(a_query_that_says_nothing_or_two_things_is_refused),
         cmocka_unit_test(what_git_could_take_for_an_option_is_refused),
         cmocka_unit_test(a_name_stands_for_what_git_would_fetch),
+        cmocka_unit_test(the_callers_own_repository_is_left_alone),
+        cmocka_unit_test(what_git_leaves_behind_is_not_waited_for),
         cmocka_unit_test(a_repository_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
