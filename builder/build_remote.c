@@ -7,14 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "builder/build_provenance.h"
 #include "builder/git.h"
 #include "builder/remote.h"
 #include "image/http.h"
-
-enum { SETTLED_S = 60 }; /* a server's clock may be ahead of ours by as much */
 
 struct wcow_build_fetched {
     char *url;
@@ -114,16 +111,10 @@ static bool is_distrusted(struct wcow_build *b, const char *url)
     return recall(b, url, &before, NULL) == 1 && !before.etag && !before.modified;
 }
 
-/* A date tells seconds apart: a file that was put there just now may be replaced unseen. */
-static bool is_settled(const struct wcow_remote_known *said)
-{
-    return said->etag || (said->modified && said->mtime_s < (int64_t)time(NULL) - SETTLED_S);
-}
-
 /* That it cannot be remembered costs time alone. */
 static void remember(struct wcow_build *b, const char *url, const struct wcow_remote_known *said)
 {
-    if (is_settled(said) && !is_distrusted(b, url))
+    if ((said->etag || wcow_remote_date_counts(said)) && !is_distrusted(b, url))
         write_known(b, url, said);
 }
 

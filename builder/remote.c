@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+
+enum { SETTLED_S = 60 }; /* a server's clock may be ahead of ours by as much */
 
 bool wcow_remote_is_http(const char *source)
 {
@@ -77,6 +80,12 @@ void wcow_remote_known_done(struct wcow_remote_known *known)
     free(known->etag);
     free(known->modified);
     *known = (struct wcow_remote_known){0};
+}
+
+bool wcow_remote_date_counts(const struct wcow_remote_known *known)
+{
+    return known->modified && known->mtime_s > 0 &&
+           known->mtime_s < (int64_t)time(NULL) - SETTLED_S;
 }
 
 /* "<digest> <place> <time>", and a line each for ETag and Last-Modified, empty for none. */

@@ -22,6 +22,9 @@ struct wcow_remote_known {
     char *modified; /**< Last-Modified as it was written; NULL: none */
 };
 void wcow_remote_known_done(struct wcow_remote_known *known);
+/** Whether its date tells it from what comes after it: dates tell seconds apart, so not that of a
+ *  file that was put there just now; nor one that a server gives to all files, as 1970. */
+bool wcow_remote_date_counts(const struct wcow_remote_known *known);
 /** As a text to keep. */
 WCOW_NODISCARD int wcow_remote_known_write(const struct wcow_remote_known *known,
                                            struct wcow_buf *out, struct wcow_error *err);

@@ -95,7 +95,9 @@ static int place_of(const char *url, struct wcow_digest *ret, struct wcow_error 
 /* What stands for the file byte by byte; NULL where there is nothing of the kind. */
 static const char *validator_of(const struct wcow_remote_known *said)
 {
-    return said->etag && strncmp(said->etag, "W/", 2) != 0 ? said->etag : said->modified;
+    if (said->etag && strncmp(said->etag, "W/", 2) != 0)
+        return said->etag;
+    return wcow_remote_date_counts(said) ? said->modified : NULL;
 }
 
 static int add_header(struct wcow_str_list *headers, const char *name, const char *value,

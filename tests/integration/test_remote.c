@@ -16,6 +16,7 @@ static struct {
     bool lies;           /* a range has another beginning than was asked for */
     bool no_validator;   /* nothing tells one file from another */
     const char *etag[2]; /* of both files; NULL: Last-Modified alone */
+    const char *date;    /* of both files; NULL: one each */
     int redirect_to;     /* a port; 0: none */
     int answers;
     int not_modified;
@@ -38,7 +39,7 @@ static void describe(int version, char *to, size_t size)
 {
     static const char *const dates[] = {"Wed, 01 Jan 2020 00:00:00 GMT",
                                         "Thu, 02 Jan 2020 00:00:00 GMT"};
-    int n = snprintf(to, size, "Last-Modified: %s\r\n", dates[version]);
+    int n = snprintf(to, size, "Last-Modified: %s\r\n", site.date ? site.date : dates[version]);
     if (site.etag[version])
         (void)snprintf(to + n, size - (size_t)n, "ETag: %s\r\n", site.etag[version]);
     if (site.no_validator)
@@ -215,6 +216,21 @@ static void what_nothing_tells_apart_is_fetched_anew(void **state)
     assert_int_equal(site.answers, 3);
 }
 
+/* Put there this second, or from a server that has one date for all. */
+static void a_date_that_tells_nothing_is_not_gone_by(void **state)
+{
+    (void)state;
+    static const char *const dates[] = {"Tue, 31 Dec 2999 00:00:00 GMT",
+                                        "Thu, 01 Jan 1970 00:00:00 GMT", "no date"};
+    for (size_t i = 0; i < sizeof(dates) / sizeof(dates[0]); i++) {
+        (void)setup(NULL);
+        site.date = dates[i];
+        site.cuts = 1;
+        site.changes_after = 1;
+        fetch_whole(1);
+    }
+}
+
 static void another_range_than_was_asked_for_is_not_taken(void **state)
 {
     (void)state;
@@ -332,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(a_file_that_changes_meanwhile_is_fetched_anew, setup),
         cmocka_unit_test_setup(without_etags_too, setup),
         cmocka_unit_test_setup(what_nothing_tells_apart_is_fetched_anew, setup),
+        cmocka_unit_test(a_date_that_tells_nothing_is_not_gone_by),
         cmocka_unit_test_setup(another_range_than_was_asked_for_is_not_taken, setup),
         cmocka_unit_test_setup(what_is_still_the_same_is_not_fetched, setup),
         cmocka_unit_test_setup(what_changed_is_fetched, setup),
