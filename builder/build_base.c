@@ -38,23 +38,23 @@ static bool is_same(const struct wcow_platform *a, const struct wcow_platform *b
            strcmp(a->variant, b->variant) == 0 && strcmp(a->os_version, b->os_version) == 0;
 }
 
-static struct wcow_local_image *known_image(struct wcow_build *b, const char *name,
+static struct wcow_build_image *known_image(struct wcow_build *b, const char *name,
                                             const struct wcow_platform *platform)
 {
-    struct wcow_local_image *found = NULL;
+    struct wcow_build_image *found = NULL;
     (void)pthread_mutex_lock(&b->lock);
     for (size_t i = 0; !found && i < b->n_images; i++) {
         struct wcow_build_image *known = b->images[i];
-        if (strcmp(known->image.name, name) == 0 && is_same(&known->wanted, platform))
-            found = &known->image;
+        if (strcmp(known->name, name) == 0 && is_same(&known->wanted, platform))
+            found = known;
     }
     (void)pthread_mutex_unlock(&b->lock);
     return found;
 }
 
-static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
-                      const struct wcow_platform *platform, struct wcow_local_image **ret,
-                      struct wcow_error *err)
+/* @p answer is taken over, and what is left of it is empty. */
+static int keep_answer(struct wcow_build *b, struct wcow_build_image *answer,
+                       struct wcow_build_image **ret, struct wcow_error *err)
 {
     struct wcow_build_image *kept = calloc(1, sizeof(*kept));
     (void)pthread_mutex_lock(&b->lock);
@@ -63,7 +63,7 @@ static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
     if (grown)
         b->images = grown;
     if (grown && kept) {
-        *kept = (struct wcow_build_image){.image = *image, .wanted = *platform};
+        *kept = *answer;
         b->images[b->n_images++] = kept;
     }
     (void)pthread_mutex_unlock(&b->lock);
@@ -71,8 +71,8 @@ static int keep_image(struct wcow_build *b, struct wcow_local_image *image,
         free(kept);
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an image");
     }
-    *image = (struct wcow_local_image){0};
-    *ret = &kept->image;
+    *answer = (struct wcow_build_image){0};
+    *ret = kept;
     return WCOW_OK;
 }
 
@@ -131,28 +131,51 @@ static int find_or_pull(struct wcow_build *b, const char *name,
     return wcow_image_pull(b->backend, name, platform, ret, err);
 }
 
+/* Those two say nothing of the image. */
+static bool is_answer(int code)
+{
+    return code != WCOW_E_CANCELLED && code != WCOW_E_NOMEM;
+}
+
+/* What is not to be had is remembered, too: the step that names the image asks for its key, and
+ * again to copy. */
+static int ask_for_image(struct wcow_build *b, const char *full,
+                         const struct wcow_platform *platform, const char *title,
+                         struct wcow_build_image **ret, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    WCOW_CLEANUP(wcow_build_image_done) struct wcow_build_image answer = {.wanted = *platform};
+    int r = title ? wcow_buf_add_str(&text, title, err)
+                  : wcow_buf_addf(&text, err, "[internal] load metadata for %s", full);
+    if (r == WCOW_OK)
+        r = copy_text(full, &answer.name, err);
+    if (r < 0)
+        return r;
+    unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
+    r = find_or_pull(b, full, platform, step, &answer.image, &answer.why);
+    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
+                      r < 0 ? answer.why.msg : NULL);
+    answer.code = r;
+    if (is_answer(r))
+        return keep_answer(b, &answer, ret, err);
+    if (err)
+        *err = answer.why;
+    return r;
+}
+
 static int resolve_image(struct wcow_build *b, const char *full,
                          const struct wcow_platform *platform, const char *title,
                          struct wcow_local_image **ret, struct wcow_error *err)
 {
-    struct wcow_local_image *known = known_image(b, full, platform);
-    if (known) {
-        *ret = known;
-        return WCOW_OK;
-    }
-    wcow_autobuf text = {0};
-    int r = title ? wcow_buf_add_str(&text, title, err)
-                  : wcow_buf_addf(&text, err, "[internal] load metadata for %s", full);
+    struct wcow_build_image *known = known_image(b, full, platform);
+    int r = known ? WCOW_OK : ask_for_image(b, full, platform, title, &known, err);
     if (r < 0)
         return r;
-    unsigned step = wcow_progress_start(b->progress, (const char *)text.data);
-    WCOW_CLEANUP(wcow_local_image_done) struct wcow_local_image image = {0};
-    r = find_or_pull(b, full, platform, step, &image, err);
-    if (r == WCOW_OK)
-        r = keep_image(b, &image, platform, ret, err);
-    wcow_progress_end(b->progress, step, wcow_progress_end_of(r, false),
-                      r < 0 && err ? err->msg : NULL);
-    return r;
+    if (known->code == WCOW_OK)
+        *ret = &known->image;
+    else if (err)
+        *err = known->why;
+    return known->code;
 }
 
 /* One stage asks, the others that want the same wait for its answer. */

@@ -122,9 +122,13 @@ struct wcow_variant {
 
 /** An image that stages begin with or copy from. */
 struct wcow_build_image {
-    struct wcow_local_image image;
+    struct wcow_local_image image; /**< zero where it was not to be had */
+    char *name;
     struct wcow_platform wanted; /**< whoever asks for the same gets it */
+    int code;                    /**< or is told this... */
+    struct wcow_error why;       /**< ...and why */
 };
+void wcow_build_image_done(struct wcow_build_image *image);
 
 /** A layer that this build came to. */
 struct wcow_made {

@@ -205,11 +205,17 @@ int wcow_build_load(struct wcow_build *b, struct wcow_error *err)
     return r < 0 ? r : take_epoch(b, err);
 }
 
+void wcow_build_image_done(struct wcow_build_image *image)
+{
+    wcow_local_image_done(&image->image);
+    free(image->name);
+}
+
 void wcow_build_done(struct wcow_build *b)
 {
     wcow_build_variants_done(b);
     for (size_t i = 0; i < b->n_images; i++) {
-        wcow_local_image_done(&b->images[i]->image);
+        wcow_build_image_done(b->images[i]);
         free(b->images[i]);
     }
     free(b->images);

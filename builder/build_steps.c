@@ -5,6 +5,7 @@
 
 #include "builder/build_provenance.h"
 #include "builder/copy.h"
+#include "builder/diagnostic.h"
 #include "builder/identity.h"
 #include "builder/rights.h"
 #include "builder/winpath.h"
@@ -31,6 +32,23 @@ static int layers_of_stage(struct wcow_build *b, struct wcow_stage_state *s, siz
     return r;
 }
 
+/* An image whose name is none of a repository's may have been meant to be a stage. */
+static int not_to_be_had(const struct wcow_build *b, const struct wcow_stage_state *s,
+                         const char *from, int code, struct wcow_error *err)
+{
+    wcow_autofree const char **names = calloc(s->index + 1, sizeof *names);
+    size_t n = 0;
+    if (!names || code == WCOW_E_CANCELLED || strpbrk(from, "/:@"))
+        return code;
+    for (size_t i = 0; i < s->index; i++) {
+        if (b->file->stages[i].name)
+            names[n++] = b->file->stages[i].name;
+    }
+    const char *near = wcow_diagnostic_suggest(from, names, n);
+    return wcow_error_wrap(code, err, "no stage before this one is named %s%s%s%s; as an image",
+                           from, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+}
+
 /* The layers that COPY --from names: of a stage before, or of an image. */
 int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const char *from,
                          unsigned step, const struct wcow_layers **ret, struct wcow_layers *room,
@@ -46,8 +64,9 @@ int wcow_build_layers_of(struct wcow_build *b, struct wcow_stage_state *s, const
         return layers_of_stage(b, s, (size_t)index, step, room, err);
     struct wcow_local_image *image = NULL;
     r = wcow_build_base_image(b, named ? named : from, &s->variant->platform, NULL, &image, err);
-    if (r == WCOW_OK)
-        r = wcow_build_note_image(b, s, image, err);
+    if (r < 0)
+        return named ? r : not_to_be_had(b, s, from, r, err);
+    r = wcow_build_note_image(b, s, image, err);
     return r < 0 ? r : wcow_build_open_names(b, s, image, step, room, err);
 }
 

@@ -342,6 +342,16 @@ check "a fourth" build --no-cache
 check "has it unpacked" test "$(count_rows)" -gt "$folders"
 forget_images
 
+# ---- neither a stage nor an image ----
+mkdir -p "$PARTS/certs.d/docker.io"
+printf 'server = "http://%s"\n' "$REGISTRY" >"$PARTS/certs.d/docker.io/hosts.toml"
+printf 'FROM scratch AS stage\nCOPY hello.txt C:/\nFROM scratch\nCOPY --from=stag C:/hello.txt C:/\n' | dockerfile
+refused "a stage's name with a slip" \
+    'no stage before this one is named stag \(did you mean stage\?\); as an image: pull docker.io/library/stag:latest' \
+    build --hosts-dir "$PARTS/certs.d"
+build --hosts-dir "$PARTS/certs.d" >"$PARTS/said" 2>&1 || :
+equal "the registry is asked once" "$(grep -c 'ERROR: pull' "$PARTS/said")" 1
+
 # ---- the same bytes anywhere ----
 dockerfile <<'EOF'
 FROM @BASE@
