@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "containerd/content.h"
-#include "differ/codec.h"
+#include "differ/peeked.h"
 
 enum { MAX_RATIO = 1000 };
 
@@ -77,15 +77,16 @@ int wcow_blob_tar_each(struct wcow_backend *b, const struct wcow_descriptor *blo
     enum wcow_compression compression = WCOW_COMPRESSION_NONE;
     bool detects = false;
     int r = wcow_compression_of_media_type(blob->media_type, &compression, &detects, err);
-    if (r == WCOW_OK && detects)
-        compression = WCOW_COMPRESSION_GZIP; /* as Docker's type says */
     if (r == WCOW_OK)
         r = wcow_content_reader_open(&b->ctx, b->content_root, blob->digest.text, blob->size_bytes,
                                      &reader, err);
     if (r < 0)
         return r;
-    const struct wcow_source source = wcow_content_reader_source(reader);
-    r = wcow_decompressor_new(&source, compression, MAX_RATIO, &d, err);
+    struct wcow_peeked peeked = {.bytes = wcow_content_reader_source(reader)};
+    const struct wcow_source source = wcow_peeked_source(&peeked);
+    r = detects ? wcow_peeked_compression(&peeked, &compression, err) : WCOW_OK;
+    if (r == WCOW_OK)
+        r = wcow_decompressor_new(&source, compression, MAX_RATIO, &d, err);
     if (r == WCOW_OK)
         r = wcow_hash_new(&hash, err);
     struct hashing hashing = {.hash = hash, .backend = b};

@@ -104,26 +104,25 @@ static int new_keeper(struct wcow_build *b, struct wcow_stage_state *s,
 /* ---- an image ---- */
 
 /* The layer's listing: 1, or 0 where the caller is to make it, alone while it has the hold. */
-static int find_listing(struct wcow_build *b, const char *root, const char *diff_id,
-                        struct wcow_key_hold *hold, char **ret, struct wcow_error *err)
+static int open_listing(struct wcow_build *b, const char *root, const char *diff_id,
+                        struct wcow_key_hold *hold, struct wcow_layer_source **ret,
+                        struct wcow_error *err)
 {
     wcow_autobuf key = {0};
     int r = wcow_buf_addf(&key, err, "list %s", diff_id);
     if (r == WCOW_OK)
         r = wcow_key_lock_hold(&b->backend->busy, (const char *)key.data, b->options->cancel, hold,
                                err);
-    if (r < 0)
-        return r;
-    *ret = wcow_listing_find(root, diff_id);
-    return *ret != NULL;
+    return r < 0 ? r : wcow_listing_open(root, diff_id, ret, err);
 }
 
 static int list_layer(struct wcow_build *b, struct wcow_local_image *image, size_t i,
-                      const char *root, unsigned step, char **ret, struct wcow_error *err)
+                      const char *root, unsigned step, struct wcow_layer_source **ret,
+                      struct wcow_error *err)
 {
     const char *diff_id = wcow_image_config_diff_id(image->config, i);
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    int r = find_listing(b, root, diff_id, &hold, ret, err);
+    int r = open_listing(b, root, diff_id, &hold, ret, err);
     if (r != 0)
         return r < 0 ? r : WCOW_OK;
     r = wcow_image_complete(b->backend, image, step, err);
@@ -138,34 +137,42 @@ static int list_layer(struct wcow_build *b, struct wcow_local_image *image, size
 static bool has_listings(const struct wcow_local_image *image, const char *root)
 {
     bool has = true;
-    for (size_t i = 0; has && i < image->manifest.layer_count; i++) {
-        wcow_autofree char *folder =
-            wcow_listing_find(root, wcow_image_config_diff_id(image->config, i));
-        has = folder != NULL;
-    }
+    for (size_t i = 0; has && i < image->manifest.layer_count; i++)
+        has = wcow_listing_is_there(root, wcow_image_config_diff_id(image->config, i));
     return has;
 }
 
+/* Onto the stage's layers, with who has its bytes. */
+static int push_listed(struct wcow_stage_state *s, struct wcow_layer_source *source,
+                       const struct wcow_layer_keeper *keeper, struct wcow_layers *layers,
+                       struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *owned = source;
+    source->keeper = *keeper;
+    source->keeper.number = layers->n;
+    int r = wcow_layer_sources_add(&s->sources, source, err);
+    return r < 0 ? r : wcow_layers_push(layers, WCOW_TAKE_PTR(owned), err);
+}
+
+/* All of them, or none. */
 static int open_listings(struct wcow_build *b, struct wcow_stage_state *s,
                          struct wcow_local_image *image, const char *root, unsigned step,
                          struct wcow_layers *ret, struct wcow_error *err)
 {
-    wcow_auto_str_list folders = {0};
+    WCOW_CLEANUP(wcow_layers_done) struct wcow_layers all = {0};
     struct wcow_layer_keeper keeper = {0};
     int r = new_keeper(b, s, image, step, &keeper, err);
     for (size_t i = 0; r == WCOW_OK && i < image->manifest.layer_count; i++) {
-        wcow_autofree char *folder = NULL;
-        r = list_layer(b, image, i, root, step, &folder, err);
-        if (r == WCOW_OK)
-            r = wcow_str_list_add(&folders, folder, err);
+        struct wcow_layer_source *source = NULL;
+        r = list_layer(b, image, i, root, step, &source, err);
+        if (r == WCOW_OK && source)
+            r = push_listed(s, source, &keeper, &all, err);
     }
-    if (r == WCOW_OK)
-        r = wcow_layer_sources_open(&s->sources, &folders, ret, err);
-    for (size_t i = 0; r == WCOW_OK && i < ret->n; i++) {
-        ret->sources[i]->keeper = keeper;
-        ret->sources[i]->keeper.number = i;
-    }
-    return r;
+    if (r < 0)
+        return r;
+    *ret = all;
+    all = (struct wcow_layers){0};
+    return WCOW_OK;
 }
 
 /* What the layers hold, as it is listed, or where they are not unpacked anyway: 1, or 0 where this
@@ -205,16 +212,16 @@ int wcow_build_open_names(struct wcow_build *b, struct wcow_stage_state *s,
 
 /* ---- what ADD fetched ---- */
 
-/* The folder that lists the stage's layer @p number. */
+/* The listing of the stage's layer @p number. */
 static int list_own(struct wcow_build *b, const struct wcow_stage_state *s, size_t number,
-                    unsigned step, char **ret, struct wcow_error *err)
+                    unsigned step, struct wcow_layer_source **ret, struct wcow_error *err)
 {
     const char *diff_id = wcow_image_config_diff_id(s->config, number);
     wcow_autofree char *root = NULL;
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
     int r = wcow_listings_path(b->options->cache_file, &root, err);
     if (r == WCOW_OK)
-        r = find_listing(b, root, diff_id, &hold, ret, err);
+        r = open_listing(b, root, diff_id, &hold, ret, err);
     if (r != 0)
         return r < 0 ? r : WCOW_OK;
     r = wcow_blob_fetch(b->backend, &s->descs[number], step, err);
@@ -225,19 +232,10 @@ int wcow_build_open_fetched(struct wcow_build *b, struct wcow_stage_state *s, un
                             struct wcow_error *err)
 {
     const size_t number = s->layers.n;
-    wcow_auto_str_list folders = {0};
-    wcow_autofree char *folder = NULL;
+    struct wcow_layer_source *source = NULL;
     struct wcow_layer_keeper keeper = {0};
     int r = new_keeper(b, s, NULL, step, &keeper, err);
     if (r == WCOW_OK)
-        r = list_own(b, s, number, step, &folder, err);
-    if (r == WCOW_OK)
-        r = wcow_str_list_add(&folders, folder, err);
-    if (r == WCOW_OK)
-        r = wcow_layer_sources_open(&s->sources, &folders, &s->layers, err);
-    if (r < 0)
-        return r;
-    keeper.number = number;
-    s->layers.sources[number]->keeper = keeper;
-    return WCOW_OK;
+        r = list_own(b, s, number, step, &source, err);
+    return r < 0 || !source ? r : push_listed(s, source, &keeper, &s->layers, err);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/listing.h"
-#include "base/dir_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/dir_tree.h"
 #include "base/fd.h"
 #include "builder/blob_tar.h"
 #include "builder/name_table.h"
@@ -35,10 +35,29 @@ int wcow_listings_path(const char *cache_file, char **ret, struct wcow_error *er
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
 }
 
-char *wcow_listing_find(const char *root, const char *diff_id)
+bool wcow_listing_is_there(const char *root, const char *diff_id)
 {
     wcow_autofree char *file = path_of(root, diff_id, "/layer.db");
-    return file && access(file, R_OK) == 0 ? path_of(root, diff_id, "") : NULL;
+    return file && access(file, R_OK) == 0;
+}
+
+int wcow_listing_open(const char *root, const char *diff_id, struct wcow_layer_source **ret,
+                      struct wcow_error *err)
+{
+    wcow_autofree char *folder = path_of(root, diff_id, "");
+    struct wcow_error why = {0};
+    if (!folder)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
+    int r = wcow_layer_source_open(folder, ret, &why);
+    if (r == WCOW_OK)
+        return 1;
+    if (r == WCOW_E_NOT_FOUND)
+        return 0;
+    if (r == WCOW_E_CORRUPT || r == WCOW_E_UNSUPPORTED)
+        r = wcow_dir_tree_delete(AT_FDCWD, folder, NULL, &why);
+    if (r < 0 && err)
+        *err = why;
+    return r;
 }
 
 /* ---- the tar ---- */
@@ -99,6 +118,8 @@ static int keep_hive(int folder, const char *name, struct wcow_tar_reader *reade
         if (r == WCOW_OK && len > 0)
             r = wcow_fd_write(fd, data, len, name, err);
     }
+    if (r == WCOW_OK && fsync(fd) < 0)
+        r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "keep the hive %s", name);
     return r;
 }
 
@@ -151,11 +172,11 @@ static int list_into(struct wcow_backend *b, const struct wcow_descriptor *blob,
     struct listing l = {.index = index, .folder = fd};
     r = wcow_blob_tar_each(b, blob, diff_id, take_entry, &l, &info, err);
     directories_done(&l.directories);
-    return r < 0 ? r : wcow_layer_index_finish(WCOW_TAKE_PTR(index), &info, false, err);
+    return r < 0 ? r : wcow_layer_index_finish(WCOW_TAKE_PTR(index), &info, true, err);
 }
 
 int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wcow_descriptor *blob,
-                      const char *diff_id, char **ret, struct wcow_error *err)
+                      const char *diff_id, struct wcow_layer_source **ret, struct wcow_error *err)
 {
     wcow_autobuf suffix = {0};
     int r = wcow_buf_addf(&suffix, err, ".%s", b->unique);
@@ -170,10 +191,9 @@ int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wco
     if (r == WCOW_OK && rename(made, path) < 0 && errno != EEXIST && errno != ENOTEMPTY)
         r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "rename %s", made);
     (void)!wcow_dir_tree_delete(AT_FDCWD, made, NULL, NULL);
-    if (r < 0)
-        return wcow_error_wrap(r, err, "list layer %s", blob->digest.text);
-    *ret = WCOW_TAKE_PTR(path);
-    return WCOW_OK;
+    if (r == WCOW_OK)
+        r = wcow_layer_source_open(path, ret, err);
+    return r < 0 ? wcow_error_wrap(r, err, "list layer %s", blob->digest.text) : WCOW_OK;
 }
 
 int wcow_listings_remove(const char *root, struct wcow_error *err)

@@ -2,36 +2,8 @@
 
 #include "containerd/content.h"
 #include "differ/apply.h"
+#include "differ/peeked.h"
 #include "differ/service_internal.h"
-
-/* A source of which the first chunk was looked at. */
-struct peeked {
-    struct wcow_source source;
-    const uint8_t *data;
-    size_t len;
-    bool is_waiting; /* the first chunk was not given yet */
-};
-
-static int peeked_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
-{
-    struct peeked *p = ctx;
-    if (!p->is_waiting)
-        return wcow_source_next(&p->source, ret_data, ret_len, err);
-    p->is_waiting = false;
-    *ret_data = p->data;
-    *ret_len = p->len;
-    return WCOW_OK;
-}
-
-static int peek(struct peeked *p, enum wcow_compression *ret, struct wcow_error *err)
-{
-    int r = wcow_source_next(&p->source, &p->data, &p->len, err);
-    if (r < 0)
-        return r;
-    p->is_waiting = true;
-    *ret = wcow_compression_detect(p->data, p->len);
-    return WCOW_OK;
-}
 
 static int apply_blob(struct wcow_differ_service *s, const struct wcow_containerd_ctx *ctx,
                       const Containerd__Services__Diff__V1__ApplyRequest *q,
@@ -50,9 +22,9 @@ static int apply_blob(struct wcow_differ_service *s, const struct wcow_container
                                  (uint64_t)q->diff->size, &reader, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "layer %s", q->diff->digest);
-    struct peeked peeked = {.source = wcow_content_reader_source(reader)};
-    struct wcow_source source = {.next = peeked_next, .ctx = &peeked};
-    r = detect ? peek(&peeked, &o->compression, err) : WCOW_OK;
+    struct wcow_peeked peeked = {.bytes = wcow_content_reader_source(reader)};
+    const struct wcow_source source = wcow_peeked_source(&peeked);
+    r = detect ? wcow_peeked_compression(&peeked, &o->compression, err) : WCOW_OK;
     o->blob = &source;
     o->blob_digest = q->diff->digest;
     o->blob_bytes = (uint64_t)q->diff->size;

@@ -327,6 +327,8 @@ folders=$(count_rows)
 printf 'FROM scratch\nCOPY --from=@BASE@ C:/ C:/all/\n' | dockerfile
 taken=$(from_image)
 equal "COPY --from of an image unpacks nothing" "$(count_rows)" "$folders"
+truncate -s 0 "$XDG_CACHE_HOME"/wcow/layers/*/layer.db
+equal "what a disk has lost of its listing is made again" "$(from_image)" "$taken"
 pull "$(pull_way)" "$IMAGE" >/dev/null
 equal "its files are those of the unpacked image" "$(XDG_CACHE_HOME=$PARTS/cache3 from_image)" "$taken"
 forget_images

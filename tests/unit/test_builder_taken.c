@@ -147,6 +147,24 @@ static void a_name_that_stands_twice_is_refused(void **state)
     store_done(&s);
 }
 
+/* As `docker save` and an import without compression have it. */
+static void a_type_that_says_no_compression_is_looked_into(void **state)
+{
+    (void)state;
+    struct store s;
+    struct wcow_taken taken = {0};
+    make_store(&s, files);
+    const uint64_t size_bytes = s.blob.size_bytes;
+    wcow_descriptor_done(&s.blob);
+    assert_ok(
+        wcow_descriptor_init(&s.blob, WCOW_MEDIA_DOCKER_LAYER, s.diff_id.text, size_bytes, &err));
+    assert_ok(wcow_taken_want(&taken, "FILES/TWO", &err));
+    assert_ok(read_taken(&s, &taken, &err));
+    assert_int_equal(taken_bytes(&taken, "FILES/TWO"), 700);
+    wcow_taken_done(&taken);
+    store_done(&s);
+}
+
 /* ---- as the layers of a build ask ---- */
 
 static int read_layer(void *ctx, size_t number, unsigned step, struct wcow_taken *taken,
@@ -163,12 +181,10 @@ static int read_layer(void *ctx, size_t number, unsigned step, struct wcow_taken
 static struct wcow_layer_source *listed_layer(struct store *s)
 {
     struct wcow_layer_source *source = NULL;
-    wcow_autofree char *folder = NULL;
     wcow_autobuf root = {0};
     assert_ok(wcow_buf_addf(&root, &err, "%s/layers", s->folder));
-    assert_ok(wcow_listing_make(&s->backend, (char *)root.data, &s->blob, s->diff_id.text, &folder,
+    assert_ok(wcow_listing_make(&s->backend, (char *)root.data, &s->blob, s->diff_id.text, &source,
                                 &err));
-    assert_ok(wcow_layer_source_open(folder, &source, &err));
     source->keeper = (struct wcow_layer_keeper){.take = read_layer, .ctx = s};
     return source;
 }
@@ -214,6 +230,38 @@ static void all_files_of_a_step_come_in_one_pass(void **state)
     store_done(&s);
 }
 
+/* Of its listing. */
+static void write_index(const char *root, const struct wcow_digest *diff_id, const char *text)
+{
+    wcow_autobuf path = {0};
+    assert_ok(
+        wcow_buf_addf(&path, &err, "%s/%s/layer.db", root, diff_id->text + strlen("sha256:")));
+    FILE *f = fopen((char *)path.data, "wbe");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void a_listing_that_cannot_be_read_is_made_again(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "not what a database begins with"};
+    struct store s;
+    wcow_autobuf root = {0};
+    make_store(&s, files);
+    assert_ok(wcow_buf_addf(&root, &err, "%s/layers", s.folder));
+    const char *folder = (const char *)root.data;
+    for (size_t i = 0; i < 2; i++) {
+        struct wcow_layer_source *source = NULL;
+        wcow_layer_source_free(listed_layer(&s));
+        assert_true(wcow_listing_is_there(folder, s.diff_id.text));
+        write_index(folder, &s.diff_id, texts[i]);
+        assert_int_equal(wcow_listing_open(folder, s.diff_id.text, &source, NULL), 0);
+        assert_false(wcow_listing_is_there(folder, s.diff_id.text));
+    }
+    store_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +269,9 @@ int main(void)
         cmocka_unit_test(what_is_wanted_later_joins_what_is_there),
         cmocka_unit_test(of_another_layer_nothing_is_kept),
         cmocka_unit_test(a_name_that_stands_twice_is_refused),
+        cmocka_unit_test(a_type_that_says_no_compression_is_looked_into),
         cmocka_unit_test(all_files_of_a_step_come_in_one_pass),
+        cmocka_unit_test(a_listing_that_cannot_be_read_is_made_again),
     };
     return cmocka_run_group_tests_name("builder/taken", tests, NULL, NULL);
 }
