@@ -11,12 +11,10 @@
 #include "image/http.h"
 
 enum {
-    MAX_REDIRECTS = 10,
     MAX_ATTEMPTS = 3,
     CONNECT_TIMEOUT_MS = 15000,
     STALL_TIMEOUT_MS = 30000,
     RETRY_DELAY_MS = 500,
-    PAUSE_STEP_MS = 50,
     PROGRESS_BYTES = 16 << 10, /* what an attempt has to bring to count as none */
 };
 
@@ -49,11 +47,6 @@ static int take_bytes(void *ctx, const void *data, size_t len, struct wcow_error
 }
 
 /* ---- redirects ---- */
-
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 static int follow(char **url, const struct wcow_http_response *response, struct wcow_error *err)
 {
@@ -226,7 +219,7 @@ static int ask(struct fetching *f, char **url, bool *ret_again, struct wcow_erro
         f->is_other = true;
         f->no_ranges = true;
     }
-    *ret_again = r == WCOW_OK && is_redirect(response.status);
+    *ret_again = r == WCOW_OK && wcow_http_is_redirect(response.status);
     if (*ret_again)
         return follow(url, &response, err);
     bool has_bytes = response.delivered_bytes || response.status == 200 || response.status == 206;
@@ -244,29 +237,17 @@ static int attempt(struct fetching *f, struct wcow_error *err)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
     url[strcspn(url, "#")] = '\0';
     f->retry_after_ms = 0;
-    for (int i = 0; i <= MAX_REDIRECTS; i++) {
+    for (int i = 0; i <= WCOW_HTTP_REDIRECTS_MAX; i++) {
         bool again = false;
         int r = ask(f, &url, &again, err);
         if (r < 0 || !again)
             return r;
     }
     return WCOW_FAIL(err, WCOW_E_LIMIT, "%s: more than %d redirects",
-                     wcow_http_shown(f->fetch->url).text, MAX_REDIRECTS);
+                     wcow_http_shown(f->fetch->url).text, WCOW_HTTP_REDIRECTS_MAX);
 }
 
 /* ---- all attempts ---- */
-
-static int pause_for(const struct fetching *f, int64_t ms, struct wcow_error *err)
-{
-    for (; ms > 0; ms -= PAUSE_STEP_MS) {
-        if (f->fetch->cancel && atomic_load(f->fetch->cancel))
-            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        const struct timespec step = {.tv_nsec = (long)(ms < PAUSE_STEP_MS ? ms : PAUSE_STEP_MS) *
-                                                 1000000};
-        (void)nanosleep(&step, NULL);
-    }
-    return WCOW_OK;
-}
 
 /* Keep what there is where the transfer may go on behind it. */
 static int prepare(struct fetching *f, struct wcow_error *err)
@@ -284,6 +265,7 @@ static int prepare(struct fetching *f, struct wcow_error *err)
 static int get(struct fetching *f, struct wcow_error *err)
 {
     const unsigned delay_ms = f->fetch->retry_delay_ms ? f->fetch->retry_delay_ms : RETRY_DELAY_MS;
+    const atomic_bool *const cancelled[] = {f->fetch->cancel, NULL};
     unsigned tried = 0;
     for (;;) {
         int r = prepare(f, err);
@@ -299,7 +281,9 @@ static int get(struct fetching *f, struct wcow_error *err)
         if (r == WCOW_OK || !again || tried >= MAX_ATTEMPTS)
             return r;
         int64_t pause_ms = (int64_t)delay_ms << (tried - 1);
-        r = pause_for(f, f->retry_after_ms > pause_ms ? f->retry_after_ms : pause_ms, err);
+        if (f->retry_after_ms > pause_ms)
+            pause_ms = f->retry_after_ms;
+        r = wcow_http_pause(pause_ms, cancelled, err);
         if (r < 0)
             return r;
     }

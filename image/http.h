@@ -18,6 +18,7 @@ enum {
     WCOW_HTTP_HEADER_MAX = 16 << 10,       /**< of one header that is kept */
     WCOW_HTTP_HEADERS_MAX = 256 << 10,     /**< of all headers of an answer */
     WCOW_HTTP_RETRY_AFTER_MAX_MS = 120000, /**< no server is waited for longer */
+    WCOW_HTTP_REDIRECTS_MAX = 10,          /**< that are followed from one address */
 };
 
 struct wcow_http;
@@ -104,6 +105,11 @@ bool wcow_http_date(const char *text, int64_t *ret_s);
 /** How long a Retry-After asks for, in seconds or until a date, at most
  *  WCOW_HTTP_RETRY_AFTER_MAX_MS; 0 for NULL and for what cannot be read. */
 int64_t wcow_http_retry_after_ms(const char *text, int64_t now_s);
+/** Whether an answer of @p status sends elsewhere. */
+bool wcow_http_is_redirect(int status);
+/** Wait before the next attempt. @p cancelled is polled and may hold NULL: WCOW_E_CANCELLED */
+WCOW_NODISCARD int wcow_http_pause(int64_t ms, const atomic_bool *const cancelled[2],
+                                   struct wcow_error *err);
 /** Append @p text percent-encoded for a query or form. */
 WCOW_NODISCARD int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err);
 

@@ -9,9 +9,7 @@
 #include "image/registry_private.h"
 
 enum {
-    REDIRECTS_MAX = 10,
     PAUSE_MAX_MS = 30000,
-    PAUSE_STEP_MS = 50,
     MIRROR_RETRY_AFTER_MAX_MS = 3000,
 };
 
@@ -89,11 +87,6 @@ static int send_once(struct wcow_registry *registry, struct wcow_call *call, con
     return r;
 }
 
-static bool is_redirect(int status)
-{
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 /* The next URL of a redirect, and whether it is another server's. */
 static int follow(const struct wcow_call *call, const struct wcow_http_response *response,
                   char **url, bool *foreign, struct wcow_error *err)
@@ -123,15 +116,15 @@ static int send_following(struct wcow_registry *registry, struct wcow_call *call
     if (!url)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
     bool foreign = false;
-    for (int hop = 0; hop <= REDIRECTS_MAX; hop++) {
+    for (int hop = 0; hop <= WCOW_HTTP_REDIRECTS_MAX; hop++) {
         int r = send_once(registry, call, url, foreign, authorization, ret, err);
-        if (r < 0 || !call->follow || !is_redirect(ret->status))
+        if (r < 0 || !call->follow || !wcow_http_is_redirect(ret->status))
             return r;
         r = follow(call, ret, &url, &foreign, err);
         if (r < 0)
             return r;
     }
-    return WCOW_FAIL(err, WCOW_E_CORRUPT, "more than %d redirects", REDIRECTS_MAX);
+    return WCOW_FAIL(err, WCOW_E_CORRUPT, "more than %d redirects", WCOW_HTTP_REDIRECTS_MAX);
 }
 
 /* Send with what is known; after a 401 log in and send once more. */
@@ -169,32 +162,13 @@ static int64_t pause_ms(const struct wcow_registry *registry, unsigned attempt,
     return asked > pause ? asked : pause;
 }
 
-static bool flag_is_set(const atomic_bool *flag)
-{
-    return flag && atomic_load(flag);
-}
-
-static int sleep_for(const struct wcow_registry *registry, const atomic_bool *cancelled, int64_t ms,
-                     struct wcow_error *err)
-{
-    for (;;) {
-        if (flag_is_set(registry->options.cancelled) || flag_is_set(cancelled))
-            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        if (ms <= 0)
-            return WCOW_OK;
-        int64_t step = ms < PAUSE_STEP_MS ? ms : PAUSE_STEP_MS;
-        struct timespec t = {.tv_nsec = (long)step * 1000000};
-        (void)nanosleep(&t, NULL);
-        ms -= step;
-    }
-}
-
 int wcow_registry_pause(const struct wcow_registry *registry, const struct wcow_transfer *transfer,
                         unsigned tried, const struct wcow_http_response *answer,
                         struct wcow_error *err)
 {
-    return sleep_for(registry, transfer ? transfer->cancelled : NULL,
-                     pause_ms(registry, tried, answer), err);
+    const atomic_bool *const cancelled[] = {registry->options.cancelled,
+                                            transfer ? transfer->cancelled : NULL};
+    return wcow_http_pause(pause_ms(registry, tried, answer), cancelled, err);
 }
 
 static bool status_is_passing(int status)
@@ -250,7 +224,7 @@ int wcow_registry_call(struct wcow_registry *registry, struct wcow_call *call,
             bool told = r < 0 && status_is_passing(ret->status);
             return r < 0 && !told ? wcow_registry_wrap(call, r, err) : r;
         }
-        r = sleep_for(registry, cancel_of(call), pause_ms(registry, tried, ret), err);
+        r = wcow_registry_pause(registry, call->transfer, tried, ret, err);
         if (r < 0)
             return wcow_registry_wrap(call, r, err);
     }

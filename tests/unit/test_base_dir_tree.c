@@ -12,26 +12,12 @@
 #include <unistd.h>
 
 #include "base/dir_tree.h"
-
-static char top[] = "/tmp/wcow-dir-tree-XXXXXX";
-static int top_fd = -1;
+#include "own_folder.h"
 
 static int setup(void **state)
 {
-    (void)state;
-    memset(top + sizeof(top) - 7, 'X', 6);
-    if (!mkdtemp(top))
-        return -1;
-    top_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return top_fd < 0 ? -1 : mkdirat(top_fd, "t", 0700);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)!wcow_dir_tree_delete(top_fd, "t", NULL, NULL);
-    (void)close(top_fd);
-    return rmdir(top);
+    int r = make_top(state);
+    return r < 0 ? r : mkdirat(top_fd, "t", 0700);
 }
 
 static void make_dir(const char *path)
@@ -130,7 +116,7 @@ static void a_tree_can_be_measured_while_it_changes(void **state)
         fail_msg("%d of %d failed: %s", failures, ROUNDS, err.msg);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, remove_top)
 
 int main(void)
 {

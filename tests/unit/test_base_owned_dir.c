@@ -9,28 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/dir_tree.h"
+#include "own_folder.h"
 #include "wcow_test.h"
-
-static char top[] = "/tmp/wcow-owned-dir-XXXXXX";
-static int top_fd = -1;
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(top + sizeof(top) - 7, 'X', 6);
-    if (!mkdtemp(top))
-        return -1;
-    top_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return top_fd < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)close(top_fd);
-    return wcow_dir_tree_delete(AT_FDCWD, top, NULL, NULL);
-}
 
 static bool is_there(const char *name)
 {
@@ -152,5 +132,5 @@ int main(void)
         cmocka_unit_test(one_that_is_there_is_not_taken),
         cmocka_unit_test(who_comes_late_takes_no_new_one_for_the_old),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, make_top, remove_top);
 }

@@ -10,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "containerd/leases.h"
+#include "own_server.h"
 #include "proto/leases.pb-c.h"
-#include "rpc/server.h"
 
 #define LEASES "/containerd.services.leases.v1.Leases/"
 
@@ -22,10 +22,6 @@ struct seen {
 };
 static struct seen seen_;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of seen_ */
-
-static char folder[64];
-static char socket_path[96];
-static struct wcow_rpc_server *server;
 
 /* Made, but the answer is late. */
 static void on_create(struct wcow_rpc_call *call, void *ctx)
@@ -62,27 +58,8 @@ static int setup(void **state)
          WCOW_RPC_INLINE, on_create, NULL},
         {LEASES "Delete", &containerd__services__leases__v1__delete_request__descriptor,
          WCOW_RPC_INLINE, on_delete, NULL}};
-    struct wcow_error err = {0};
     seen_ = (struct seen){0};
-    (void)snprintf(folder, sizeof(folder), "/tmp/wcow-leases-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    (void)snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
-    const struct wcow_rpc_server_options options = {.address = socket_path, .stop_grace_ms = 200};
-    return wcow_rpc_server_new(&options, methods, 2, &server, &err) == WCOW_OK &&
-                   wcow_rpc_server_start(server, &err) == WCOW_OK
-               ? 0
-               : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char path[128];
-    wcow_rpc_server_free(server);
-    (void)snprintf(path, sizeof(path), "%s.lock", socket_path);
-    (void)unlink(path);
-    return rmdir(folder);
+    return start_server(methods, 2);
 }
 
 /* What came of it, and what the server saw. */
@@ -121,7 +98,7 @@ static void one_with_a_name_is_its_callers_matter(void **state)
     assert_int_equal(seen.n_deleted, 0);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, stop_server)
 
 int main(void)
 {

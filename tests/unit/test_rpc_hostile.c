@@ -13,10 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "own_server.h"
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
 #include "rpc/listener.h"
-#include "rpc/server.h"
 #include "rpc/text.h"
 
 #define STAT_PATH "/containerd.services.snapshots.v1.Snapshots/Stat"
@@ -24,10 +24,6 @@
 #define PB(name)  Containerd__Services__Snapshots__V1__##name
 
 enum { WAIT_S = 60, MAX_HEADERS = 8, LISTED_BYTES = 4 << 20, LISTED = 64 };
-
-static char folder[64];
-static char socket_path[96];
-static struct wcow_rpc_server *server;
 
 /* ---- the server ---- */
 
@@ -71,28 +67,7 @@ static int setup(void **state)
          WCOW_RPC_INLINE, on_stat, NULL},
         {LIST_PATH, &containerd__services__snapshots__v1__list_snapshots_request__descriptor,
          WCOW_RPC_WORKER, on_list, NULL}};
-    const struct wcow_rpc_server_options options = {.address = socket_path, .stop_grace_ms = 200};
-    struct wcow_error err = {0};
-    (void)snprintf(folder, sizeof(folder), "/tmp/wcow-hostile-XXXXXX");
-    if (!mkdtemp(folder))
-        return -1;
-    (void)snprintf(socket_path, sizeof(socket_path), "%s/s", folder);
-    if (wcow_rpc_server_new(&options, methods, 2, &server, &err) < 0 ||
-        wcow_rpc_server_start(server, &err) < 0) {
-        print_error("%s\n", err.msg);
-        return -1;
-    }
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char path[128];
-    wcow_rpc_server_free(server);
-    (void)snprintf(path, sizeof(path), "%s.lock", socket_path);
-    (void)unlink(path);
-    return rmdir(folder);
+    return start_server(methods, 2);
 }
 
 static int dial(void)
@@ -524,7 +499,7 @@ static void a_call_behind_the_answer_to_the_last_ping_is_named_and_handled(void 
     (void)unlink(socket_path);
 }
 
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, stop_server)
 
 int main(void)
 {
