@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/listing.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
@@ -16,6 +18,8 @@
 #include "builder/blob_tar.h"
 #include "builder/name_table.h"
 #include "layer/names.h"
+
+enum { ABANDONED_S = 24 * 60 * 60 };
 
 static char *path_of(const char *root, const char *diff_id, const char *suffix)
 {
@@ -159,6 +163,24 @@ static int take_entry(void *arg, const struct wcow_entry *entry, struct wcow_tar
 
 /* ---- the folder ---- */
 
+/* Unfinished ones of builds that were killed: a running build's is minutes old. */
+static void sweep(const char *root)
+{
+    const time_t now = time(NULL);
+    DIR *dir = opendir(root);
+    struct dirent *d = NULL;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of this thread alone
+    while (dir && (d = readdir(dir))) {
+        struct stat st;
+        bool is_unfinished = strchr(d->d_name, '.') > d->d_name; /* not "." and ".." */
+        if (is_unfinished && fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_mtime < now - ABANDONED_S)
+            (void)!wcow_dir_tree_delete(dirfd(dir), d->d_name, NULL, NULL);
+    }
+    if (dir)
+        (void)closedir(dir);
+}
+
 static int list_into(struct wcow_backend *b, const struct wcow_descriptor *blob,
                      const char *diff_id, const char *folder, struct wcow_error *err)
 {
@@ -186,6 +208,7 @@ int wcow_listing_make(struct wcow_backend *b, const char *root, const struct wco
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's listing");
     if ((mkdir(root, 0700) < 0 && errno != EEXIST) || mkdir(made, 0700) < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "make %s", made);
+    sweep(root);
     r = list_into(b, blob, diff_id, made, err);
     /* Another build may have made it meanwhile. */
     if (r == WCOW_OK && rename(made, path) < 0 && errno != EEXIST && errno != ENOTEMPTY)

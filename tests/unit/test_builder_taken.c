@@ -262,6 +262,40 @@ static void a_listing_that_cannot_be_read_is_made_again(void **state)
     store_done(&s);
 }
 
+static void put_unfinished(const char *root, const char *name, time_t time)
+{
+    wcow_autobuf path = {0};
+    const struct timespec times[2] = {{.tv_sec = time}, {.tv_sec = time}};
+    assert_ok(wcow_buf_addf(&path, &err, "%s/%s", root, name));
+    assert_int_equal(mkdir((char *)path.data, 0700), 0);
+    assert_int_equal(utimensat(AT_FDCWD, (char *)path.data, times, 0), 0);
+}
+
+static bool has(const char *root, const char *name)
+{
+    wcow_autobuf path = {0};
+    assert_ok(wcow_buf_addf(&path, &err, "%s/%s", root, name));
+    return access((char *)path.data, F_OK) == 0;
+}
+
+static void what_a_killed_build_left_goes_with_the_next_listing(void **state)
+{
+    (void)state;
+    struct store s;
+    wcow_autobuf root = {0};
+    make_store(&s, files);
+    assert_ok(wcow_buf_addf(&root, &err, "%s/layers", s.folder));
+    const char *folder = (const char *)root.data;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    put_unfinished(folder, "00.killed", 1700000000);
+    put_unfinished(folder, "01.at-work", time(NULL));
+    put_unfinished(folder, "02", 1700000000);
+    wcow_layer_source_free(listed_layer(&s));
+    assert_false(has(folder, "00.killed"));
+    assert_true(has(folder, "01.at-work") && has(folder, "02"));
+    store_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_type_that_says_no_compression_is_looked_into),
         cmocka_unit_test(all_files_of_a_step_come_in_one_pass),
         cmocka_unit_test(a_listing_that_cannot_be_read_is_made_again),
+        cmocka_unit_test(what_a_killed_build_left_goes_with_the_next_listing),
     };
     return cmocka_run_group_tests_name("builder/taken", tests, NULL, NULL);
 }
