@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "base/beneath.h"
+#include "base/paged.h"
 #include "builder/context_walk.h"
-#include "builder/paged.h"
 #include "store/cache.h"
 
 enum {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "builder/temp_file.h"
+#include "base/temp_file.h"
 
 enum { READ_BYTES = 256 << 10 };
 
@@ -32,7 +32,7 @@ int wcow_spool_new(struct wcow_spool **ret, struct wcow_error *err)
     if (!spool)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a temporary file");
     atomic_init(&spool->refs, 1);
-    int r = wcow_temp_file_open(&spool->fd, err);
+    int r = wcow_temp_file_open(-1, &spool->fd, err);
     if (r < 0) {
         free(spool);
         return r;

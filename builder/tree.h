@@ -7,7 +7,7 @@
 #ifndef WCOW_BUILDER_TREE_H
 #define WCOW_BUILDER_TREE_H
 
-#include "builder/paged.h"
+#include "base/paged.h"
 #include "builder/payload.h"
 #include "layer/entry.h"
 #include "layer/view.h"

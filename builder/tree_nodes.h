@@ -10,8 +10,8 @@
 #ifndef WCOW_BUILDER_TREE_NODES_H
 #define WCOW_BUILDER_TREE_NODES_H
 
+#include "base/paged.h"
 #include "builder/dockerfile_arena.h"
-#include "builder/paged.h"
 #include "builder/tree.h"
 
 /** A security descriptor, each once in a tree. */

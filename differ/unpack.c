@@ -59,7 +59,8 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool
     if (r == WCOW_OK) {
         /* Not is_base, even without parents: a whiteout that hides nothing does no harm here, and
          * the tar has to leave as it came. `wcow verify` tells what Windows would refuse. */
-        struct wcow_check_options options = {.parents = &u->names, .need_parents = need_parents};
+        struct wcow_check_options options = {
+            .parents = &u->names, .need_parents = need_parents, .scratch = &u->layer_fd};
         r = wcow_check_new(&options, &u->check, err);
     }
     if (r == WCOW_OK)
@@ -234,6 +235,8 @@ int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
         r = wcow_header_packer_finish(u->headers, err);
     if (r == WCOW_OK)
         r = wcow_check_finish(u->check, err);
+    /* Its temporary file has no need to be synced. */
+    wcow_check_free(WCOW_TAKE_PTR(u->check));
     return r < 0 ? r : wcow_host_tree_implied(u->tree, add_implied, u, err);
 }
 

@@ -6,12 +6,22 @@
 #include <string.h>
 #include <strings.h>
 
-#include "layer/name_set.h"
+#include "base/path_tree.h"
 #include "layer/names.h"
+
+enum { NAMES_HEAP_BYTES = 8 << 20 };
+
+/* What stood at a name. */
+struct seen {
+    uint32_t name_hash; /* of the name as written: tells duplicates from case collisions */
+    uint8_t type;       /* enum wcow_entry_type */
+    bool is_implied;    /* a directory that only its content testifies to */
+    bool is_told;       /* and that was reported */
+};
 
 struct wcow_check {
     struct wcow_check_options options;
-    struct wcow_name_set names;
+    struct wcow_path_tree *names; /* struct seen, by key */
     unsigned n_hives;
     bool has_hives_dir;
     bool has_entries;
@@ -70,19 +80,24 @@ const char *wcow_severity_name(enum wcow_severity severity)
 int wcow_check_new(const struct wcow_check_options *options, struct wcow_check **ret,
                    struct wcow_error *err)
 {
-    struct wcow_check *check = calloc(1, sizeof(*check));
+    WCOW_CLEANUP(wcow_check_free_p) struct wcow_check *check = calloc(1, sizeof(*check));
     if (!check)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer's check");
     check->options = *options;
-    *ret = check;
-    return WCOW_OK;
+    struct wcow_path_tree_options names = {.value_bytes = sizeof(struct seen),
+                                           .heap_bytes = NAMES_HEAP_BYTES,
+                                           .dirfd = options->scratch ? *options->scratch : -1};
+    int r = wcow_path_tree_new(&names, &check->names, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(check);
+    return r;
 }
 
 void wcow_check_free(struct wcow_check *check)
 {
     if (!check)
         return;
-    wcow_name_set_done(&check->names);
+    wcow_path_tree_free(check->names);
     free(check->file_key);
     free(check);
 }
@@ -115,9 +130,9 @@ static int report(struct wcow_check *check, enum wcow_rule rule, const char *nam
 
 /* ---- names seen ---- */
 
-static struct wcow_seen *find(const struct wcow_check *check, const char *key, size_t len)
+static struct seen *find(const struct wcow_check *check, const char *key, size_t len)
 {
-    return wcow_name_set_find(&check->names, key, len);
+    return wcow_path_tree_find(check->names, key, len);
 }
 
 static uint32_t hash_bytes(const char *name, size_t len)
@@ -137,15 +152,20 @@ static uint32_t hash_name(const char *name)
 static int remember(struct wcow_check *check, const char *key, size_t len,
                     enum wcow_entry_type type, const char *name, struct wcow_error *err)
 {
-    struct wcow_seen seen = {
-        .type = type, .is_implied = !name, .name_hash = name ? hash_name(name) : 0};
-    return wcow_name_set_add(&check->names, key, len, &seen, err);
+    void *place = NULL;
+    int r = wcow_path_tree_add(check->names, key, len, &place, err);
+    if (r < 0)
+        return r;
+    struct seen *seen = place;
+    *seen = (struct seen){
+        .type = (uint8_t)type, .is_implied = !name, .name_hash = name ? hash_name(name) : 0};
+    return WCOW_OK;
 }
 
 /* ---- the rules ---- */
 
 static int check_duplicate(struct wcow_check *check, const struct wcow_entry *e,
-                           const struct wcow_seen *old, struct wcow_error *err)
+                           const struct seen *old, struct wcow_error *err)
 {
     bool was = old->type == WCOW_ENTRY_WHITEOUT;
     bool is = e->type == WCOW_ENTRY_WHITEOUT;
@@ -193,7 +213,7 @@ static int missing_parent(struct wcow_check *check, const struct wcow_entry *e, 
                           size_t len, struct wcow_error *err)
 {
     int r = tell_missing(check, e, key, len, err);
-    struct wcow_seen *s = NULL;
+    struct seen *s = NULL;
     while (r == WCOW_OK && len && (!(s = find(check, key, len)) || s->is_implied)) {
         if (!s)
             r = remember(check, key, len, WCOW_ENTRY_DIR, NULL, err);
@@ -218,7 +238,7 @@ static int check_parents(struct wcow_check *check, const struct wcow_entry *e, c
         if (!len)
             break;
         len--;
-        const struct wcow_seen *s = find(check, key, len);
+        const struct seen *s = find(check, key, len);
         if (!s) {
             nearest = nearest ? nearest : len;
             continue;
@@ -240,8 +260,8 @@ static int check_parents(struct wcow_check *check, const struct wcow_entry *e, c
 
 /* A later entry may turn what stood as a directory into something else: not through duplicates,
  * but by a link or file whose content was there before it. */
-static int check_implied(struct wcow_check *check, const struct wcow_entry *e,
-                         struct wcow_seen *old, struct wcow_error *err)
+static int check_implied(struct wcow_check *check, const struct wcow_entry *e, struct seen *old,
+                         struct wcow_error *err)
 {
     if (e->type != WCOW_ENTRY_DIR)
         return report(check,
@@ -267,7 +287,7 @@ static int find_link_target(struct wcow_check *check, const struct wcow_entry *e
     int r = wcow_name_key(e->link, &key, err);
     if (r < 0)
         return r;
-    const struct wcow_seen *s = find(check, key, strlen(key));
+    const struct seen *s = find(check, key, strlen(key));
     *ret_type = s ? s->type : WCOW_ENTRY_FILE;
     if (s && s->type != WCOW_ENTRY_WHITEOUT)
         return 1;
@@ -317,7 +337,7 @@ static int check_stream(struct wcow_check *check, const struct wcow_entry *e, co
     if (!check->file_key || strcmp(check->file_key, key) != 0)
         return report(check, WCOW_RULE_STREAM_WITHOUT_FILE, e->name, err,
                       "a stream must stand right after its file");
-    const struct wcow_seen *file = find(check, key, strlen(key));
+    const struct seen *file = find(check, key, strlen(key));
     if (file && file->name_hash != hash_bytes(e->name, strcspn(e->name, ":")))
         return report(check, WCOW_RULE_STREAM_WITHOUT_FILE, e->name, err,
                       "a stream must spell its file's name as the file does: importers compare it "
@@ -381,7 +401,7 @@ static int check_name(struct wcow_check *check, const struct wcow_entry *e, cons
                       struct wcow_error *err)
 {
     size_t len = strlen(key);
-    struct wcow_seen *old = find(check, key, len);
+    struct seen *old = find(check, key, len);
     if (old && old->is_implied)
         return check_implied(check, e, old, err);
     if (old)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file check.h
  *  What entries of one layer must be to each other so that Windows imports it, and so that no path
- *  leads through a link: checked as the entries stream by. Memory: a few dozen bytes and the key an
- *  entry. Rules of single entries (layer/rules.h) are checked as well. */
+ *  leads through a link: checked as the entries stream by. Memory does not depend on their number:
+ *  the names of more than a hundred thousand go on in a temporary file (base/path_tree.h). Rules of
+ *  single entries (layer/rules.h) are checked as well. */
 #ifndef WCOW_LAYER_CHECK_H
 #define WCOW_LAYER_CHECK_H
 
@@ -35,6 +36,7 @@ struct wcow_check_options {
     /** Treat a directory that is missing before what is in it as an error, unless it is a root.
      *  Importers fail on it, but some builders on Linux write such layers. */
     bool need_parents;
+    const int *scratch;       /**< a descriptor of the folder for a temporary file; NULL: TMPDIR */
     wcow_violation_fn report; /**< NULL: the first violation of severity ERROR is the error */
     void *arg;
 };

@@ -3,9 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/bytes.h"
+#include "base/key_hash.h"
 
 enum { FIRST_SLOTS = 64 };
 
@@ -15,26 +14,6 @@ struct wcow_bytes_slot {
     size_t len;
     void *value; /* NULL: free */
 };
-
-static uint64_t mix(uint64_t h)
-{
-    h ^= h >> 32;
-    h *= UINT64_C(0xd6e8feb86659fd93);
-    h ^= h >> 32;
-    return h;
-}
-
-static uint64_t hash_of(uint64_t seed, const void *key, size_t len)
-{
-    const uint8_t *p = key;
-    uint64_t h = mix(seed ^ len);
-    for (; len >= 8; p += 8, len -= 8)
-        h = mix((h ^ wcow_load_le64(p)) + seed);
-    uint8_t rest[8] = {0};
-    if (len)
-        memcpy(rest, p, len);
-    return mix((h ^ wcow_load_le64(rest)) + seed);
-}
 
 /* The slot of a key, or the free one where it would go. */
 static struct wcow_bytes_slot *slot_of(const struct wcow_bytes_map *map, uint64_t hash,
@@ -51,7 +30,7 @@ static struct wcow_bytes_slot *slot_of(const struct wcow_bytes_map *map, uint64_
 
 void *wcow_bytes_map_find(const struct wcow_bytes_map *map, const void *key, size_t len)
 {
-    return map->n ? slot_of(map, hash_of(map->seed, key, len), key, len)->value : NULL;
+    return map->n ? slot_of(map, wcow_key_hash(map->seed, key, len), key, len)->value : NULL;
 }
 
 static int grow(struct wcow_bytes_map *map, struct wcow_error *err)
@@ -61,8 +40,8 @@ static int grow(struct wcow_bytes_map *map, struct wcow_error *err)
     bigger.slots = calloc(bigger.n_slots, sizeof(*bigger.slots));
     if (!bigger.slots)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a map");
-    if (!map->n_slots && getrandom(&bigger.seed, sizeof(bigger.seed), 0) < 0)
-        bigger.seed = (uint64_t)(uintptr_t)bigger.slots;
+    if (!map->n_slots)
+        bigger.seed = wcow_key_hash_seed();
     for (size_t i = 0; i < map->n_slots; i++) {
         const struct wcow_bytes_slot *old = &map->slots[i];
         if (old->value)
@@ -79,7 +58,7 @@ int wcow_bytes_map_add(struct wcow_bytes_map *map, const void *key, size_t len, 
     int r = map->n * 4 >= map->n_slots * 3 ? grow(map, err) : WCOW_OK;
     if (r < 0)
         return r;
-    uint64_t hash = hash_of(map->seed, key, len);
+    uint64_t hash = wcow_key_hash(map->seed, key, len);
     *slot_of(map, hash, key, len) =
         (struct wcow_bytes_slot){.hash = hash, .key = key, .len = len, .value = value};
     map->n++;

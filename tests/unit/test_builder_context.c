@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/paged.h"
 #include "builder/context.h"
-#include "builder/paged.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -230,7 +230,7 @@ static void a_file_that_changes_is_told(void **state)
     const struct wcow_sink sink = wcow_buf_sink(&got);
     make_file("changing", "one");
     assert_ok(wcow_context_find(c, "changing", &item, &err));
-    assert_ok(wcow_paged_new(0, &files.room, &err));
+    assert_ok(wcow_paged_new(0, -1, &files.room, &err));
     assert_ok(wcow_context_payload(&files, &item, &payload, &err));
     assert_ok(wcow_payload_send(&payload, &sink, &err));
     assert_string_equal((const char *)got.data, "one");

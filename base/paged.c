@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "builder/paged.h"
+#include "base/paged.h"
 
 #include <fcntl.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/beneath.h"
-#include "builder/dockerfile_arena.h"
-#include "builder/temp_file.h"
+#include "base/temp_file.h"
 
 enum {
-    STEP_BYTES = 4 << 20, /* by which the file grows */
+    BLOCK_BYTES = 32 << 10, /* by which the heap is taken */
+    STEP_BYTES = 4 << 20,   /* by which the file grows */
     MAX_SEGMENTS = 24,
     /* Looks before all is let go of. A look brings back a page or its neighbourhood of 64 kB: a
      * hundred kilobytes where pieces are looked at in their order, 32 MB where they never are. */
     MAX_LOOKS = 512,
 };
 static const size_t FIRST_SEGMENT_BYTES = (size_t)64 << 20; /* each next one is twice as large */
+
+/* A part of the heap. */
+struct block {
+    struct block *next;
+    size_t used;
+    size_t size;
+    alignas(max_align_t) uint8_t data[];
+};
 
 /* A part of the file in one piece: addresses for all of it, disk for what is in use. */
 struct segment {
@@ -31,21 +40,23 @@ struct segment {
 };
 
 struct wcow_paged {
-    struct wcow_arena heap;
+    struct block *blocks; /* the one in use first */
     size_t heap_left;
-    int fd; /* -1: none yet */
+    int dirfd; /* where the file is made */
+    int fd;    /* -1: none yet */
     struct segment segments[MAX_SEGMENTS];
     size_t n_segments;
     uint64_t file_end;
     atomic_uint looks;
 };
 
-int wcow_paged_new(size_t heap_bytes, struct wcow_paged **ret, struct wcow_error *err)
+int wcow_paged_new(size_t heap_bytes, int dirfd, struct wcow_paged **ret, struct wcow_error *err)
 {
     struct wcow_paged *paged = calloc(1, sizeof(*paged));
     if (!paged)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer");
     paged->heap_left = heap_bytes;
+    paged->dirfd = dirfd;
     paged->fd = -1;
     *ret = paged;
     return WCOW_OK;
@@ -58,7 +69,11 @@ void wcow_paged_free(struct wcow_paged *paged)
     for (size_t i = 0; i < paged->n_segments; i++)
         (void)munmap(paged->segments[i].data, paged->segments[i].size);
     wcow_closep_(&paged->fd);
-    wcow_arena_done(&paged->heap);
+    while (paged->blocks) {
+        struct block *next = paged->blocks->next;
+        free(paged->blocks);
+        paged->blocks = next;
+    }
     free(paged);
 }
 
@@ -76,7 +91,7 @@ static int add_segment(struct wcow_paged *paged, size_t want, struct wcow_error 
         size = round_up(want, STEP_BYTES);
     if (paged->n_segments == MAX_SEGMENTS)
         return WCOW_FAIL(err, WCOW_E_LIMIT, "the layer has too many files");
-    int r = paged->fd < 0 ? wcow_temp_file_open(&paged->fd, err) : WCOW_OK;
+    int r = paged->fd < 0 ? wcow_temp_file_open(paged->dirfd, &paged->fd, err) : WCOW_OK;
     if (r < 0)
         return r;
     void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, paged->fd,
@@ -102,7 +117,9 @@ static int back(const struct wcow_paged *paged, struct segment *s, size_t want,
     if (e != 0) {
         errno = e;
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(e),
-                               "let a temporary file grow (set TMPDIR to another folder)");
+                               paged->dirfd < 0
+                                   ? "let a temporary file grow (set TMPDIR to another folder)"
+                                   : "let a temporary file grow");
     }
     s->backed += step;
     return WCOW_OK;
@@ -127,6 +144,34 @@ static int alloc_mapped(struct wcow_paged *paged, size_t want, void **ret, struc
     return WCOW_OK;
 }
 
+/* ---- the heap ---- */
+
+static struct block *new_block(size_t size)
+{
+    struct block *b = calloc(1, sizeof(*b) + size);
+    if (b)
+        b->size = size;
+    return b;
+}
+
+/* What is large gets a block of its own, behind the one in use. */
+static void *alloc_heap(struct wcow_paged *paged, size_t want)
+{
+    struct block *b = paged->blocks;
+    if (!b || b->size - b->used < want) {
+        bool is_large = b && want > BLOCK_BYTES / 4;
+        b = new_block(is_large || want > BLOCK_BYTES ? want : BLOCK_BYTES);
+        if (!b)
+            return NULL;
+        struct block **at = is_large ? &paged->blocks->next : &paged->blocks;
+        b->next = *at;
+        *at = b;
+    }
+    void *piece = b->data + b->used;
+    b->used += want;
+    return piece;
+}
+
 /* ---- pieces ---- */
 
 int wcow_paged_alloc(struct wcow_paged *paged, size_t size_bytes, void **ret,
@@ -139,7 +184,7 @@ int wcow_paged_alloc(struct wcow_paged *paged, size_t size_bytes, void **ret,
         paged->heap_left = 0;
         return alloc_mapped(paged, want, ret, err);
     }
-    void *piece = wcow_arena_alloc(&paged->heap, want);
+    void *piece = alloc_heap(paged, want);
     if (!piece)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
     paged->heap_left -= want;

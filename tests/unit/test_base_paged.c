@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that may leave the process: what was written into it stays, wherever it lies. */
-#include "builder/paged.h"
+#include "base/paged.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,7 +67,7 @@ static void pieces_keep_what_is_written(void **state)
     (void)state;
     for (size_t h = 0; h < sizeof(heaps) / sizeof(heaps[0]); h++) {
         struct wcow_paged *paged = NULL;
-        assert_ok(wcow_paged_new(heaps[h], &paged, &err));
+        assert_ok(wcow_paged_new(heaps[h], -1, &paged, &err));
         assert_int_equal(fill_and_check(paged, pieces, N), 0);
         wcow_paged_free(paged);
     }
@@ -79,7 +79,7 @@ static void a_piece_may_be_larger_than_what_is_mapped_at_once(void **state)
     struct wcow_paged *paged = NULL;
     void *small = NULL;
     void *large = NULL;
-    assert_ok(wcow_paged_new(0, &paged, &err));
+    assert_ok(wcow_paged_new(0, -1, &paged, &err));
     assert_ok(wcow_paged_alloc(paged, 10, &small, &err));
     size_t size_bytes = (size_t)150 << 20;
     assert_ok(wcow_paged_alloc(paged, size_bytes, &large, &err));
@@ -99,7 +99,7 @@ static void little_of_it_is_resident(void **state)
     struct wcow_paged *paged = NULL;
     size_t before = resident_file_bytes();
     size_t most = 0;
-    assert_ok(wcow_paged_new(0, &paged, &err));
+    assert_ok(wcow_paged_new(0, -1, &paged, &err));
     for (size_t i = 0; i < N; i++) {
         void *piece = NULL;
         assert_ok(wcow_paged_alloc(paged, PIECE_BYTES, &piece, &err));
@@ -119,7 +119,7 @@ static void without_a_folder_for_it_one_is_told(void **state)
     void *piece = NULL;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     assert_int_equal(setenv("TMPDIR", "/nowhere/at/all", 1), 0);
-    assert_ok(wcow_paged_new(100, &paged, &err));
+    assert_ok(wcow_paged_new(100, -1, &paged, &err));
     assert_ok(wcow_paged_alloc(paged, 50, &piece, &err));
     struct wcow_error err = {0};
     assert_int_equal(wcow_paged_alloc(paged, 100, &piece, &err), WCOW_E_NOT_FOUND);
