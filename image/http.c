@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image/http.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -10,6 +9,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "image/curl.h"
 #include "image/file.h"
 #include "image/reference.h"
 
@@ -22,6 +22,7 @@ enum {
 
 /* One connection cache: a multi handle and the easy handle that runs in it. */
 struct slot {
+    const struct wcow_curl *curl;
     CURLM *multi;
     CURL *easy;
 };
@@ -36,6 +37,7 @@ struct wcow_http {
 struct exchange {
     const struct wcow_http_request *request;
     struct wcow_http_response *response;
+    const struct wcow_curl *curl;
     CURL *easy;
     int failure; /* of the source, the sink or this code; its message is in err */
     struct wcow_error *err;
@@ -49,20 +51,8 @@ struct exchange {
     uint64_t moved; /* anything at all, to see a stall */
 };
 
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static CURLcode curl_init_result;
-
-static void init_curl(void)
-{
-    curl_init_result = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 int wcow_http_new(struct wcow_http **ret, struct wcow_error *err)
 {
-    (void)pthread_once(&curl_once, init_curl);
-    if (curl_init_result != CURLE_OK)
-        return WCOW_FAIL(err, WCOW_E_INTERNAL, "libcurl does not start: %s",
-                         curl_easy_strerror(curl_init_result));
     struct wcow_http *http = calloc(1, sizeof(*http));
     if (!http)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an HTTP client");
@@ -73,9 +63,10 @@ int wcow_http_new(struct wcow_http **ret, struct wcow_error *err)
 
 static void free_slot(struct slot *slot)
 {
-    curl_easy_cleanup(slot->easy);
+    if (slot->easy)
+        slot->curl->easy_cleanup(slot->easy);
     if (slot->multi)
-        (void)curl_multi_cleanup(slot->multi);
+        (void)slot->curl->multi_cleanup(slot->multi);
     *slot = (struct slot){0};
 }
 
@@ -92,13 +83,16 @@ void wcow_http_free(struct wcow_http *http)
 static int take_slot(struct wcow_http *http, struct slot *ret, struct wcow_error *err)
 {
     struct slot slot = {0};
+    int r = wcow_curl_load(&slot.curl, err);
+    if (r < 0)
+        return r;
     (void)pthread_mutex_lock(&http->lock);
     if (http->idle_count)
         slot = http->idle[--http->idle_count];
     (void)pthread_mutex_unlock(&http->lock);
     if (!slot.easy) {
-        slot.multi = curl_multi_init();
-        slot.easy = curl_easy_init();
+        slot.multi = slot.curl->multi_init();
+        slot.easy = slot.curl->easy_init();
     }
     if (!slot.multi || !slot.easy) {
         free_slot(&slot);
@@ -110,7 +104,7 @@ static int take_slot(struct wcow_http *http, struct slot *ret, struct wcow_error
 
 static void give_slot(struct wcow_http *http, struct slot *slot)
 {
-    curl_easy_reset(slot->easy);
+    slot->curl->easy_reset(slot->easy);
     (void)pthread_mutex_lock(&http->lock);
     if (http->idle_count < CONNECTIONS_MAX) {
         http->idle[http->idle_count++] = *slot;
@@ -275,7 +269,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
     struct exchange *x = ctx;
     size_t len = size * count;
     long status = 0;
-    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)x->curl->easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     x->moved += len;
     int r = x->body_started ? WCOW_OK : start_body(x, status);
     if (r == WCOW_OK && x->request->sink && (status == 200 || status == 206))
@@ -325,48 +319,49 @@ static size_t on_read(char *to, size_t size, size_t count, void *ctx)
 
 /* ---- setting up ---- */
 
-static int add_line(struct curl_slist **list, const char *line, struct wcow_error *err)
+static int add_line(const struct wcow_curl *curl, struct curl_slist **list, const char *line,
+                    struct wcow_error *err)
 {
     if (line[strcspn(line, "\r\n")])
         return WCOW_FAIL(err, WCOW_E_INVALID, "a request header holds a line break");
-    struct curl_slist *more = curl_slist_append(*list, line);
+    struct curl_slist *more = curl->slist_append(*list, line);
     if (!more)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for request headers");
     *list = more;
     return WCOW_OK;
 }
 
-static int make_headers(const struct wcow_http_request *q, struct curl_slist **list,
-                        struct wcow_error *err)
+static int make_headers(const struct wcow_curl *curl, const struct wcow_http_request *q,
+                        struct curl_slist **list, struct wcow_error *err)
 {
     /* Without this curl waits a second for servers that never say "100 Continue". */
-    int r = add_line(list, "Expect:", err);
+    int r = add_line(curl, list, "Expect:", err);
     for (size_t i = 0; r == WCOW_OK && q->headers && i < q->headers->count; i++)
-        r = add_line(list, q->headers->items[i], err);
+        r = add_line(curl, list, q->headers->items[i], err);
     char range[64];
     (void)snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", q->range_from);
     if (r == WCOW_OK && q->range_from)
-        r = add_line(list, range, err);
+        r = add_line(curl, list, range, err);
     if (r < 0 || !q->authorization)
         return r;
     wcow_autobuf line = {0};
     r = wcow_buf_addf(&line, err, "Authorization: %s", q->authorization);
-    return r < 0 ? r : add_line(list, (const char *)line.data, err);
+    return r < 0 ? r : add_line(curl, list, (const char *)line.data, err);
 }
 
-static void set_method(CURL *easy, const struct wcow_http_request *q)
+static void set_method(const struct wcow_curl *curl, CURL *easy, const struct wcow_http_request *q)
 {
     if (strcmp(q->method, "HEAD") == 0) {
-        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        (void)curl->easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (q->body) {
-        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_bytes);
-        (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+        (void)curl->easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        (void)curl->easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_bytes);
+        (void)curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
     } else if (strcmp(q->method, "GET") != 0) {
-        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-        (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
+        (void)curl->easy_setopt(easy, CURLOPT_POST, 1L);
+        (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+        (void)curl->easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+        (void)curl->easy_setopt(easy, CURLOPT_CUSTOMREQUEST, q->method);
     }
 }
 
@@ -390,22 +385,23 @@ static CURLcode on_tls_context(CURL *easy, void *tls, void *ctx)
     return CURLE_OK;
 }
 
-static void set_client_cert(CURL *easy, const struct wcow_http_tls *tls)
+static void set_client_cert(const struct wcow_curl *curl, CURL *easy,
+                            const struct wcow_http_tls *tls)
 {
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+    (void)curl->easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     if (!tls->client_cert)
         return;
-    (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->client_cert);
-    (void)curl_easy_setopt(easy, CURLOPT_SSLKEY,
-                           tls->client_key ? tls->client_key : tls->client_cert);
+    (void)curl->easy_setopt(easy, CURLOPT_SSLCERT, tls->client_cert);
+    (void)curl->easy_setopt(easy, CURLOPT_SSLKEY,
+                            tls->client_key ? tls->client_key : tls->client_cert);
 }
 
 /* A proxy has no business with this machine's own addresses. */
-static void keep_loopback_off_proxies(CURL *easy, const char *url)
+static void keep_loopback_off_proxies(const struct wcow_curl *curl, CURL *easy, const char *url)
 {
     const char *host = strstr(url, "://");
     if (host && wcow_host_is_loopback(host + 3))
-        (void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+        (void)curl->easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
 /* A file of the operator's own that is missing must not look like a missing image. */
@@ -431,7 +427,7 @@ static int add_ca(struct exchange *x, const struct wcow_str_list *ca)
             return fail_setup(r, x->err, "CA certificate");
     }
     struct curl_blob blob = {.data = pem.data, .len = pem.len, .flags = CURL_BLOB_COPY};
-    if (curl_easy_setopt(x->easy, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
+    if (x->curl->easy_setopt(x->easy, CURLOPT_CAINFO_BLOB, &blob) != CURLE_OK)
         return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for CA certificates");
     return WCOW_OK;
 }
@@ -439,30 +435,31 @@ static int add_ca(struct exchange *x, const struct wcow_str_list *ca)
 static int set_options(struct exchange *x, char *error_text, struct curl_slist *headers)
 {
     CURL *easy = x->easy;
+    const struct wcow_curl *curl = x->curl;
     const struct wcow_http_request *q = x->request;
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     /* A cancelled look-up of a name is not waited for. */
-    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-    (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    (void)curl_easy_setopt(easy, CURLOPT_READDATA, x);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, q->user_agent ? q->user_agent : "wcow");
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, q->tls.skip_verify ? 0L : 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, q->tls.skip_verify ? 0L : 2L);
-    set_method(easy, q);
-    set_client_cert(easy, &q->tls);
-    keep_loopback_off_proxies(easy, q->url);
-    if (curl_easy_setopt(easy, CURLOPT_URL, q->url) != CURLE_OK)
+    (void)curl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text);
+    (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)q->connect_timeout_ms);
+    (void)curl->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+    (void)curl->easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+    (void)curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl->easy_setopt(easy, CURLOPT_HEADERDATA, x);
+    (void)curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl->easy_setopt(easy, CURLOPT_WRITEDATA, x);
+    (void)curl->easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    (void)curl->easy_setopt(easy, CURLOPT_READDATA, x);
+    (void)curl->easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    (void)curl->easy_setopt(easy, CURLOPT_USERAGENT, q->user_agent ? q->user_agent : "wcow");
+    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, q->tls.skip_verify ? 0L : 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, q->tls.skip_verify ? 0L : 2L);
+    set_method(curl, easy, q);
+    set_client_cert(curl, easy, &q->tls);
+    keep_loopback_off_proxies(curl, easy, q->url);
+    if (curl->easy_setopt(easy, CURLOPT_URL, q->url) != CURLE_OK)
         return WCOW_FAIL(x->err, WCOW_E_NOMEM, "out of memory for a URL");
     bool more_ca = !q->tls.skip_verify && q->tls.ca && q->tls.ca->count;
     return more_ca ? add_ca(x, q->tls.ca) : WCOW_OK;
@@ -526,15 +523,16 @@ static int check_pace(const struct exchange *x, struct pace *pace)
     return WCOW_OK;
 }
 
-static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
+static int run(const struct slot *slot, struct exchange *x, CURLcode *ret_code)
 {
+    const struct wcow_curl *curl = slot->curl;
     struct pace pace = {.last.ms = now_ms()};
     pace.window = pace.last;
     for (;;) {
         int running = 0;
-        CURLMcode m = curl_multi_perform(multi, &running);
+        CURLMcode m = curl->multi_perform(slot->multi, &running);
         if (m != CURLM_OK)
-            return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl: %s", curl_multi_strerror(m));
+            return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl: %s", curl->multi_strerror(m));
         if (!running)
             break;
         if (is_cancelled(x->request))
@@ -542,10 +540,10 @@ static int run(CURLM *multi, struct exchange *x, CURLcode *ret_code)
         int r = check_pace(x, &pace);
         if (r < 0)
             return r;
-        (void)curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+        (void)curl->multi_poll(slot->multi, NULL, 0, POLL_MS, NULL);
     }
     int left = 0;
-    const CURLMsg *msg = curl_multi_info_read(multi, &left);
+    const CURLMsg *msg = curl->multi_info_read(slot->multi, &left);
     *ret_code = msg && msg->msg == CURLMSG_DONE ? msg->data.result : CURLE_RECV_ERROR;
     return WCOW_OK;
 }
@@ -568,7 +566,7 @@ static bool wants_client_cert(const struct exchange *x, CURLcode code, const cha
 /* The error that a failed transfer stands for. */
 static int fail_of(const struct exchange *x, CURLcode code, const char *text)
 {
-    const char *why = *text ? text : curl_easy_strerror(code);
+    const char *why = *text ? text : x->curl->easy_strerror(code);
     if (x->failure)
         return x->failure;
     if (code == CURLE_OUT_OF_MEMORY)
@@ -611,20 +609,20 @@ static int exchange_in(const struct slot *slot, struct exchange *x, struct curl_
     int r = set_options(x, error_text, headers);
     if (r < 0)
         return r;
-    if (curl_multi_add_handle(slot->multi, slot->easy) != CURLM_OK)
+    if (slot->curl->multi_add_handle(slot->multi, slot->easy) != CURLM_OK)
         return WCOW_FAIL(x->err, WCOW_E_INTERNAL, "libcurl takes no more transfers");
     CURLcode code = CURLE_OK;
     client_cert_asked = false;
-    r = run(slot->multi, x, &code);
-    (void)curl_multi_remove_handle(slot->multi, slot->easy);
+    r = run(slot, x, &code);
+    (void)slot->curl->multi_remove_handle(slot->multi, slot->easy);
     if (r < 0)
         return r;
     if (code != CURLE_OK)
         return fail_of(x, code, error_text);
     long status = 0;
     curl_off_t length = -1;
-    (void)curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    (void)x->curl->easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)x->curl->easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     x->response->status = (int)status;
     x->response->content_length = length;
     return WCOW_OK;
@@ -640,9 +638,11 @@ int wcow_http_perform(struct wcow_http *http, const struct wcow_http_request *re
     int r = take_slot(http, &slot, err);
     if (r < 0)
         return r;
-    struct exchange x = {.request = request, .response = ret, .easy = slot.easy, .err = err};
+    struct exchange x = {
+        .request = request, .response = ret, .curl = slot.curl, .easy = slot.easy, .err = err};
+    const struct wcow_curl *curl = slot.curl;
     struct curl_slist *headers = NULL;
-    r = make_headers(request, &headers, err);
+    r = make_headers(curl, request, &headers, err);
     if (r == WCOW_OK)
         r = exchange_in(&slot, &x, headers);
     /* A handle whose transfer broke goes: its connections may be dead, and libcurl 8 does not
@@ -651,6 +651,6 @@ int wcow_http_perform(struct wcow_http *http, const struct wcow_http_request *re
         free_slot(&slot);
     else
         give_slot(http, &slot);
-    curl_slist_free_all(headers);
+    curl->slist_free_all(headers);
     return r;
 }

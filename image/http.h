@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file http.h
- *  One HTTP request at a time over libcurl, the only code that sees it: no redirect is followed,
- *  no credential added and nothing repeated here; that is for image/registry_request.h. A pool of
- *  connections serves several threads. */
+ *  One HTTP request at a time over libcurl: no redirect is followed, no credential added and
+ *  nothing repeated here; that is for image/registry_request.h. A pool of connections serves
+ * several threads. */
 #ifndef WCOW_IMAGE_HTTP_H
 #define WCOW_IMAGE_HTTP_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file http_url.c
  *  URLs of image/http.h: resolved, compared, escaped. */
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "image/curl.h"
 #include "image/http.h"
 
 static int url_nomem(struct wcow_error *err)
@@ -12,31 +12,35 @@ static int url_nomem(struct wcow_error *err)
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a URL");
 }
 
-static char *part_of(CURLU *url, CURLUPart part, unsigned flags)
+static char *part_of(const struct wcow_curl *curl, CURLU *url, CURLUPart part, unsigned flags)
 {
     char *text = NULL;
-    if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
+    if (curl->url_get(url, part, &text, flags) != CURLUE_OK)
         return NULL;
     char *copy = strdup(text);
-    curl_free(text);
+    curl->free(text);
     return copy;
 }
 
 int wcow_http_resolve_url(const char *base, const char *location, char **ret,
                           struct wcow_error *err)
 {
-    CURLU *url = curl_url();
+    const struct wcow_curl *curl = NULL;
+    int r = wcow_curl_load(&curl, err);
+    if (r < 0)
+        return r;
+    CURLU *url = curl->url();
     if (!url)
         return url_nomem(err);
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, base, 0);
+    CURLUcode code = curl->url_set(url, CURLUPART_URL, base, 0);
     if (code == CURLUE_OK)
-        code = curl_url_set(url, CURLUPART_URL, location, 0);
+        code = curl->url_set(url, CURLUPART_URL, location, 0);
     /* Whoever names a user in a URL wants to be sent credentials, or to pass for another host. */
-    (void)curl_url_set(url, CURLUPART_USER, NULL, 0);
-    (void)curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
-    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
-    wcow_autofree char *full = code == CURLUE_OK ? part_of(url, CURLUPART_URL, 0) : NULL;
-    curl_url_cleanup(url);
+    (void)curl->url_set(url, CURLUPART_USER, NULL, 0);
+    (void)curl->url_set(url, CURLUPART_PASSWORD, NULL, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(curl, url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *full = code == CURLUE_OK ? part_of(curl, url, CURLUPART_URL, 0) : NULL;
+    curl->url_cleanup(url);
     if (!scheme || !full || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%s\" is not an http or https URL",
                          wcow_http_shown(location).text);
@@ -47,15 +51,19 @@ int wcow_http_resolve_url(const char *base, const char *location, char **ret,
 /* "https://host:port", the port always said: the same for the same server. */
 static int origin_of(const char *url_text, char **ret, struct wcow_error *err)
 {
-    CURLU *url = curl_url();
+    const struct wcow_curl *curl = NULL;
+    int r = wcow_curl_load(&curl, err);
+    if (r < 0)
+        return r;
+    CURLU *url = curl->url();
     if (!url)
         return url_nomem(err);
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, url_text, 0);
-    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(url, CURLUPART_SCHEME, 0) : NULL;
-    wcow_autofree char *host = code == CURLUE_OK ? part_of(url, CURLUPART_HOST, 0) : NULL;
+    CURLUcode code = curl->url_set(url, CURLUPART_URL, url_text, 0);
+    wcow_autofree char *scheme = code == CURLUE_OK ? part_of(curl, url, CURLUPART_SCHEME, 0) : NULL;
+    wcow_autofree char *host = code == CURLUE_OK ? part_of(curl, url, CURLUPART_HOST, 0) : NULL;
     wcow_autofree char *port =
-        code == CURLUE_OK ? part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
-    curl_url_cleanup(url);
+        code == CURLUE_OK ? part_of(curl, url, CURLUPART_PORT, CURLU_DEFAULT_PORT) : NULL;
+    curl->url_cleanup(url);
     if (!scheme || !host || !port)
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is not a URL",
                          wcow_http_shown(url_text).text);

@@ -38,5 +38,16 @@ check "help names the commands" grep -q build <("$wcow" --help)
 refused "an unknown command" "not a wcow command" "$wcow" frobnicate
 refused "containerd away" "containerd|nowhere" env CONTAINERD_ADDRESS="$PARTS/nowhere" "$wcow" spec "$IMAGE"
 check "layers needs no containerd" env CONTAINERD_ADDRESS="$PARTS/nowhere" "$wcow" layers my-test
+
+# libcurl is loaded by those who speak to a server.
+mkdir "$PARTS/no-curl" "$PARTS/context"
+echo "no library" >"$PARTS/no-curl/libcurl.so.4"
+build_without_curl() {
+    printf 'FROM %s\nENV A=1\n' "$1" >"$PARTS/context/Dockerfile"
+    env XDG_CACHE_HOME="$PARTS/cache" DOCKER_CONFIG="$PARTS/docker" LD_LIBRARY_PATH="$PARTS/no-curl" \
+        "$wcow" build --progress plain "$PARTS/context"
+}
+check "an image of the store needs no libcurl" build_without_curl "$IMAGE"
+refused "one of a registry does" "cannot load libcurl: .*install it" build_without_curl "$REGISTRY/nothing:1"
 snapshots rm my-test
 finish
