@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "builder/ast_json.h"
 #include "builder/build_check.h"
 #include "builder/check_bases.h"
@@ -130,6 +131,8 @@ int wcow_build_call(const struct wcow_build_options *options, const char *name,
         r = ast ? wcow_build_load_syntax(&b, err) : wcow_build_load(&b, err);
     if (r == WCOW_OK)
         r = ast ? print_ast(&b, out, err) : call(&b, name, len, json, out, err);
+    if (!json && !ast) /* a text for a terminal, of a Dockerfile that may be foreign */
+        wcow_utf8_tame((char *)out->data, out->len);
     if (r < 0 && b.where.first > 0 && b.dockerfile_name)
         (void)!wcow_diagnostic_excerpt(ret_excerpt, b.dockerfile_name, b.source.data, b.source.len,
                                        b.where, NULL);

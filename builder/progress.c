@@ -9,6 +9,7 @@
 
 #include "base/cond.h"
 #include "base/fd.h"
+#include "base/utf.h"
 #include "builder/progress_display.h"
 
 enum {
@@ -192,6 +193,7 @@ static unsigned add_step(struct wcow_progress_state *s, const char *name)
     char *copy = strdup(name);
     if (!copy)
         return 0;
+    wcow_utf8_tame(copy, strlen(copy)); /* it quotes the Dockerfile */
     unsigned number = (unsigned)s->n_steps + 1;
     grown[s->n_steps++] = (struct wcow_progress_step){
         .number = number, .name = copy, .start_ms = wcow_progress_now_ms()};

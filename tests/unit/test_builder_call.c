@@ -74,6 +74,19 @@ static void a_parse_tree_is_printed_of_what_is_no_build(void **state)
     }
 }
 
+static void a_text_is_no_command_to_a_terminal(void **state)
+{
+    (void)state;
+    static const char dockerfile[] = "FROM scratch AS t\nARG A=\033]0;x\007\nCMD x\n";
+    WCOW_CLEANUP(answer_done) struct answer a = ask("outline", dockerfile);
+    assert_int_equal(a.code, WCOW_OK);
+    assert_null(strchr(text_of(&a), '\033'));
+    assert_non_null(strstr(text_of(&a), "?]0;x?"));
+    answer_done(&a);
+    a = ask("outline,format=json", dockerfile);
+    assert_non_null(strstr(text_of(&a), "\\u001B]0;x"));
+}
+
 static void what_is_wrong_whatever_the_base_is_said_at_once(void **state)
 {
     (void)state;
@@ -191,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_parse_tree_is_printed_of_what_is_no_build),
+        cmocka_unit_test(a_text_is_no_command_to_a_terminal),
         cmocka_unit_test(what_is_wrong_whatever_the_base_is_said_at_once),
         cmocka_unit_test(variables_wait_for_their_step),
         cmocka_unit_test(an_outline_has_what_the_target_uses),

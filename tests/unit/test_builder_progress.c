@@ -57,6 +57,23 @@ static void stop_the_clock(char *text)
     }
 }
 
+static void what_a_step_quotes_is_no_command_to_a_terminal(void **state)
+{
+    (void)state;
+    char text[256] = "";
+    struct wcow_progress *p = NULL;
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_ok(wcow_progress_new(WCOW_PROGRESS_PLAIN, fileno(f), &p, &err));
+    unsigned one = wcow_progress_start(p, "[1/1] COPY a\033[31m C:/\xc2\x9b");
+    wcow_progress_end(p, one, WCOW_PROGRESS_ERROR, "no a");
+    wcow_progress_free(p);
+    assert_true(pread(fileno(f), text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(strstr(text, "#1 [1/1] COPY a?[31m C:/??\n"));
+    assert_null(strchr(text, '\033'));
+    assert_int_equal(fclose(f), 0);
+}
+
 static void a_stopped_clock_leaves_the_rest(void **state)
 {
     (void)state;
@@ -241,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stopped_clock_leaves_the_rest),
+        cmocka_unit_test(what_a_step_quotes_is_no_command_to_a_terminal),
         cmocka_unit_test(plain_is_lines),
         cmocka_unit_test(steps_at_once_stand_apart),
         cmocka_unit_test(a_small_terminal_shows_what_is_at_work),
