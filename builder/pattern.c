@@ -9,7 +9,10 @@
 
 #include "builder/words_text.h"
 
-enum { MAX_TOKENS = 4096 };
+enum {
+    MAX_TOKENS = 4096,
+    FEW_TOKENS = 126, /* that most patterns have no more than */
+};
 
 enum token_kind {
     TOKEN_CHAR,
@@ -266,11 +269,11 @@ static bool step_token(const struct wcow_pattern *p, size_t i, uint32_t c, bool 
     return stay || go;
 }
 
-static bool run(const struct wcow_pattern *p, const char *path, size_t len)
+/* @p sets has room for two sets of tokens. */
+static bool run_in(const struct wcow_pattern *p, const char *path, size_t len, bool *sets)
 {
-    bool sets[2][MAX_TOKENS + 2];
-    bool *now = sets[0];
-    bool *next = sets[1];
+    bool *now = sets;
+    bool *next = sets + p->count + 2;
     memset(now, 0, p->count + 2);
     now[0] = true;
     skip_empty(p, now);
@@ -288,6 +291,20 @@ static bool run(const struct wcow_pattern *p, const char *path, size_t len)
         next = swap;
     }
     return now[p->count];
+}
+
+static bool run_long(const struct wcow_pattern *p, const char *path, size_t len)
+{
+    bool sets[2 * (MAX_TOKENS + 2)];
+    return run_in(p, path, len, sets);
+}
+
+/* Room is cleared by the compiler, whether it is used or not: that of the longest pattern would be
+ * felt with each file. */
+static bool run(const struct wcow_pattern *p, const char *path, size_t len)
+{
+    bool sets[2 * (FEW_TOKENS + 2)];
+    return p->count > FEW_TOKENS ? run_long(p, path, len) : run_in(p, path, len, sets);
 }
 
 static bool ends_with(const char *path, size_t len, const char *suffix, size_t suffix_len)

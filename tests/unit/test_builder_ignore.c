@@ -209,6 +209,23 @@ static void a_hostile_glob_takes_no_long_time(void **state)
     assert_false(matches);
 }
 
+static void globs_of_any_length_match(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 300; len++) {
+        char pattern[304] = "";
+        char name[304] = "";
+        bool matches[2] = {false, true};
+        memset(pattern, '?', len);
+        memset(name, 'a', len);
+        assert_ok(wcow_pattern_glob(pattern, name, &matches[0], &err));
+        name[len] = 'b';
+        assert_ok(wcow_pattern_glob(pattern, name, &matches[1], &err));
+        if (!matches[0] || matches[1])
+            fail_msg("%zu question marks", len);
+    }
+}
+
 static void paths_are_cleaned(void **state)
 {
     (void)state;
@@ -249,6 +266,7 @@ int main(void)
         cmocka_unit_test(malformed_patterns_are_named_with_their_line),
         cmocka_unit_test(globs_are_those_of_go),
         cmocka_unit_test(a_hostile_glob_takes_no_long_time),
+        cmocka_unit_test(globs_of_any_length_match),
         cmocka_unit_test(paths_are_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
