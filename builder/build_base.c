@@ -461,10 +461,12 @@ int wcow_build_stage_named(const struct wcow_build *b, const struct wcow_stage_s
     if (stage) {
         *ret = stage - b->file->stages;
     } else if (*name && !*end) {
+        if (s->index == 0)
+            return WCOW_FAIL(err, WCOW_E_INVALID, "--from=%s: no stage is before this one", name);
         if (number >= s->index)
             return WCOW_FAIL(err, WCOW_E_INVALID,
                              "--from=%s: the stages before this one are 0 to %zu", name,
-                             s->index ? s->index - 1 : 0);
+                             s->index - 1);
         *ret = (ssize_t)number;
     }
     return WCOW_OK;

@@ -353,6 +353,8 @@ refused "a stage's name with a slip" \
     build --hosts-dir "$PARTS/certs.d"
 build --hosts-dir "$PARTS/certs.d" >"$PARTS/said" 2>&1 || :
 equal "the registry is asked once" "$(grep -c 'ERROR: pull' "$PARTS/said")" 1
+printf 'FROM scratch\nCOPY --from=0 C:/hello.txt C:/\n' | dockerfile
+refused "a stage's own number" '--from=0: no stage is before this one' build
 
 # ---- the same bytes anywhere ----
 dockerfile <<'EOF'
