@@ -206,8 +206,8 @@ int wcow_chain_lookup(const struct wcow_chain *chain, const char *path, struct w
 /* ---- hard links ---- */
 
 /* A layer that was checked has no circle: each hop leads to an entry before it or to a layer below.
- */
-enum { MAX_HOPS = 256 };
+ * What is no circle but longer than this would cost too much for each of its links. */
+enum { MAX_HOPS = 65536 };
 
 /* The link's target in its own layer. 0 also for what hides the layers' below, which the link is
  * made before. */
@@ -247,16 +247,55 @@ static int follow(const struct wcow_chain *chain, struct wcow_entry *at, size_t 
     return r;
 }
 
+/* Where the hops are compared with: a place that is moved on at each power of two, so that a circle
+ * comes back to it, however long the way into it is. */
+struct milestone {
+    char *key;
+    size_t layer;
+    unsigned next_hop; /* that moves it */
+};
+
+static void milestone_done(struct milestone *m)
+{
+    free(m->key);
+}
+
+/* @return 1 where the link stands there already: a circle */
+static int pass(struct milestone *m, unsigned hop, const struct wcow_entry *link, size_t layer,
+                struct wcow_error *err)
+{
+    wcow_autofree char *key = NULL;
+    int r = wcow_name_key(link->name, &key, err);
+    if (r < 0)
+        return r;
+    if (m->key && m->layer == layer && strcmp(m->key, key) == 0)
+        return 1;
+    if (hop < m->next_hop)
+        return 0;
+    free(m->key);
+    m->key = WCOW_TAKE_PTR(key);
+    m->layer = layer;
+    m->next_hop = hop ? hop * 2 : 1;
+    return 0;
+}
+
 int wcow_chain_resolve(const struct wcow_chain *chain, const char *path, struct wcow_entry *ret,
                        size_t *ret_layer, struct wcow_error *err)
 {
     wcow_autoentry e = {0};
+    WCOW_CLEANUP(milestone_done) struct milestone milestone = {0};
     size_t layer = 0;
     int r = wcow_chain_lookup(chain, path, &e, &layer, err);
-    for (int hops = 0; r > 0 && e.type == WCOW_ENTRY_HARDLINK; hops++) {
-        if (hops == MAX_HOPS)
+    for (unsigned hop = 0; r > 0 && e.type == WCOW_ENTRY_HARDLINK; hop++) {
+        r = pass(&milestone, hop, &e, layer, err);
+        if (r > 0)
             return WCOW_FAIL(err, WCOW_E_CORRUPT, "\"%.200s\": hard links lead in a circle", path);
-        r = follow(chain, &e, &layer, err);
+        if (r == 0 && hop == MAX_HOPS)
+            return WCOW_FAIL(err, WCOW_E_LIMIT,
+                             "\"%.200s\": a chain of more than %d hard links, one to the other",
+                             path, MAX_HOPS);
+        if (r == 0)
+            r = follow(chain, &e, &layer, err);
     }
     if (r <= 0)
         return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wcow_test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "layer/memlayer.h"
@@ -208,6 +209,63 @@ static void hard_links_in_a_circle_are_told(void **state)
     done(&l);
 }
 
+/* Links "0" to "n - 1", each to the next; the last one to "end". */
+static void put_chain(struct wcow_memlayer *layer, unsigned n, const char *end)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char name[32];
+        char target[32];
+        (void)snprintf(name, sizeof(name), "Files/%u", i);
+        (void)snprintf(target, sizeof(target), "Files/%u", i + 1);
+        put_link(layer, name, i + 1 < n ? target : end);
+    }
+}
+
+static void a_long_chain_of_hard_links_is_no_circle(void **state)
+{
+    (void)state;
+    static const char *const names[1][MAX_NAMES] = {{"Files/", "Files/file"}};
+    struct layers l;
+    build(&l, names, 1);
+    put_chain(l.layers[0], 1000, "Files/file");
+    wcow_autoentry e = {0};
+    assert_int_equal(wcow_chain_resolve(&l.chain, "Files/0", &e, NULL, NULL), 1);
+    assert_string_equal(e.name, "Files/file");
+    done(&l);
+}
+
+static void a_circle_is_told_however_long_the_way_into_it_is(void **state)
+{
+    static const char *const back_to[] = {"Files/0",   "Files/1",   "Files/299",
+                                          "Files/700", "Files/998", "FILES/512"};
+    (void)state;
+    static const char *const names[1][MAX_NAMES] = {{"Files/"}};
+    for (size_t i = 0; i < sizeof(back_to) / sizeof(back_to[0]); i++) {
+        struct layers l;
+        build(&l, names, 1);
+        put_chain(l.layers[0], 1000, back_to[i]);
+        wcow_autoentry e = {0};
+        struct wcow_error err = {0};
+        assert_int_equal(wcow_chain_resolve(&l.chain, "Files/0", &e, NULL, &err), WCOW_E_CORRUPT);
+        assert_non_null(strstr(err.msg, "lead in a circle"));
+        done(&l);
+    }
+}
+
+static void an_endless_chain_is_given_up(void **state)
+{
+    (void)state;
+    static const char *const names[1][MAX_NAMES] = {{"Files/", "Files/file"}};
+    struct layers l;
+    build(&l, names, 1);
+    put_chain(l.layers[0], 70000, "Files/file");
+    wcow_autoentry e = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_chain_resolve(&l.chain, "Files/0", &e, NULL, &err), WCOW_E_LIMIT);
+    assert_non_null(strstr(err.msg, "a chain of more than 65536 hard links"));
+    done(&l);
+}
+
 static int list(void *arg, const struct wcow_entry *child, struct wcow_error *err)
 {
     struct wcow_buf *out = arg;
@@ -282,6 +340,9 @@ int main(void)
         cmocka_unit_test(names_resolve_through_the_chain),
         cmocka_unit_test(hard_links_lead_to_what_their_layer_saw),
         cmocka_unit_test(hard_links_in_a_circle_are_told),
+        cmocka_unit_test(a_long_chain_of_hard_links_is_no_circle),
+        cmocka_unit_test(a_circle_is_told_however_long_the_way_into_it_is),
+        cmocka_unit_test(an_endless_chain_is_given_up),
         cmocka_unit_test(paths_take_the_casing_they_were_created_with),
         cmocka_unit_test(children_are_merged_once_each_and_sorted),
         cmocka_unit_test(a_callback_may_stop),
