@@ -10,24 +10,37 @@
 #undef wcow_error_set /* see the header */
 #undef wcow_error_wrap
 
+/* Lines are broken by formats only: a newline of what is quoted, a foreign name for instance, would
+ * begin a line of somebody else's. @return bytes in @p msg */
+static size_t format(char *msg, size_t size, const char *fmt, va_list ap) WCOW_PRINTF(3, 0);
+
+static size_t format(char *msg, size_t size, const char *fmt, va_list ap)
+{
+    if (vsnprintf(msg, size, fmt, ap) < 0)
+        msg[0] = '\0';
+    for (char *p = msg; !strchr(fmt, '\n') && (p = strchr(p, '\n'));)
+        *p = '?';
+    size_t len = strlen(msg);
+    wcow_utf8_tame(msg, len);
+    return len;
+}
+
 int wcow_error_set(struct wcow_error *err, const char *file, int line, int code, int sys_errno,
                    const char *fmt, ...)
 {
     if (!err)
         return code;
-    *err = (struct wcow_error){.code = code, .sys_errno = sys_errno, .file = file, .line = line};
-
+    struct wcow_error set = {.code = code, .sys_errno = sys_errno, .file = file, .line = line};
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    size_t used = format(set.msg, sizeof(set.msg), fmt, ap);
     va_end(ap);
-    size_t used = n < 0 ? 0 : (size_t)n;
-    if (sys_errno && used < sizeof(err->msg)) {
+    if (sys_errno) {
         char buf[64];
-        (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %s",
+        (void)snprintf(set.msg + used, sizeof(set.msg) - used, ": %s",
                        strerror_r(sys_errno, buf, sizeof(buf)));
     }
-    wcow_utf8_tame(err->msg, strlen(err->msg));
+    *err = set;
     return code;
 }
 
@@ -40,12 +53,10 @@ int wcow_error_wrap(int code, struct wcow_error *err, const char *fmt, ...)
 
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+    size_t used = format(err->msg, sizeof(err->msg), fmt, ap);
     va_end(ap);
-    size_t used = n < 0 ? 0 : (size_t)n;
     if (used + 2 < sizeof(err->msg))
         (void)snprintf(err->msg + used, sizeof(err->msg) - used, ": %.*s",
                        (int)(sizeof(err->msg) - used - 3), old);
-    wcow_utf8_tame(err->msg, strlen(err->msg));
     return code;
 }

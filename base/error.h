@@ -33,7 +33,9 @@ struct wcow_error {
     int sys_errno;    /* saved errno, 0 when none */
     const char *file; /* where it was first raised; static string */
     int line;
-    char msg[512]; /* cut to fit; no control characters but \n and \t */
+    /* Cut to fit. No control characters but tabs, and newlines where the format has one: what it
+     * quotes breaks no line. */
+    char msg[512];
 };
 
 int wcow_error_set(struct wcow_error *err, const char *file, int line, int code, int sys_errno,

@@ -110,6 +110,7 @@ static int load_ignore_file(struct wcow_context *c, int fd, const char *name,
 int wcow_context_load_ignore(struct wcow_context *c, const char *dockerfile, struct wcow_error *err)
 {
     wcow_autoclose int fd = -1;
+    c->may_ignore = true;
     if (dockerfile) {
         wcow_autobuf name = {0};
         int r = wcow_buf_addf(&name, err, "%s.dockerignore", dockerfile);

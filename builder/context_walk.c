@@ -38,6 +38,7 @@ struct names {
 /* One directory of a walk. */
 struct level {
     const char *path; /* from the context's root */
+    bool may_ignore;  /* an ignore file could leave out what is in it */
     const struct entered *entered;
     int fd; /* -1: not open just now */
 };
@@ -157,24 +158,29 @@ static int is_left_out(const struct walk *w, const struct level *level, const ch
 
 /* ---- listing ---- */
 
+/* For messages: what more can be done about a name. */
+static const char *or_leave_out(const struct level *level)
+{
+    return level->may_ignore ? " or leave it out in .dockerignore" : "";
+}
+
 static int check_kind(const struct level *level, const char *text, const struct name *name,
                       struct wcow_error *err)
 {
     if (S_ISREG(name->type) || S_ISDIR(name->type) || S_ISLNK(name->type))
         return WCOW_OK;
     return WCOW_FAIL(err, WCOW_E_INVALID,
-                     "\"%s%s%s\" is a device or a FIFO, which a Windows layer cannot hold; leave "
-                     "it out in .dockerignore",
-                     level->path, *level->path ? "/" : "", text);
+                     "\"%s%s%s\" is a device or a FIFO, which a Windows layer cannot hold; remove "
+                     "it%s",
+                     level->path, *level->path ? "/" : "", text, or_leave_out(level));
 }
 
 static int check_name(const struct level *level, const char *text, struct wcow_error *err)
 {
     if (wcow_utf8_is_valid(text, strlen(text)))
         return WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_INVALID,
-                     "a name in \"%s\" is not UTF-8; rename it or leave it out in .dockerignore",
-                     *level->path ? level->path : ".");
+    return WCOW_FAIL(err, WCOW_E_INVALID, "a name in \"%s\" is not UTF-8; rename it%s",
+                     *level->path ? level->path : ".", or_leave_out(level));
 }
 
 /* 1, or 0 where it is gone since it was listed. */
@@ -349,9 +355,9 @@ static int check_pair(const struct level *level, const struct names *names, size
         return r;
     return WCOW_FAIL(err, WCOW_E_INVALID,
                      "\"%s\" and \"%s\" in \"%s\" differ only in letter case, which Windows "
-                     "does not tell apart; rename one or leave it out in .dockerignore",
+                     "does not tell apart; rename one%s",
                      text_of(names, &names->items[a]), text_of(names, &names->items[b]),
-                     *level->path ? level->path : ".");
+                     *level->path ? level->path : ".", or_leave_out(level));
 }
 
 /* Two names that Windows cannot tell apart cannot both be in a layer. */
@@ -434,7 +440,7 @@ static int visit(const struct walk *w, struct level *level, const struct names *
     if (r < 0 || !enters)
         return r;
     wcow_closep_(&level->fd); /* one directory is open at a time, however deep */
-    struct level next = {.path = item.path, .fd = -1};
+    struct level next = {.path = item.path, .may_ignore = level->may_ignore, .fd = -1};
     if (name->entered)
         next.entered = names->entered[name->entered - 1];
     r = walk_level(w, &next, err);
@@ -498,7 +504,7 @@ int wcow_context_walk_with(struct wcow_context *c, const char *dir,
         return r;
     const struct walk w = {.context = c, .top_len = *dir ? strlen(dir) + 1 : 0, .how = walking};
     const struct entered entered = {.ignore = top, .exclude = exclude_top};
-    struct level level = {.path = dir, .entered = &entered, .fd = -1};
+    struct level level = {.path = dir, .may_ignore = c->may_ignore, .entered = &entered, .fd = -1};
     r = walk_level(&w, &level, err);
     wcow_closep_(&level.fd);
     return r;

@@ -11,6 +11,7 @@ struct wcow_context {
     char *root; /* absolute */
     struct wcow_ignore *ignore;
     char *ignore_name;
+    bool may_ignore; /* an ignore file counts here, whether or not there is one */
     struct wcow_build_cache *cache;
     const atomic_bool *cancel;
     _Atomic(uint8_t *) spare; /* a buffer for files that nobody reads into just now; or NULL */

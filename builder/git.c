@@ -174,8 +174,12 @@ static int run(const struct git *git, const char *const *args, struct wcow_buf *
         return r;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return WCOW_OK;
-    return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %.800s", args[0],
-                     out->data ? (const char *)out->data : "it said nothing");
+    const char *said = out->data ? (const char *)out->data : "it said nothing";
+    const size_t first = strcspn(said, "\n");
+    if (!said[first])
+        return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %s", args[0], said);
+    return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %.*s\n%s", args[0], (int)first, said,
+                     said + first + 1);
 }
 
 static int run_quietly(const struct git *git, const char *const *args, struct wcow_error *err)
