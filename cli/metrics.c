@@ -2,6 +2,7 @@
 #include "cli/metrics.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -24,6 +25,9 @@ enum {
 /* Upper bounds of the duration buckets in microseconds; above the last one is +Inf. */
 static const uint64_t bounds_us[N_BUCKETS] = {100,    250,    1000,    5000,     25000,
                                               100000, 500000, 2500000, 10000000, 60000000};
+
+/* The socket's name until it listens. */
+#define STARTING_SUFFIX "~"
 
 struct method {
     char *name;
@@ -170,23 +174,48 @@ static bool is_stale(const struct sockaddr_un *address)
            errno == ECONNREFUSED;
 }
 
+static int fill_address(const char *path, const char *suffix, struct sockaddr_un *ret,
+                        struct wcow_error *err)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(ret->sun_path, sizeof(ret->sun_path), "%s%s", path, suffix);
+    if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
+        return WCOW_FAIL(err, WCOW_E_INVALID, "socket path over %zu bytes: \"%s\"",
+                         sizeof(ret->sun_path) - 1 - strlen(STARTING_SUFFIX), path);
+    return WCOW_OK;
+}
+
+/* As the server's own socket (rpc/listener.c): bound and listened on under a name beside the path,
+ * then renamed, so that who sees the path is not refused. */
 static int listen_on_path(const char *path, int *ret_fd, struct wcow_error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "socket path over %zu bytes: \"%s\"",
-                         sizeof(address.sun_path) - 1, path);
-    memcpy(address.sun_path, path, strlen(path));
+    struct sockaddr_un address;
+    struct sockaddr_un starting;
+    int r = fill_address(path, "", &address, err);
+    if (r == WCOW_OK)
+        r = fill_address(path, STARTING_SUFFIX, &starting, err);
+    if (r < 0)
+        return r;
     if (is_stale(&address))
         (void)unlink(path);
+    if (is_stale(&starting))
+        (void)unlink(starting.sun_path);
     wcow_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "socket");
     mode_t old = umask(0177);
-    int r = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+    r = bind(fd, (const struct sockaddr *)&starting, sizeof(starting));
+    int saved = errno;
     (void)umask(old);
-    if (r < 0 || listen(fd, 16) < 0)
+    errno = saved;
+    if (r < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "listen for metrics on \"%s\"", path);
+    if (listen(fd, 16) < 0 ||
+        renameat2(AT_FDCWD, starting.sun_path, AT_FDCWD, path, RENAME_NOREPLACE) < 0) {
+        r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "listen for metrics on \"%s\"", path);
+        (void)unlink(starting.sun_path);
+        return r;
+    }
     *ret_fd = WCOW_TAKE_FD(fd);
     return WCOW_OK;
 }

@@ -61,6 +61,7 @@ static void metrics_are_served_on_a_private_socket(void **state)
     (void)state;
     char folder[] = "/tmp/wcow-metrics-XXXXXX";
     char path[64];
+    char starting[80];
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/sock", folder);
     WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *m = NULL;
@@ -70,6 +71,8 @@ static void metrics_are_served_on_a_private_socket(void **state)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    (void)snprintf(starting, sizeof(starting), "%s~", path);
+    assert_int_equal(access(starting, F_OK), -1);
 
     static char reply[8192];
     ask(path, "GET /metrics HTTP/1.0\r\n\r\n", reply, sizeof(reply));
@@ -83,6 +86,40 @@ static void metrics_are_served_on_a_private_socket(void **state)
     wcow_metrics_free(m);
     m = NULL;
     assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* A socket as a daemon leaves it that was killed: bound, and nobody behind it. */
+static void leave_behind(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    (void)close(fd);
+}
+
+static void only_leftovers_make_room_for_the_socket(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/wcow-metrics-XXXXXX";
+    char path[64];
+    char starting[80];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/sock", folder);
+    (void)snprintf(starting, sizeof(starting), "%s~", path);
+    leave_behind(path);
+    leave_behind(starting);
+    WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *first = NULL;
+    WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *second = NULL;
+    assert_ok(wcow_metrics_new(NULL, NULL, &first, &err));
+    assert_ok(wcow_metrics_serve(first, path, &err));
+    assert_ok(wcow_metrics_new(NULL, NULL, &second, &err));
+    assert_fails(wcow_metrics_serve(second, path, &err), WCOW_E_IO);
+    assert_int_equal(access(starting, F_OK), -1);
+    assert_int_equal(access(path, F_OK), 0);
+    wcow_metrics_free(first);
+    first = NULL;
     assert_int_equal(rmdir(folder), 0);
 }
 
@@ -102,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_counted_by_method_and_status),
         cmocka_unit_test(metrics_are_served_on_a_private_socket),
+        cmocka_unit_test(only_leftovers_make_room_for_the_socket),
         cmocka_unit_test(metrics_stay_on_this_machine),
     };
     return cmocka_run_group_tests_name("cli/metrics", tests, NULL, NULL);
