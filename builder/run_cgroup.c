@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/run_cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 
-enum { TEXT_BYTES = 512, INSTALLATION_CHARS = 12 };
+enum { TEXT_BYTES = 512, INSTALLATION_CHARS = 12, HOLD_TRIES = 100 };
 #define V1_MEMORY "/sys/fs/cgroup/memory"
 #define V2        "/sys/fs/cgroup"
-
-void wcow_run_cgroup_done(struct wcow_run_cgroup *cgroup)
-{
-    wcow_buf_done(&cgroup->path);
-    *cgroup = (struct wcow_run_cgroup){0};
-}
 
 /* ---- the files ---- */
 
@@ -89,19 +85,101 @@ static bool make_group(const char *hierarchy, const char *group)
            (mkdir((const char *)path.data, 0755) == 0 || errno == EEXIST);
 }
 
-/* Of v2 a group has the files of a controller where the one above it hands that down. */
-static bool limit_all(const char *group, int64_t bytes)
+static bool is_same_file(int fd, const char *path)
 {
+    struct stat held;
+    struct stat named;
+    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
+/* The group, made where it is not there, and locked against its removal by a RUN that ends just
+ * now. @return a descriptor, or -1 */
+static int hold_group(const char *hierarchy, const char *group)
+{
+    wcow_autobuf path = {0};
+    if (wcow_buf_addf(&path, NULL, "%s%s", hierarchy, group) < 0)
+        return -1;
+    for (int i = 0; i < HOLD_TRIES; i++) {
+        if (!make_group(hierarchy, group))
+            return -1;
+        wcow_autoclose int fd =
+            open((const char *)path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno != ENOENT)
+            return -1;
+        if (fd >= 0 && flock(fd, LOCK_SH) == 0 && is_same_file(fd, (const char *)path.data))
+            return WCOW_TAKE_FD(fd);
+    }
+    return -1;
+}
+
+/* Of v2 a group has the files of a controller where the one above it hands that down. */
+static bool limit_all(const char *group, int64_t bytes, int *ret_fd)
+{
+    const char *hierarchy = has_v1("memory") ? V1_MEMORY : V2;
+    const bool is_v2 = strcmp(hierarchy, V2) == 0;
     char text[32];
     (void)snprintf(text, sizeof(text), "%lld", (long long)bytes);
-    if (has_v1("memory"))
-        return make_group(V1_MEMORY, "/wcow") && make_group(V1_MEMORY, group) &&
-               write_file(V1_MEMORY, group, "memory.limit_in_bytes", text);
-    (void)!write_file(V2, "", "cgroup.subtree_control", "+memory");
-    if (!make_group(V2, "/wcow"))
+    if (is_v2)
+        (void)!write_file(V2, "", "cgroup.subtree_control", "+memory");
+    if (!make_group(hierarchy, "/wcow"))
         return false;
-    (void)!write_file(V2, "/wcow", "cgroup.subtree_control", "+memory");
-    return make_group(V2, group) && write_file(V2, group, "memory.max", text);
+    if (is_v2)
+        (void)!write_file(V2, "/wcow", "cgroup.subtree_control", "+memory");
+    *ret_fd = hold_group(hierarchy, group);
+    return *ret_fd >= 0 &&
+           write_file(hierarchy, group, is_v2 ? "memory.max" : "memory.limit_in_bytes", text);
+}
+
+static void closedir_p(DIR **dir)
+{
+    if (*dir)
+        (void)closedir(*dir);
+}
+
+/* runc makes a group in each hierarchy, of v1 below a folder of its own. One that is in use stays:
+ * the kernel removes none with processes or groups in it. */
+static void remove_everywhere(const char *group)
+{
+    WCOW_CLEANUP(closedir_p) DIR *dir = opendir(V2);
+    const struct dirent *e = NULL;
+    wcow_autobuf path = {0};
+    /* This DIR is used by this thread alone. */
+    while (dir && (e = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe) */
+        path.len = 0;
+        const bool is_top = strcmp(e->d_name, ".") == 0;
+        if ((is_top || e->d_name[0] != '.') &&
+            wcow_buf_addf(&path, NULL, "%s/%s%s", V2, e->d_name, group) == WCOW_OK)
+            (void)rmdir((const char *)path.data);
+    }
+}
+
+/* Whoever holds the group alone is the last one. */
+void wcow_run_cgroup_done(struct wcow_run_cgroup *cgroup)
+{
+    if (cgroup->all.len) {
+        if (flock(cgroup->all_fd, LOCK_EX | LOCK_NB) == 0)
+            remove_everywhere((const char *)cgroup->all.data);
+        wcow_closep_(&cgroup->all_fd);
+    }
+    wcow_buf_done(&cgroup->all);
+    wcow_buf_done(&cgroup->path);
+    *cgroup = (struct wcow_run_cgroup){0};
+}
+
+/* The limit of all RUNs together. */
+static int prepare_all(const char *group, int64_t bytes, struct wcow_run_cgroup *c,
+                       struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    if (limit_all(group, bytes, &fd))
+        c->all_memory_bytes = bytes;
+    if (fd < 0)
+        return WCOW_OK;
+    int r = wcow_buf_add_str(&c->all, group, err);
+    if (r == WCOW_OK)
+        c->all_fd = WCOW_TAKE_FD(fd);
+    return r;
 }
 
 int wcow_run_cgroup_prepare(const struct wcow_run_limits *limits, const char *folder,
@@ -126,8 +204,10 @@ int wcow_run_cgroup_prepare(const struct wcow_run_limits *limits, const char *fo
         int64_t all = c.memory_bytes > most ? c.memory_bytes : most;
         if (limits->all_memory_bytes)
             all = limits->all_memory_bytes;
-        c.all_memory_bytes = limit_all(group, all) ? all : 0;
+        r = prepare_all(group, all, &c, err);
     }
+    if (r < 0)
+        return r;
     *ret = c;
     c = (struct wcow_run_cgroup){0};
     return WCOW_OK;

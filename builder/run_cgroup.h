@@ -14,10 +14,14 @@ struct wcow_run_cgroup {
     int64_t memory_bytes;     /**< 0: no controller */
     int64_t all_memory_bytes; /**< of all RUNs of this installation at once; 0: not enforced */
     int64_t processes;        /**< 0: no controller */
+    struct wcow_buf all;      /**< the group of all RUNs, "/wcow/<installation>", held; or empty */
+    int all_fd;               /**< of it, where it is held: under a shared lock */
 };
+/** When the RUN's own group is gone: the one of all RUNs is removed with the last of them. */
 void wcow_run_cgroup_done(struct wcow_run_cgroup *cgroup);
 
-/** The limits of the RUN @p name, and the group for it below that of all RUNs, whose limit is set.
+/** The limits of the RUN @p name, and the group for it below that of all RUNs, whose limit is set
+ *  and which is held until wcow_run_cgroup_done().
  *  @param folder  of the installation; names that group */
 WCOW_NODISCARD int wcow_run_cgroup_prepare(const struct wcow_run_limits *limits, const char *folder,
                                            const char *name, struct wcow_run_cgroup *ret,
