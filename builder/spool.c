@@ -66,7 +66,8 @@ int wcow_spool_add(struct wcow_spool *spool, const void *data, size_t len, struc
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "write a temporary file");
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno),
+                                   "write a temporary file (set TMPDIR to another folder)");
         p += n;
         len -= (size_t)n;
         spool->end += (uint64_t)n;
