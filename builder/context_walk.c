@@ -12,6 +12,8 @@
 #include "builder/pattern.h"
 #include "layer/names.h"
 
+enum { OPEN_LEVELS = 8 }; /* directories that stay open while one below them is read */
+
 /* What patterns say of a directory: what its own entries need. */
 struct entered {
     struct wcow_ignore_dir *ignore;
@@ -40,7 +42,9 @@ struct level {
     const char *path; /* from the context's root */
     bool may_ignore;  /* an ignore file could leave out what is in it */
     const struct entered *entered;
-    int fd; /* -1: not open just now */
+    size_t depth;
+    DIR *dir; /* that it was listed by; owns the descriptor. NULL: it is not open, or again */
+    int fd;   /* -1: not open just now */
 };
 
 struct walk {
@@ -86,6 +90,16 @@ static int path_in(const struct level *level, const char *text, char **ret, stru
     (void)stpcpy(at, text);
     *ret = path;
     return WCOW_OK;
+}
+
+static void close_level(struct level *level)
+{
+    if (level->dir)
+        (void)closedir(level->dir);
+    else
+        wcow_closep_(&level->fd);
+    level->dir = NULL;
+    level->fd = -1;
 }
 
 static int open_level(const struct walk *w, struct level *level, struct wcow_error *err)
@@ -269,32 +283,26 @@ static int take_name(const struct walk *w, const struct level *level, const stru
     return r;
 }
 
-static int open_dir(const struct walk *w, struct level *level, DIR **ret, struct wcow_error *err)
+static int open_dir(const struct walk *w, struct level *level, struct wcow_error *err)
 {
     int r = open_level(w, level, err);
     if (r < 0)
         return r;
-    int fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 3);
-    *ret = fd >= 0 ? fdopendir(fd) : NULL;
-    if (*ret)
-        return WCOW_OK;
-    r = WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read directory \"%s\"", level->path);
-    wcow_closep_(&fd);
-    return r;
+    level->dir = fdopendir(level->fd);
+    return level->dir ? WCOW_OK
+                      : WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "read directory \"%s\"",
+                                        level->path);
 }
 
 static int list(const struct walk *w, struct level *level, struct names *names,
                 struct wcow_error *err)
 {
-    DIR *dir = NULL;
     names->texts.max_bytes = SIZE_MAX; /* as much as the directory has */
-    int r = open_dir(w, level, &dir, err);
-    if (r < 0)
-        return r;
+    int r = open_dir(w, level, err);
     while (r == WCOW_OK) {
         errno = 0;
         // NOLINTNEXTLINE(concurrency-mt-unsafe): each DIR belongs to one thread
-        const struct dirent *e = readdir(dir);
+        const struct dirent *e = readdir(level->dir);
         if (!e && errno != 0)
             r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read directory \"%s\"", level->path);
         if (!e)
@@ -302,7 +310,6 @@ static int list(const struct walk *w, struct level *level, struct names *names,
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             r = take_name(w, level, e, names, err);
     }
-    (void)closedir(dir);
     return r;
 }
 
@@ -439,12 +446,14 @@ static int visit(const struct walk *w, struct level *level, const struct names *
         r = may_match_below(w->how->pattern, item.path, &enters, err);
     if (r < 0 || !enters)
         return r;
-    wcow_closep_(&level->fd); /* one directory is open at a time, however deep */
-    struct level next = {.path = item.path, .may_ignore = level->may_ignore, .fd = -1};
+    if (level->depth >= OPEN_LEVELS)
+        close_level(level);
+    struct level next = {
+        .path = item.path, .may_ignore = level->may_ignore, .depth = level->depth + 1, .fd = -1};
     if (name->entered)
         next.entered = names->entered[name->entered - 1];
     r = walk_level(w, &next, err);
-    wcow_closep_(&next.fd);
+    close_level(&next);
     return r;
 }
 
@@ -506,7 +515,7 @@ int wcow_context_walk_with(struct wcow_context *c, const char *dir,
     const struct entered entered = {.ignore = top, .exclude = exclude_top};
     struct level level = {.path = dir, .may_ignore = c->may_ignore, .entered = &entered, .fd = -1};
     r = walk_level(&w, &level, err);
-    wcow_closep_(&level.fd);
+    close_level(&level);
     return r;
 }
 

@@ -167,6 +167,43 @@ static void walks_pass_over_what_is_ignored(void **state)
     wcow_context_free(c);
 }
 
+/* The descriptor that the next open file gets. */
+static int next_fd(void)
+{
+    int fd = dup(STDERR_FILENO);
+    assert_true(fd >= 0 && close(fd) == 0);
+    return fd;
+}
+
+/* More levels than stay open: each directory has a name behind the one that is entered. */
+static void walks_come_back_from_the_depths(void **state)
+{
+    (void)state;
+    enum { LEVELS = 20 };
+    char name[128] = "deep";
+    wcow_autobuf got = {0};
+    wcow_autobuf want = {0};
+    struct wcow_context *c = open_context(false);
+    int before = next_fd();
+    for (size_t len = strlen(name);; len = strlen(name)) {
+        make_dir(name);
+        (void)snprintf(name + len, sizeof(name) - len, "/z");
+        make_file(name, "z");
+        if (len >= 4 + 2 * LEVELS)
+            break;
+        name[len + 1] = 'd';
+        assert_ok(wcow_buf_addf(&want, &err, "%s ", name + strlen("deep/")));
+    }
+    for (size_t len = strlen(name); len > 4; name[len -= 2] = '\0') {
+        name[len - 1] = 'z';
+        assert_ok(wcow_buf_addf(&want, &err, "%s ", name + strlen("deep/")));
+    }
+    assert_ok(wcow_context_walk(c, "deep", NULL, note, &got, &err));
+    assert_string_equal((const char *)got.data, (const char *)want.data);
+    wcow_context_free(c);
+    assert_true(next_fd() < before);
+}
+
 static void patterns_match_level_by_level(void **state)
 {
     (void)state;
@@ -256,6 +293,7 @@ int main(void)
         cmocka_unit_test(links_are_followed_within_the_context),
         cmocka_unit_test(what_is_missing_is_explained),
         cmocka_unit_test(walks_pass_over_what_is_ignored),
+        cmocka_unit_test(walks_come_back_from_the_depths),
         cmocka_unit_test(patterns_match_level_by_level),
         cmocka_unit_test(patterns_go_through_links),
         cmocka_unit_test(twins_by_letter_case_are_refused),
