@@ -206,8 +206,9 @@ int wcow_chain_lookup(const struct wcow_chain *chain, const char *path, struct w
 /* ---- hard links ---- */
 
 /* A layer that was checked has no circle: each hop leads to an entry before it or to a layer below.
- * What is no circle but longer than this would cost too much for each of its links. */
-enum { MAX_HOPS = 65536 };
+ * What is no circle but longer than this would cost too much: the whole way for each of its links.
+ */
+enum { MAX_HOPS = 4096 };
 
 /* The link's target in its own layer. 0 also for what hides the layers' below, which the link is
  * made before. */

@@ -56,7 +56,7 @@ WCOW_NODISCARD int wcow_chain_lookup(const struct wcow_chain *chain, const char 
  * is one of the link's own layer, else what the layers below it show: never what a layer above put
  * in its place. @p ret has the file's own name.
  *  @return as wcow_chain_lookup(); WCOW_E_CORRUPT where links lead in a circle, WCOW_E_LIMIT where
- *  tens of thousands lead one to the other */
+ *  thousands lead one to the other */
 WCOW_NODISCARD int wcow_chain_resolve(const struct wcow_chain *chain, const char *path,
                                       struct wcow_entry *ret, size_t *ret_layer,
                                       struct wcow_error *err);
