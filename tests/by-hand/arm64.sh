@@ -3,7 +3,7 @@
 # Builds wcow for arm64 on an amd64 Debian and runs its unit tests in an emulator, all in a Debian root of their own:
 # arm64's development packages do not stand beside amd64's. Root, debootstrap, and QEMU's user emulation of version 10
 # (Debian 13's qemu-user; older ones lack openat2) as qemu-aarch64.
-# Usage: tests/by-hand/arm64.sh FOLDER    (the root is kept there: a second run builds what changed)
+# Usage: tests/by-hand/arm64.sh FOLDER    (the root is kept there for the next run)
 set -euo pipefail
 root=$(realpath "${1:?the folder of the Debian root}")
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -31,10 +31,15 @@ fi
 cp "$emulator" "$root/root/qemu-aarch64"
 mkdir -p "$root/root/wcow"
 git -C "$source" archive HEAD | tar -C "$root/root/wcow" -xmf -
-[ -e "$root/proc/self" ] || {
-    mount -t proc proc "$root/proc"
-    trap 'umount "$root/proc"' EXIT
-}
+mounted=()
+trap 'for folder in "${mounted[@]}"; do umount "$folder"; done' EXIT
+for type in proc devpts; do
+    folder=$root/proc
+    [ $type = proc ] || folder=$root/dev/pts # for the tests that draw on a terminal
+    ! mountpoint -q "$folder" || continue
+    mount -t $type $type "$folder"
+    mounted+=("$folder")
+done
 inside bash -euc '
     export PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
     cd /root/wcow
