@@ -27,7 +27,56 @@ struct git {
     const char *folder;
     const atomic_bool *cancel;
     char **env;
+    char *repository; /* without a login: it stands in a .git that is kept */
+    char *logins[2];  /* as settings, "url.<with it>.insteadOf=<without>"; NULL: there is none */
 };
+
+static void git_done(struct git *git)
+{
+    free(git->env);
+    free(git->repository);
+    free(git->logins[0]);
+    free(git->logins[1]);
+}
+
+/* That what begins with "<scheme>://<rest>" has the login. A setting's name has no '='. */
+static int make_login(int scheme, const char *url, const char *rest, int len, char **ret,
+                      struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_buf_addf(&text, err, "url.%.*s", scheme, url);
+    for (const char *p = url + scheme; r == WCOW_OK && p < rest; p++)
+        r = *p == '=' ? wcow_buf_add_str(&text, "%3D", err) : wcow_buf_add(&text, p, 1, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_addf(&text, err, "%.*s.insteadOf=%.*s%.*s", len, rest, scheme, url, len, rest);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&text);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+}
+
+/* The login of an address over HTTP goes to its server, with submodules that lie there, too, and
+ * into no file. The whole address is named before any shorter one that the user's settings name. */
+static int take_repository(struct git *git, const char *url, struct wcow_error *err)
+{
+    wcow_autobuf clean = {0};
+    const char *host = strncasecmp(url, "http", 4) == 0 ? strstr(url, "://") : NULL;
+    host = host ? host + strlen("://") : url;
+    int scheme = (int)(host - url);
+    const char *at = scheme ? memrchr(host, '@', strcspn(host, "/?#")) : NULL;
+    const char *rest = at ? at + 1 : host;
+    size_t server = strcspn(rest, "/");
+    int r = wcow_buf_addf(&clean, err, "%.*s%s", scheme, url, rest);
+    if (r == WCOW_OK && at)
+        r = make_login(scheme, url, rest, (int)strlen(rest), &git->logins[0], err);
+    if (r == WCOW_OK && at && rest[server])
+        r = make_login(scheme, url, rest, (int)server + 1, &git->logins[1], err);
+    if (r < 0)
+        return r;
+    git->repository = wcow_buf_take_str(&clean);
+    return git->repository ? WCOW_OK
+                           : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+}
 
 /* What git tells its hooks about the caller's own repository, which is none of ours: with such a
  * variable a checkout would write that one's index. How git is configured stays. */
@@ -76,19 +125,31 @@ static char **make_environment(void)
     return env;
 }
 
+static int begin(struct git *git, const char *url, struct wcow_error *err)
+{
+    git->env = make_environment();
+    return git->env ? take_repository(git, url, err)
+                    : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
+}
+
 static int spawn_git(const struct git *git, const char *const *args, int output, pid_t *ret)
 {
-    char *argv[MAX_ARGS + 4] = {0};
+    char *argv[MAX_ARGS + 12] = {0};
     size_t n = 0;
-    static const char *const always[] = {"git", "-C"};
+    /* A log of a .git that is kept would say who fetched it, and when. */
+    const char *const first[] = {"git", "-C", git->folder, "-c", "core.logAllRefUpdates=false"};
+    static char setting[] = "-c";
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    for (size_t i = 0; i < 2; i++)
-        memcpy(&argv[n++], &always[i], sizeof(char *));
-    memcpy(&argv[n++], &git->folder, sizeof(char *));
-    for (size_t i = 0; args[i] && n < MAX_ARGS; i++)
+    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+        memcpy(&argv[n++], &first[i], sizeof(char *));
+    for (size_t i = 0; i < 2 && git->logins[i]; i++) {
+        argv[n++] = setting;
+        argv[n++] = git->logins[i];
+    }
+    for (size_t i = 0; args[i] && i < MAX_ARGS; i++)
         memcpy(&argv[n++], &args[i], sizeof(char *));
     int r = posix_spawn_file_actions_init(&actions);
     if (r == 0)
@@ -201,12 +262,11 @@ static bool is_hexadecimal(const char *text)
 static int fetch(const struct git *git, const struct wcow_git_url *url, struct wcow_error *err)
 {
     const char *ref = url->ref ? url->ref : "HEAD";
-    const char *const shallow[] = {"fetch",         "-q", "--depth=1", "--no-tags", "--",
-                                   url->repository, ref,  NULL};
-    const char *const deep[] = {"fetch", "-q", "--no-tags", "--", url->repository, ref, NULL};
+    const char *const from = git->repository;
+    const char *const shallow[] = {"fetch", "-q", "--depth=1", "--no-tags", "--", from, ref, NULL};
+    const char *const deep[] = {"fetch", "-q", "--no-tags", "--", from, ref, NULL};
     const char *const all[] = {
-        "fetch", "-q", "--tags", "--", url->repository, "+refs/heads/*:refs/remotes/origin/*",
-        NULL};
+        "fetch", "-q", "--tags", "--", from, "+refs/heads/*:refs/remotes/origin/*", NULL};
     const char *const fetched[] = {"checkout", "-q", "--detach", "FETCH_HEAD", NULL};
     const char *const named[] = {"checkout", "-q", "--detach", ref, NULL};
     int r = run_quietly(git, shallow, err);
@@ -290,7 +350,7 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
     static const char *const init[] = {"init", "-q", NULL};
     static const char *const submodules[] = {"submodule",   "-q",        "update", "--init",
                                              "--recursive", "--depth=1", NULL};
-    const char *const origin[] = {"remote", "add", "origin", url->repository, NULL};
+    const char *const origin[] = {"remote", "add", "origin", git->repository, NULL};
     int r = run_quietly(git, init, err);
     if (r == WCOW_OK)
         r = run_quietly(git, origin, err);
@@ -354,12 +414,12 @@ int wcow_git_resolve(const struct wcow_git_url *url, const atomic_bool *cancel, 
     int r = wcow_buf_addf(&peeled, err, "%s^{}", ref);
     if (r < 0)
         return r;
+    WCOW_CLEANUP(git_done) struct git git = {.folder = "/", .cancel = cancel};
+    r = begin(&git, url->repository, err);
     const char *const args[] = {
-        "ls-remote", "-q", "--", url->repository, ref, (const char *)peeled.data, NULL};
-    struct git git = {.folder = "/", .cancel = cancel, .env = make_environment()};
-    r = git.env ? run(&git, args, &out, err)
-                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
-    free(git.env);
+        "ls-remote", "-q", "--", git.repository, ref, (const char *)peeled.data, NULL};
+    if (r == WCOW_OK)
+        r = run(&git, args, &out, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", wcow_http_shown(url->repository).text);
     return find_ref(out.data ? (const char *)out.data : "", ref, ret);
@@ -407,10 +467,10 @@ int wcow_git_clone(const struct wcow_git_url *url, const char *commit, const ato
     int r = make_folder(&checkout->path, err);
     if (r < 0)
         return r;
-    struct git git = {.folder = checkout->path, .cancel = cancel, .env = make_environment()};
-    r = git.env ? check_out(&git, url, commit, checkout, err)
-                : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
-    free(git.env);
+    WCOW_CLEANUP(git_done) struct git git = {.folder = checkout->path, .cancel = cancel};
+    r = begin(&git, url->repository, err);
+    if (r == WCOW_OK)
+        r = check_out(&git, url, commit, checkout, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", wcow_http_shown(url->repository).text);
     *ret = WCOW_TAKE_PTR(checkout);

@@ -43,7 +43,7 @@ bool wcow_git_is_url(const char *source)
     return len > 4 && strncmp(source + len - 4, ".git", 4) == 0;
 }
 
-static bool leads_out(const char *folder)
+static bool could_lead_out(const char *folder)
 {
     for (const char *p = folder; *p;) {
         size_t len = strcspn(p, "/");
@@ -261,9 +261,10 @@ static int check(const char *source, const struct wcow_git_url *url, struct wcow
     if (url->ref && (*url->ref == '-' || strpbrk(url->ref, " \t\n~^:?*[\\")))
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "\"%s\": \"%s\" is no name of a branch, tag or commit", source, url->ref);
-    if (url->folder && leads_out(url->folder))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\": \"%s\" leads out of the repository", source,
-                         url->folder);
+    if (url->folder && could_lead_out(url->folder))
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "\"%s\": \"%s\" could lead out of the repository: write it without \"..\"",
+                         source, url->folder);
     return WCOW_OK;
 }
 

@@ -231,11 +231,14 @@ git init -q -b main "$PARTS/www/app"
 )
 commit=$(git -C "$PARTS/www/app" rev-parse v1)
 printf 'FROM @BASE@\nADD %s/app.git C:/all\nADD --checksum=%s %s/app.git#%s:sub C:/part/\nADD --keep-git-dir %s/app.git#v1 C:/kept\nADD %s/app.git?tag=v1&subdir=sub&commit=%s C:/tag/\n' \
-    "$url" "$commit" "$url" "$commit" "$url" "$url" "$commit" | dockerfile
+    "$url" "$commit" "$url" "$commit" "http://user:s3cret@127.0.0.1:$web_port" "$url" "$commit" | dockerfile
 check "ADD of repositories" build -t git:1 -o type=image,unpack=true
 equal "the files, without .git" "$(rows docker.io/library/git:1 1 "select name from entries where type = 1 and name like 'Files/%'" | tr '\n' ' ')" 'Files/all/sub/one Files/all/two '
 equal "a folder of a commit" "$(rows docker.io/library/git:1 2 "select name from entries where type = 1 and name like 'Files/%'")" Files/part/one
 equal "or with .git" "$(rows docker.io/library/git:1 3 "select name from entries where name like '%/.git/HEAD'")" Files/kept/.git/HEAD
+kept=$(dirname "$(layer_db docker.io/library/git:1 3)")/Files/kept/.git
+equal "which has no login in it" "$(grep -rl s3cret "$kept" || sed -n 's/.*url = //p' "$kept/config")" "$url/app.git"
+check "nor says who fetched it" test ! -e "$kept/logs"
 equal "or by a query" "$(rows docker.io/library/git:1 4 "select name from entries where type = 1 and name like 'Files/%'")" Files/tag/one
 seen=$(grep -c GET "$PARTS/www.log")
 equal "ADD of the same commits is CACHED" "$(build -t git:2 2>&1 | grep -c CACHED)" 4

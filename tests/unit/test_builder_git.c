@@ -100,7 +100,7 @@ static void a_query_that_says_nothing_or_two_things_is_refused(void **state)
         {"ref=a#b", "ref conflicts: \"b\" vs \"a\""},
         {"tag=a#a", "ref conflicts: \"a\" vs \"refs/tags/a\""},
         {"subdir=a#:b", "subdir conflicts: \"b\" vs \"a\""},
-        {"subdir=..%2Fx", "leads out of the repository"},
+        {"subdir=..%2Fx", "\"../x\" could lead out of the repository: write it without \"..\""},
         {"submodules=maybe", "invalid submodules value: \"maybe\""},
         {"mtime=now", "invalid mtime value: \"now\""},
         {"commit=0123456&fetch-by-commit", "fetch-by-commit wants a whole commit"},
