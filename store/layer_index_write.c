@@ -9,13 +9,19 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/path_tree.h"
 #include "layer/names.h"
 #include "layer/sd.h"
 #include "store/bytes_map.h"
 #include "store/layer_index.h"
 #include "store/layer_index_schema.h"
 
-/* Bytes (a directory's key, a descriptor) that stand in the database once, by number. */
+enum {
+    DIRS_HEAP_BYTES = 4 << 20, /* of some 50,000 directories */
+    MAX_DESCRIPTOR_BYTES = 4 << 20,
+};
+
+/* A descriptor that stands in the database, by number. */
 struct interned {
     int64_t id;
     uint8_t bytes[];
@@ -29,8 +35,11 @@ struct wcow_layer_index_writer {
     sqlite3_stmt *add_descriptor;
     sqlite3_stmt *add_ea;
     sqlite3_stmt *add_headers;
-    struct wcow_bytes_map dirs;
+    struct wcow_path_tree *dirs; /* int64_t, by key */
+    int64_t n_dirs;
     struct wcow_bytes_map descriptors;
+    size_t descriptor_bytes; /* that are in the map */
+    int64_t n_descriptors;
     int64_t n_entries;
     int64_t n_implied; /* of those, the ones that the tar does not have */
     int64_t n_headers;
@@ -52,7 +61,7 @@ void wcow_layer_index_abort(struct wcow_layer_index_writer *w)
         return;
     close_writer(w);
     (void)unlinkat(w->layer_fd, WCOW_INDEX_TMP, 0);
-    wcow_bytes_map_done(&w->dirs, free);
+    wcow_path_tree_free(w->dirs);
     wcow_bytes_map_done(&w->descriptors, free);
     free(w);
 }
@@ -88,6 +97,11 @@ int wcow_layer_index_create(int layer_fd, struct wcow_layer_index_writer **ret,
     if (!w)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer index");
     w->layer_fd = layer_fd;
+    const struct wcow_path_tree_options dirs = {
+        .value_bytes = sizeof(int64_t), .heap_bytes = DIRS_HEAP_BYTES, .dirfd = layer_fd};
+    int r = wcow_path_tree_new(&dirs, &w->dirs, err);
+    if (r < 0)
+        return r;
 
     char path[64];
     (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", layer_fd, WCOW_INDEX_TMP);
@@ -101,7 +115,7 @@ int wcow_layer_index_create(int layer_fd, struct wcow_layer_index_writer **ret,
                    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA application_id = %d;"
                    "PRAGMA user_version = %d; BEGIN;",
                    WCOW_INDEX_APPLICATION, WCOW_INDEX_VERSION);
-    int r = wcow_index_exec(w->db, setup, "set it up", err);
+    r = wcow_index_exec(w->db, setup, "set it up", err);
     if (r == WCOW_OK)
         r = wcow_index_exec(w->db, wcow_index_tables_sql, "make its tables", err);
     if (r == WCOW_OK)
@@ -119,44 +133,61 @@ static int step(struct wcow_layer_index_writer *w, sqlite3_stmt *stmt, struct wc
     return WCOW_OK;
 }
 
-/* 1 where it is new (and then has the next number), 0 where it was there. */
-static int intern(struct wcow_bytes_map *table, const void *bytes, size_t len, int64_t *ret_id,
-                  struct wcow_error *err)
-{
-    struct interned *at = wcow_bytes_map_find(table, bytes, len);
-    if (at) {
-        *ret_id = at->id;
-        return 0;
-    }
-    at = calloc(1, sizeof(*at) + len + 1);
-    if (!at)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer index");
-    at->id = (int64_t)table->n + 1;
-    if (len)
-        memcpy(at->bytes, bytes, len);
-    *ret_id = at->id;
-    int r = wcow_bytes_map_add(table, at->bytes, len, at, err);
-    if (r < 0)
-        free(at);
-    return r < 0 ? r : 1;
-}
-
 static int intern_dir(struct wcow_layer_index_writer *w, struct wcow_bytes key, int64_t *ret,
                       struct wcow_error *err)
 {
-    int r = intern(&w->dirs, key.data, key.len, ret, err);
-    if (r <= 0)
+    const char *text = (const char *)key.data;
+    const int64_t *known = wcow_path_tree_find(w->dirs, text, key.len);
+    if (known) {
+        *ret = *known;
+        return WCOW_OK;
+    }
+    void *place = NULL;
+    int r = wcow_path_tree_add(w->dirs, text, key.len, &place, err);
+    if (r < 0)
         return r;
+    *ret = ++w->n_dirs;
+    memcpy(place, ret, sizeof(*ret));
     wcow_autoreset *stmt = w->add_dir;
     (void)sqlite3_bind_int64(stmt, 1, *ret);
-    (void)sqlite3_bind_text64(stmt, 2, (const char *)key.data, key.len, SQLITE_STATIC, SQLITE_UTF8);
+    (void)sqlite3_bind_text64(stmt, 2, text, key.len, SQLITE_STATIC, SQLITE_UTF8);
     return step(w, stmt, err);
+}
+
+/* 1 where it is new (and then has the next number), 0 where it was there. A few dozen serve a
+ * layer; of one that has very many, some may stand in the database twice. */
+static int number_descriptor(struct wcow_layer_index_writer *w, const struct wcow_entry *e,
+                             int64_t *ret, struct wcow_error *err)
+{
+    const struct interned *known = wcow_bytes_map_find(&w->descriptors, e->sd, e->sd_len_bytes);
+    if (known) {
+        *ret = known->id;
+        return 0;
+    }
+    if (w->descriptor_bytes > MAX_DESCRIPTOR_BYTES) {
+        wcow_bytes_map_done(&w->descriptors, free);
+        w->descriptor_bytes = 0;
+    }
+    struct interned *added = calloc(1, sizeof(*added) + e->sd_len_bytes + 1);
+    if (!added)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a layer index");
+    added->id = w->n_descriptors + 1;
+    if (e->sd_len_bytes)
+        memcpy(added->bytes, e->sd, e->sd_len_bytes);
+    int r = wcow_bytes_map_add(&w->descriptors, added->bytes, e->sd_len_bytes, added, err);
+    if (r < 0) {
+        free(added);
+        return r;
+    }
+    *ret = ++w->n_descriptors;
+    w->descriptor_bytes += sizeof(*added) + e->sd_len_bytes;
+    return 1;
 }
 
 static int intern_descriptor(struct wcow_layer_index_writer *w, const struct wcow_entry *e,
                              int64_t *ret, struct wcow_error *err)
 {
-    int r = intern(&w->descriptors, e->sd, e->sd_len_bytes, ret, err);
+    int r = number_descriptor(w, e, ret, err);
     if (r <= 0)
         return r;
     wcow_autobuf sddl = {0};

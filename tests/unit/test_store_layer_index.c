@@ -221,6 +221,61 @@ static void a_damaged_index_is_refused(void **state)
     assert_fails(wcow_layer_index_open(folder_fd, &index, &err), WCOW_E_CORRUPT);
 }
 
+/* More directories and descriptors than memory is to hold: each a file of its own. */
+enum { MANY = 60000, SD_BYTES = 120 };
+
+static void name_many(char name[64], unsigned n)
+{
+    unsigned i = n % MANY;
+    (void)snprintf(name, 64, "Files/d%u/folder %u/file %u", i % 100, i, n / MANY);
+}
+
+/* The directories and the descriptors come twice, far apart. */
+static void add_many(struct wcow_layer_index_writer *w)
+{
+    for (unsigned n = 0; n < 2 * MANY; n++) {
+        char name[64];
+        uint8_t sd[SD_BYTES] = {0};
+        unsigned i = n % MANY;
+        name_many(name, n);
+        memcpy(sd, &i, sizeof(i));
+        struct wcow_entry e = {
+            .type = WCOW_ENTRY_FILE, .name = name, .sd = sd, .sd_len_bytes = sizeof(sd)};
+        struct wcow_index_row row = {.entry = &e, .segment_len = 512};
+        assert_ok(wcow_layer_index_add(w, &row, &err));
+    }
+}
+
+static int check_descriptor(void *arg, const struct wcow_index_row *row, struct wcow_error *err)
+{
+    unsigned *n = arg;
+    unsigned i = MANY;
+    char name[64];
+    (void)err;
+    name_many(name, *n);
+    if (row->entry->sd_len_bytes == SD_BYTES)
+        memcpy(&i, row->entry->sd, sizeof(i));
+    if (i != *n % MANY || strcmp(row->entry->name, name) != 0)
+        return WCOW_E_INTERNAL;
+    (*n)++;
+    return WCOW_OK;
+}
+
+static void very_many_directories_and_descriptors_are_kept_apart(void **state)
+{
+    (void)state;
+    struct wcow_layer_index_writer *w = NULL;
+    assert_ok(wcow_layer_index_create(folder_fd, &w, &err));
+    add_many(w);
+    struct wcow_layer_info info = {.tar_bytes = 1};
+    assert_ok(wcow_layer_index_finish(w, &info, false, &err));
+    WCOW_CLEANUP(wcow_layer_index_close_p) struct wcow_layer_index *index = NULL;
+    assert_ok(wcow_layer_index_open(folder_fd, &index, &err));
+    unsigned n = 0;
+    assert_ok(wcow_layer_index_each(index, check_descriptor, &n, &err));
+    assert_int_equal(n, 2 * MANY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +283,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_found_by_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_finished_index_is_not_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(giving_up_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(very_many_directories_and_descriptors_are_kept_apart,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_index_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
