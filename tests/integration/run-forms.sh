@@ -65,6 +65,8 @@ said "each of them" '[0-9] 10.1.2.3.app'
 said "to those of this machine" '[0-9] .*localhost'
 equal "they are part of the step's key" "$(build --add-host app=10.1.2.3 2>&1 | grep -c CACHED)" 0
 says "and there without a network, too" '[0-9] 10.1.2.3.app' --network none --add-host app=10.1.2.3
+printf 'FROM @BASE@\nRUN ping -n 1 app & exit /b 0\n' | dockerfile
+says "programs resolve them" '[0-9] Pinging app \[10\.1\.2\.3\]' --network none --add-host app=10.1.2.3
 
 # ---- links ----
 printf 'FROM @BASE@\nRUN mklink C:\\Linked C:\\License.txt\n' | dockerfile
@@ -162,5 +164,10 @@ refused "ssh is refused, with another way" 'type=ssh.*type=secret' build
 printf 'FROM @BASE@\nRUN --mount=type=bind,source=absent,target=C:\\x exit 0\n' | dockerfile
 refused "a source that is not there is named" 'absent' build
 eventually "nothing is left running" nothing_runs
+# The cgroup of all RUNs is named by the digest of the folder that Wine was set up in.
+if [ -e /sys/fs/cgroup/memory/tasks ] || grep -q memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+    all=$(printf %s "$WCOWD_ROOT/executors/wine" | sha256sum | cut -c 1-12)
+    equal "no cgroup of theirs stays" "$(find /sys/fs/cgroup -maxdepth 3 -path "*/wcow/$all")" ''
+fi
 
 finish
