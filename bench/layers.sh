@@ -71,6 +71,17 @@ seconds() {
     awk -v a="$from" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.3f", b - a}'
 }
 
+# Memory that a virtual machine's host has taken back costs ten times as much to write to as what was in
+# use a moment ago, and how much of it is free differs from minute to minute: some of it is used here.
+bench_touch_memory() {
+    python3 -c '
+import mmap
+m = mmap.mmap(-1, 800 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+m.madvise(mmap.MADV_HUGEPAGE)
+for i in range(0, len(m), mmap.PAGESIZE):
+    m[i] = 1'
+}
+
 # Peak resident memory of wcowd since the last call, in MB.
 peak_mb() {
     awk '/VmHWM/ {printf "%.0f", $2 / 1024}' "/proc/$WCOWD_PID/status"

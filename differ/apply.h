@@ -3,7 +3,8 @@
  *  Unpack a layer blob into a layer's folder: files on disk, everything else in its index.
  *
  *  Three threads overlap: one reads and decompresses, one hashes the tar (its digest is the diff
- *  ID), the caller's parses it and writes files. Memory does not depend on the layer's size. */
+ *  ID), the caller's parses it and writes files; a fourth makes small objects where many stand in
+ *  a row (differ/jobs.h). Memory does not depend on the layer's size. */
 #ifndef WCOW_DIFFER_APPLY_H
 #define WCOW_DIFFER_APPLY_H
 

@@ -5,7 +5,8 @@
  *  A name takes the casing that the parents' chain has on disk, so that overlayfs merges what
  *  Windows would; a component that the host cannot hold (over 255 bytes) gets a short one. Nothing
  *  below a link is ever opened: each directory is opened from its parent's descriptor without
- *  following links, and descriptors of directories are kept. One thread at a time. */
+ *  following links, and descriptors of directories are kept. One thread at a time; what it asks
+ *  for may be made by another (differ/jobs.h), in order and in a while. */
 #ifndef WCOW_DIFFER_HOST_TREE_H
 #define WCOW_DIFFER_HOST_TREE_H
 
@@ -19,12 +20,14 @@ WCOW_NODISCARD int wcow_host_tree_new(int layer_fd, const struct wcow_layer_chai
 void wcow_host_tree_free(struct wcow_host_tree *tree);
 WCOW_DEFINE_CLEANUP(struct wcow_host_tree, wcow_host_tree_free)
 
+struct wcow_host_dir;
+
 /** Where an entry goes. */
 struct wcow_host_place {
-    int dirfd;       /**< of its directory; the tree's, valid until the next call */
-    char *leaf;      /**< its name there */
-    char *host_path; /**< below the layer's folder */
-    char *key;       /**< search key */
+    struct wcow_host_dir *dir; /**< the tree's; NULL: the layer's folder */
+    char *leaf;                /**< its name there */
+    char *host_path;           /**< below the layer's folder */
+    char *key;                 /**< search key */
 };
 void wcow_host_place_done(struct wcow_host_place *place);
 #define wcow_autoplace WCOW_CLEANUP(wcow_host_place_done) struct wcow_host_place
@@ -33,12 +36,25 @@ void wcow_host_place_done(struct wcow_host_place *place);
 WCOW_NODISCARD int wcow_host_tree_place(struct wcow_host_tree *tree, const struct wcow_entry *entry,
                                         struct wcow_host_place *ret, struct wcow_error *err);
 
-/** Make the entry's object there (no data). A file: *ret_fd is open for writing, else -1.
- *  A hard link whose target is not there yet: WCOW_E_NOT_FOUND. Whiteouts that the host does not
- *  let one make (no privilege) stand in the index only. */
+/** Make the entry's object there (no data). A file: *ret_fd is open for writing, else -1; a
+ *  directory or a hard link is there after wcow_host_tree_settle(). Whiteouts that the host does
+ * not let one make (no privilege) stand in the index only.
+ *  @return WCOW_E_DATA_LOSS for a hard link to what a parent's folder has lost; also the error of
+ *          what stood before it */
 WCOW_NODISCARD int wcow_host_tree_make(struct wcow_host_tree *tree, const struct wcow_entry *entry,
                                        const struct wcow_host_place *place, int *ret_fd,
                                        struct wcow_error *err);
+
+/** So large may a file be that is given whole. */
+enum { WCOW_HOST_SMALL_FILE = 16 << 10 };
+/** A small file with its data, there after wcow_host_tree_settle(). */
+WCOW_NODISCARD int wcow_host_tree_make_small(struct wcow_host_tree *tree,
+                                             const struct wcow_entry *entry,
+                                             const struct wcow_host_place *place,
+                                             struct wcow_bytes data, struct wcow_error *err);
+
+/** Until all that was asked for is made. @return WCOW_OK, or the error of the first that was not */
+WCOW_NODISCARD int wcow_host_tree_settle(struct wcow_host_tree *tree, struct wcow_error *err);
 
 /** The POSIX form of a reparse point's target, for the symbolic link that stands for it: relative
  * to the directory of @p name where it can be expressed, else @p target as it is. Caller frees. */

@@ -146,26 +146,36 @@ static int add_stream(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     return r < 0 ? r : wcow_layer_index_add(u->index, &row, err);
 }
 
+static int add_file(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
+                    const struct wcow_entry *entry, const struct wcow_host_place *place,
+                    struct wcow_error *err)
+{
+    wcow_autoclose int fd = -1;
+    int r = WCOW_OK;
+    if (entry->size_bytes <= WCOW_HOST_SMALL_FILE && !(entry->has & WCOW_HAS_SPARSE)) {
+        r = copy_to_buffer(tar, &u->inlined, err);
+        struct wcow_bytes data = {.data = u->inlined.data, .len = u->inlined.len};
+        return r < 0 ? r : wcow_host_tree_make_small(u->tree, entry, place, data, err);
+    }
+    r = wcow_host_tree_make(u->tree, entry, place, &fd, err);
+    if (r == WCOW_OK)
+        r = copy_to_file(tar, fd, entry->name, err);
+    if (r == WCOW_OK)
+        wcow_writeback_give(u->writeback, WCOW_TAKE_FD(fd), entry->size_bytes);
+    return r;
+}
+
 static int add_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
                      struct wcow_index_row *row, struct wcow_error *err)
 {
-    wcow_autoplace place = {.dirfd = -1};
-    wcow_autoclose int fd = -1;
+    wcow_autoplace place = {0};
+    int none = -1;
     int r = wcow_host_tree_place(u->tree, row->entry, &place, err);
     if (r < 0)
         return r;
-    r = wcow_host_tree_make(u->tree, row->entry, &place, &fd, err);
-    /* The check knows of the target, so a parent's folder has lost it. */
-    if (r == WCOW_E_NOT_FOUND && row->entry->type == WCOW_ENTRY_HARDLINK)
-        r = WCOW_FAIL(
-            err, WCOW_E_DATA_LOSS,
-            "hard link \"%.200s\": a parent's folder has lost \"%.200s\"; remove its snapshot "
-            "and unpack the image again",
-            row->entry->name, row->entry->link);
-    if (r == WCOW_OK && fd >= 0)
-        r = copy_to_file(tar, fd, row->entry->name, err);
-    if (r == WCOW_OK && fd >= 0)
-        wcow_writeback_give(u->writeback, WCOW_TAKE_FD(fd), row->entry->size_bytes);
+    r = row->entry->type == WCOW_ENTRY_FILE
+            ? add_file(u, tar, row->entry, &place, err)
+            : wcow_host_tree_make(u->tree, row->entry, &place, &none, err);
     row->key = place.key;
     row->host_path = place.host_path;
     return r < 0 ? r : wcow_layer_index_add(u->index, row, err);
@@ -216,8 +226,8 @@ static int take_trailer(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
     }
 }
 
-int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
-                    const struct wcow_tar_limits *limits, struct wcow_error *err)
+static int unpack(struct wcow_unpacker *u, const struct wcow_source *tar,
+                  const struct wcow_tar_limits *limits, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
     int r = wcow_tar_reader_new(tar, limits, &reader, err);
@@ -238,6 +248,18 @@ int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
     /* Its temporary file has no need to be synced. */
     wcow_check_free(WCOW_TAKE_PTR(u->check));
     return r < 0 ? r : wcow_host_tree_implied(u->tree, add_implied, u, err);
+}
+
+int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
+                    const struct wcow_tar_limits *limits, struct wcow_error *err)
+{
+    int r = unpack(u, tar, limits, err);
+    /* What is still to be made stands before what failed. */
+    struct wcow_error first = {0};
+    int made = wcow_host_tree_settle(u->tree, &first);
+    if (made < 0 && err)
+        *err = first;
+    return made < 0 ? made : r;
 }
 
 int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info, bool sync,

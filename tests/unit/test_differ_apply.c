@@ -330,6 +330,87 @@ static void a_link_to_what_a_parent_has_lost_is_data_loss(void **state)
     remove_folder(parent);
 }
 
+/* Somebody else makes a file in the folder while its layer is read. */
+struct intruder {
+    struct wcow_source source;
+    const char *folder;
+};
+
+static int read_after_intrusion(void *ctx, const uint8_t **ret_data, size_t *ret_len,
+                                struct wcow_error *err)
+{
+    const struct intruder *i = ctx;
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/Files", i->folder);
+    (void)mkdir(path, 0755);
+    (void)snprintf(path, sizeof(path), "%s/Files/taken", i->folder);
+    wcow_autoclose int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    return wcow_source_next(&i->source, ret_data, ret_len, err);
+}
+
+/* Small files are made later than they are read: what fails there is told before what is wrong with
+ * an entry behind it. */
+static void the_first_entry_that_fails_is_told(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    make_entry(&tar, &(struct made){.name = "Files", .type = '5'});
+    make_entry(&tar, &(struct made){.name = "Files/taken", .size = 10});
+    make_entry(&tar, &(struct made){.name = "Files/behind"});
+    make_entry(&tar, &(struct made){.name = "Files/../escape"});
+    make_end(&tar);
+    char *folder = new_folder();
+    struct memory_source memory = {.data = tar.data, .len = tar.len};
+    struct intruder intruder = {.source = memory_source(&memory), .folder = folder};
+    struct wcow_source source = {.next = read_after_intrusion, .ctx = &intruder};
+    struct wcow_apply_options o = {.blob = &source, .folder = folder};
+    struct wcow_applied applied = {0};
+    struct wcow_error err = {0};
+    assert_int_equal(wcow_apply(&o, &applied, &err), WCOW_E_INVALID);
+    assert_non_null(strstr(err.msg, "\"Files/taken\" stands in the layer twice"));
+    assert_int_equal(count_in(folder), 0);
+    remove_folder(folder);
+}
+
+/* A row of directories with a link and a small file in each, longer than what may wait. */
+static void make_row(struct wcow_buf *tar)
+{
+    make_entry(tar, &(struct made){.name = "Files", .type = '5'});
+    make_entry(tar, &(struct made){.name = "Files/target", .size = 40000});
+    for (int i = 0; i < 700; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "Files/d%d", i);
+        make_entry(tar, &(struct made){.name = name, .type = '5'});
+        (void)snprintf(name, sizeof(name), "Files/d%d/link", i);
+        make_entry(tar, &(struct made){.name = name, .type = '1', .link = "Files/target"});
+        (void)snprintf(name, sizeof(name), "Files/d%d/below/small", i);
+        make_entry(tar, &(struct made){.name = name, .size = (uint64_t)i});
+        (void)snprintf(name, sizeof(name), "Files/d%d/again", i);
+        make_entry(tar, &(struct made){.name = name, .type = '1', .link = "Files/D0/below/SMALL"});
+    }
+    make_end(tar);
+}
+
+static void rows_of_directories_links_and_small_files_are_all_there(void **state)
+{
+    (void)state;
+    wcow_autobuf tar = {0};
+    make_row(&tar);
+    char *folder = new_folder();
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(folder, &tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    assert_leaves_as(folder, &tar);
+    char path[512];
+    struct stat st = {0};
+    (void)snprintf(path, sizeof(path), "%s/Files/target", folder);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_nlink, 701);
+    (void)snprintf(path, sizeof(path), "%s/Files/d699/below/small", folder);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 699);
+    remove_folder(folder);
+}
+
 static void compressed_blobs_are_unpacked(void **state)
 {
     (void)state;
@@ -368,6 +449,8 @@ int main(void)
         cmocka_unit_test(a_cancelled_apply_leaves_nothing),
         cmocka_unit_test(a_changed_file_is_data_loss),
         cmocka_unit_test(a_link_to_what_a_parent_has_lost_is_data_loss),
+        cmocka_unit_test(the_first_entry_that_fails_is_told),
+        cmocka_unit_test(rows_of_directories_links_and_small_files_are_all_there),
         cmocka_unit_test(compressed_blobs_are_unpacked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
