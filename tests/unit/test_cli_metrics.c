@@ -41,7 +41,29 @@ static void calls_are_counted_by_method_and_status(void **state)
         assert_non_null(strstr((const char *)text.data, lines[i]));
 }
 
-static void ask(const char *path, const char *request, char *reply, size_t size)
+static char folder[32];   /* of one test */
+static char path[64];     /* of the socket in it */
+static char starting[80]; /* its name until it listens */
+
+static int make_folder(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/wcow-metrics-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/sock", folder);
+    (void)snprintf(starting, sizeof(starting), "%s~", path);
+    return 0;
+}
+
+/* Nothing may be left in it. */
+static int remove_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static void ask(const char *request, char *reply, size_t size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
@@ -59,11 +81,6 @@ static void ask(const char *path, const char *request, char *reply, size_t size)
 static void metrics_are_served_on_a_private_socket(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/wcow-metrics-XXXXXX";
-    char path[64];
-    char starting[80];
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof(path), "%s/sock", folder);
     WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *m = NULL;
     assert_ok(wcow_metrics_new(NULL, NULL, &m, &err));
     wcow_metrics_call(m, "/a.B/C", WCOW_OK, 1);
@@ -71,29 +88,27 @@ static void metrics_are_served_on_a_private_socket(void **state)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    (void)snprintf(starting, sizeof(starting), "%s~", path);
     assert_int_equal(access(starting, F_OK), -1);
 
     static char reply[8192];
-    ask(path, "GET /metrics HTTP/1.0\r\n\r\n", reply, sizeof(reply));
+    ask("GET /metrics HTTP/1.0\r\n\r\n", reply, sizeof(reply));
     assert_non_null(strstr(reply, " 200 OK"));
     assert_non_null(strstr(reply, "wcow_calls_total{method=\"/a.B/C\",code=\"OK\"} 1"));
-    ask(path, "GET / HTTP/1.0\r\n\r\n", reply, sizeof(reply));
+    ask("GET / HTTP/1.0\r\n\r\n", reply, sizeof(reply));
     assert_non_null(strstr(reply, " 404 "));
-    ask(path, "POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", reply, sizeof(reply));
+    ask("POST /metrics HTTP/1.0\r\nContent-Length: 0\r\n\r\n", reply, sizeof(reply));
     assert_non_null(strstr(reply, " 405 "));
 
     wcow_metrics_free(m);
     m = NULL;
     assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(rmdir(folder), 0);
 }
 
 /* A socket as a daemon leaves it that was killed: bound, and nobody behind it. */
-static void leave_behind(const char *path)
+static void leave_behind(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", name);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     (void)close(fd);
@@ -102,12 +117,6 @@ static void leave_behind(const char *path)
 static void only_leftovers_make_room_for_the_socket(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/wcow-metrics-XXXXXX";
-    char path[64];
-    char starting[80];
-    assert_non_null(mkdtemp(folder));
-    (void)snprintf(path, sizeof(path), "%s/sock", folder);
-    (void)snprintf(starting, sizeof(starting), "%s~", path);
     leave_behind(path);
     leave_behind(starting);
     WCOW_CLEANUP(wcow_metrics_free_p) struct wcow_metrics *first = NULL;
@@ -118,9 +127,6 @@ static void only_leftovers_make_room_for_the_socket(void **state)
     assert_fails(wcow_metrics_serve(second, path, &err), WCOW_E_IO);
     assert_int_equal(access(starting, F_OK), -1);
     assert_int_equal(access(path, F_OK), 0);
-    wcow_metrics_free(first);
-    first = NULL;
-    assert_int_equal(rmdir(folder), 0);
 }
 
 static void metrics_stay_on_this_machine(void **state)
@@ -138,8 +144,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_counted_by_method_and_status),
-        cmocka_unit_test(metrics_are_served_on_a_private_socket),
-        cmocka_unit_test(only_leftovers_make_room_for_the_socket),
+        cmocka_unit_test_setup_teardown(metrics_are_served_on_a_private_socket, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(only_leftovers_make_room_for_the_socket, make_folder,
+                                        remove_folder),
         cmocka_unit_test(metrics_stay_on_this_machine),
     };
     return cmocka_run_group_tests_name("cli/metrics", tests, NULL, NULL);
