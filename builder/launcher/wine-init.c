@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,16 @@ static void wait_a_while(void)
 
 /* ---- children ---- */
 
+/* Windows programs need the page 0x7ffe0000 (KUSER_SHARED_DATA). Where addresses are random, Wine's
+ * heap lies over it once in thousands of starts, and the program does not start. Children inherit
+ * this; where it is refused, chance decides as before. */
+static void fix_addresses(void)
+{
+    int now = personality(0xffffffff); /* asks */
+    if (now >= 0)
+        (void)personality((unsigned)now | ADDR_NO_RANDOMIZE);
+}
+
 static pid_t start(char *const argv[])
 {
     pid_t pid = fork();
@@ -104,6 +115,7 @@ int main(int argc, char **argv)
     if (argc < 3)
         return EXIT_NO_START;
     hold_signals();
+    fix_addresses();
     int code = run(argv + 2);
     /* Without the wait the last changes of the registry are lost. */
     char end[] = "-k15";

@@ -32,6 +32,8 @@ for set in Inh Prm Eff Bnd Amb; do
 done
 said "no new privileges" 'NoNewPrivs: 1'
 said "a filter of system calls" 'Seccomp: 2'
+# ADDR_NO_RANDOMIZE
+said "memory does not lie at random addresses, some of which Windows programs need" 'personality 00040000'
 equal "neither containerd nor the store nor the host's files are there" "$(grep -c 'path .* SEEN' "$PARTS/said")" 0
 equal "nothing of the root can be written" "$(grep -cE 'write .* WORKS' "$PARTS/said")" 0
 equal "no call goes through that is not on the list" "$(grep -oE '(call|clone|socket|device) .* (WORKS|REACHED).*' "$PARTS/said" | tr '\n' ';')" ''

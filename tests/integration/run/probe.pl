@@ -29,6 +29,8 @@ while (<$status>) {
     chomp;
     found(split) if /^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):/;
 }
+open(my $personality, '<', '/proc/self/personality') or die;
+found('personality', <$personality> =~ /(\S+)/);
 opendir(my $fds, '/dev') or die;
 found('devices:', sort grep { !/^\.\.?$/ } readdir $fds);
 for my $path ('/run/containerd', '/var/lib/containerd', '/var/lib/wcow', '/root', '/home', '/sys/kernel', '/var') {
