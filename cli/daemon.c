@@ -122,9 +122,9 @@ static int open_parts(struct wcow_daemon *d, const struct wcow_settings *s, stru
 }
 
 /* Calls that come at once share a transaction. */
-static void begin_round(void *ctx)
+static void begin_round(void *ctx, bool several)
 {
-    wcow_store_begin_round(ctx);
+    wcow_store_begin_round(ctx, several);
 }
 
 static void end_round(void *ctx, bool alone)

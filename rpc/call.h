@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/number.h"
 #include "rpc/arena.h"
 #include "rpc/pool.h"
 #include "rpc/server.h"
@@ -59,7 +60,7 @@ struct wcow_rpc_call {
     struct wcow_pool_job job;
     wcow_rpc_handler go_on;
     bool on_worker; /**< where it may wait */
-    char id[20];
+    char id[WCOW_NUMBER_BYTES];
 
     /* the loop's thread only, until the handler has the call */
     struct wcow_call_header *headers;

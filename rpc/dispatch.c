@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a request to its method. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "rpc/message.h"
 #include "rpc/server_internal.h"
 
@@ -45,7 +44,7 @@ static void begin(struct wcow_rpc_server *server, struct wcow_rpc_call *call)
     call->method = call->connection->refusal ? &server->methods[server->n_methods - 2]
                                              : find(server, call->path);
     call->started_ns = wcow_now_ns();
-    (void)snprintf(call->id, sizeof(call->id), "%08" PRIx64, ++server->next_id);
+    (void)wcow_number_hex(++server->next_id, 8, call->id);
 }
 
 void wcow_server_refuse(struct wcow_rpc_server *server, struct wcow_rpc_call *call,

@@ -3,10 +3,10 @@
  * is no message, the status in the headers ("Trailers-Only"). */
 #include "rpc/h2_reply.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "rpc/text.h"
 
 enum { MESSAGE_BYTES = 3 * 1024 };
@@ -39,13 +39,13 @@ static void encode_message(const char *text, char out[MESSAGE_BYTES])
 
 /* The status, and what it says: two headers at most. */
 struct status {
-    char code[12];
+    char code[WCOW_NUMBER_BYTES];
     char message[MESSAGE_BYTES];
 };
 
 static size_t status_headers(const struct wcow_rpc_call *call, struct status *s, nghttp2_nv *out)
 {
-    (void)snprintf(s->code, sizeof(s->code), "%d", call->status);
+    (void)wcow_number_decimal((unsigned)call->status, s->code);
     out[0] = header("grpc-status", s->code);
     if (!call->status_text)
         return 1;

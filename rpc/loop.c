@@ -336,8 +336,9 @@ static void run_round(struct wcow_rpc_server *server)
         return;
     }
     uint64_t now = wcow_now_ns();
-    bool alone = !server->ready->next && now >= server->crowded_until_ns;
-    server->rounds.begin(server->rounds.ctx);
+    bool several = server->ready->next != NULL;
+    bool alone = !several && now >= server->crowded_until_ns;
+    server->rounds.begin(server->rounds.ctx, several);
     dispatch_ready(server);
     (void)pthread_mutex_lock(&server->lock);
     alone = alone && server->n_active == 1;

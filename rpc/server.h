@@ -75,10 +75,11 @@ typedef int (*wcow_rpc_admit)(void *ctx, pid_t pid, struct wcow_error *err);
 
 /** Called on the loop's thread before and after the calls that came at once are handled: where
  *  several can share their work, it is done at the end.
+ *  @param several the round has more than one call: no other comes in before the end
  *  @param alone the round has one call, no other is under way, and callers come one by one: then
  * the end may do in place what takes a fraction of a millisecond */
 struct wcow_rpc_rounds {
-    void (*begin)(void *ctx); /**< NULL: none is called */
+    void (*begin)(void *ctx, bool several); /**< NULL: none is called */
     void (*end)(void *ctx, bool alone);
     void (*answer)(void *ctx); /**< after wcow_rpc_server_has_answers() */
     void (*after)(void *ctx);  /**< the answers are on their way */

@@ -7,11 +7,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/beneath.h"
 #include "base/dir_tree.h"
+#include "base/number.h"
 
 enum {
     FULL = 64,          /* spare folders of a shape */
@@ -50,8 +52,9 @@ struct wcow_chores {
 
 static void name_spare(enum wcow_spare shape, unsigned n, const char *below, char name[NAME_BYTES])
 {
-    (void)snprintf(name, NAME_BYTES, "%s-%u%s", shape == WCOW_SPARE_FILES ? "files" : "bare", n,
-                   below);
+    char *at = stpcpy(name, shape == WCOW_SPARE_FILES ? "files-" : "bare-");
+    at += wcow_number_decimal(n, at);
+    (void)stpcpy(at, below);
 }
 
 /* ---- on the thread ---- */

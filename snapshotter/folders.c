@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/beneath.h"
+#include "base/number.h"
 
 struct path {
     char text[2 * WCOW_FOLDER_NAME];
@@ -20,8 +21,9 @@ struct path {
 
 static struct path path_of(int64_t id, const char *below)
 {
-    struct path path;
-    (void)snprintf(path.text, sizeof(path.text), "%lld%s", (long long)id, below);
+    struct path path = {{0}};
+    size_t len = wcow_number_decimal((uint64_t)id, path.text);
+    (void)memccpy(path.text + len, below, '\0', sizeof(path.text) - len - 1);
     return path;
 }
 
@@ -56,8 +58,8 @@ int wcow_folder_set_aside(int folders_fd, int64_t id, char ret_name[WCOW_FOLDER_
 {
     static atomic_uint counter;
     struct path from = path_of(id, "");
-    char to[WCOW_FOLDER_NAME];
-    (void)snprintf(to, sizeof(to), "rm-%lld", (long long)id);
+    char to[WCOW_FOLDER_NAME] = "rm-";
+    (void)wcow_number_decimal((uint64_t)id, to + 3);
     int r = renameat2(folders_fd, from.text, folders_fd, to, RENAME_NOREPLACE);
     /* A leftover of the same number waits there: ids of failed transactions are given again. */
     while (r < 0 && errno == EEXIST) {

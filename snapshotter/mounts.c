@@ -2,10 +2,10 @@
 /* From a row to its mount. */
 #include "snapshotter/mounts.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/number.h"
 
 void wcow_layer_mount_done(struct wcow_layer_mount *mount)
 {
@@ -31,29 +31,49 @@ static int add_fixed(struct wcow_layer_mount *m, const char *option, struct wcow
     return r < 0 ? r : add_option(m, &text, err);
 }
 
+static bool is_line_separator(const char *c)
+{
+    return strncmp(c, "\xe2\x80\xa8", 3) == 0 || strncmp(c, "\xe2\x80\xa9", 3) == 0;
+}
+
+/* How many bytes of JSON stand for themselves. */
+static size_t plain_bytes(const char *text)
+{
+    size_t n = 0;
+    while ((unsigned char)text[n] >= ' ' && !strchr("\"\\<>&", text[n]) &&
+           !is_line_separator(text + n))
+        n++;
+    return n;
+}
+
+/* What **at begins with does not; goes behind it. */
+static int add_escape(struct wcow_buf *out, const char **at, struct wcow_error *err)
+{
+    static const char letters[] = "\"\\\n\r\t";
+    static const char escapes[] = "\"\\nrt";
+    const char *letter = strchr(letters, **at);
+    bool is_separator = is_line_separator(*at);
+    char text[2 + WCOW_NUMBER_BYTES] = "\\u";
+    if (letter)
+        text[1] = escapes[letter - letters];
+    else
+        (void)wcow_number_hex(is_separator ? 0x2028U + ((*at)[2] == '\xa9') : (unsigned char)**at,
+                              4, text + 2);
+    *at += is_separator ? 3 : 1;
+    return wcow_buf_add_str(out, text, err);
+}
+
 /* As Go's encoding/json writes a string: <, > and & escaped too, U+2028 and U+2029. */
 static int add_json(struct wcow_buf *out, const char *text, struct wcow_error *err)
 {
     int r = wcow_buf_add_str(out, "\"", err);
-    for (const char *c = text; r == WCOW_OK && *c; c++) {
-        unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\')
-            r = wcow_buf_addf(out, err, "\\%c", byte);
-        else if (byte == '\n' || byte == '\r' || byte == '\t')
-            r = wcow_buf_addf(out, err, "\\%c", byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
-        else if (byte < 0x20 || strchr("<>&", byte))
-            r = wcow_buf_addf(out, err, "\\u%04x", byte);
-        else if (strncmp(c, "\xe2\x80\xa8", 3) == 0 || strncmp(c, "\xe2\x80\xa9", 3) == 0) {
-            r = wcow_buf_addf(out, err, "\\u202%c", c[2] == '\xa8' ? '8' : '9');
-            c += 2;
-        } else {
-            r = wcow_buf_add(out, c, 1, err);
-        }
+    for (const char *c = text; r == WCOW_OK && *c;) {
+        size_t n_plain = plain_bytes(c);
+        r = n_plain ? wcow_buf_add(out, c, n_plain, err) : add_escape(out, &c, err);
+        c += n_plain;
     }
     return r < 0 ? r : wcow_buf_add_str(out, "\"", err);
 }
-
-enum { ID_BYTES = 20 }; /* decimal digits, at most */
 
 static uint8_t *put(uint8_t *at, const void *data, size_t len)
 {
@@ -63,13 +83,8 @@ static uint8_t *put(uint8_t *at, const void *data, size_t len)
 
 static uint8_t *put_id(uint8_t *at, int64_t id)
 {
-    uint8_t digits[ID_BYTES];
-    size_t n = 0;
-    for (uint64_t left = (uint64_t)id; left || n == 0; left /= 10)
-        digits[n++] = (uint8_t)('0' + left % 10);
-    while (n)
-        *at++ = digits[--n];
-    return at;
+    char digits[WCOW_NUMBER_BYTES];
+    return put(at, digits, wcow_number_decimal((uint64_t)id, digits));
 }
 
 /* Chains have up to hundreds of parents, and printf(3) takes its time. The folders' part of each
@@ -84,7 +99,8 @@ static int add_parents(struct wcow_layer_mount *m, const char *folders, const st
     int r = add_json(&prefix, folders, err);
     if (r == WCOW_OK)
         r = wcow_buf_reserve(
-            &text, sizeof(name) + 1 + row->n_ancestors * (prefix.len + ID_BYTES + 2), &at, err);
+            &text, sizeof(name) + 1 + row->n_ancestors * (prefix.len + WCOW_NUMBER_BYTES + 2), &at,
+            err);
     if (r != WCOW_OK)
         return r;
     const uint8_t *begin = at;
@@ -102,15 +118,36 @@ static int add_parents(struct wcow_layer_mount *m, const char *folders, const st
     return add_option(m, &text, err);
 }
 
+/* "<folders>/<id>" and what follows. */
+static int add_path(struct wcow_buf *text, const char *folders, int64_t id, const char *below,
+                    struct wcow_error *err)
+{
+    char number[WCOW_NUMBER_BYTES + 1] = "/";
+    size_t len = 1 + wcow_number_decimal((uint64_t)id, number + 1);
+    int r = wcow_buf_add_str(text, folders, err);
+    if (r == WCOW_OK)
+        r = wcow_buf_add(text, number, len, err);
+    return r < 0 ? r : wcow_buf_add_str(text, below, err);
+}
+
+static int set_source(struct wcow_layer_mount *m, const char *folders, int64_t id,
+                      const char *below, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = add_path(&text, folders, id, below, err);
+    if (r < 0)
+        return r;
+    m->source = wcow_buf_take_str(&text);
+    return m->source ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a mount");
+}
+
 static int windows_layer(const char *folders, const struct wcow_row *row,
                          struct wcow_layer_mount *m, struct wcow_error *err)
 {
     m->type = "windows-layer";
-    if (asprintf(&m->source, "%s/%lld", folders, (long long)row->id) < 0) {
-        m->source = NULL;
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a mount");
-    }
-    int r = add_fixed(m, row->kind == WCOW_KIND_VIEW ? "ro" : "rw", err);
+    int r = set_source(m, folders, row->id, "", err);
+    if (r == WCOW_OK)
+        r = add_fixed(m, row->kind == WCOW_KIND_VIEW ? "ro" : "rw", err);
     return r < 0 || row->n_ancestors == 0 ? r : add_parents(m, folders, row, err);
 }
 
@@ -119,11 +156,9 @@ static int bind_mount(const char *folders, int64_t id, const char *mode, struct 
                       struct wcow_error *err)
 {
     m->type = "bind";
-    if (asprintf(&m->source, "%s/%lld/Files", folders, (long long)id) < 0) {
-        m->source = NULL;
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a mount");
-    }
-    int r = add_fixed(m, mode, err);
+    int r = set_source(m, folders, id, "/Files", err);
+    if (r == WCOW_OK)
+        r = add_fixed(m, mode, err);
     return r < 0 ? r : add_fixed(m, "rbind", err);
 }
 
@@ -132,22 +167,30 @@ static int add_lower(const char *folders, const struct wcow_row *row, struct wco
 {
     wcow_autobuf text = {0};
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < row->n_ancestors; i++)
-        r = wcow_buf_addf(&text, err, "%s%s/%lld/Files", i ? ":" : "lowerdir=", folders,
-                          (long long)row->ancestors[i]);
+    for (size_t i = 0; r == WCOW_OK && i < row->n_ancestors; i++) {
+        r = wcow_buf_add_str(&text, i ? ":" : "lowerdir=", err);
+        if (r == WCOW_OK)
+            r = add_path(&text, folders, row->ancestors[i], "/Files", err);
+    }
+    return r < 0 ? r : add_option(m, &text, err);
+}
+
+/* "<name>=<folders>/<id>/<below>" */
+static int add_folder(struct wcow_layer_mount *m, const char *name, const char *folders, int64_t id,
+                      const char *below, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = wcow_buf_add_str(&text, name, err);
+    if (r == WCOW_OK)
+        r = add_path(&text, folders, id, below, err);
     return r < 0 ? r : add_option(m, &text, err);
 }
 
 static int add_upper(const char *folders, int64_t id, struct wcow_layer_mount *m,
                      struct wcow_error *err)
 {
-    wcow_autobuf text = {0};
-    int r = wcow_buf_addf(&text, err, "workdir=%s/%lld/work", folders, (long long)id);
-    if (r == WCOW_OK)
-        r = add_option(m, &text, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_addf(&text, err, "upperdir=%s/%lld/Files", folders, (long long)id);
-    return r < 0 ? r : add_option(m, &text, err);
+    int r = add_folder(m, "workdir=", folders, id, "/work", err);
+    return r < 0 ? r : add_folder(m, "upperdir=", folders, id, "/Files", err);
 }
 
 /* The order of options is that of containerd's overlayfs snapshotter; callers shorten a lowerdir

@@ -112,6 +112,7 @@ int wcow_snapshotter_fail_missing(struct wcow_snapshotter *s, const struct wcow_
                                   struct wcow_error *err)
 {
     int64_t id = row->id;
+    wcow_store_look_anew(s->store); /* the row may have gone before the folder did */
     int r = wcow_store_read(s->store, has_row, &id, err);
     if (r == 0)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND, "snapshot \"%.300s\" does not exist", row->key);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The open root: its lock, its writer, the pool of readers. */
+/* The open root: its lock, its writer, its readers. */
 #include "store/db.h"
 
 #include <fcntl.h>
@@ -12,9 +12,8 @@
 
 #include "base/beneath.h"
 #include "store/db_internal.h"
+#include "store/readers.h"
 #include "store/writer.h"
-
-enum { IDLE_READERS = 4 };
 
 struct wcow_store {
     char *root;
@@ -22,10 +21,7 @@ struct wcow_store {
     int lock_fd;
     bool is_readonly;
     struct wcow_writer *writer;
-
-    pthread_mutex_t mutex; /* guards what follows */
-    struct wcow_db *idle;  /* readers at rest */
-    unsigned n_idle;
+    struct wcow_readers readers;
 };
 
 /* ---- writing ---- */
@@ -45,14 +41,17 @@ void wcow_store_submit(struct wcow_store *store, struct wcow_store_op *op)
     wcow_writer_submit(store->writer, op);
 }
 
-void wcow_store_begin_round(struct wcow_store *store)
+void wcow_store_begin_round(struct wcow_store *store, bool several)
 {
+    if (several)
+        wcow_readers_share(&store->readers);
     if (store->writer)
         wcow_writer_begin_round(store->writer);
 }
 
 void wcow_store_end_round(struct wcow_store *store, bool alone)
 {
+    wcow_readers_unshare(&store->readers);
     if (store->writer)
         wcow_writer_end_round(store->writer, alone);
 }
@@ -121,73 +120,29 @@ int wcow_store_write(struct wcow_store *store, wcow_store_fn run, void *arg, str
     return w.code;
 }
 
-/* ---- the readers ---- */
-
-static int take_reader(struct wcow_store *store, struct wcow_db **ret, struct wcow_error *err)
-{
-    (void)pthread_mutex_lock(&store->mutex);
-    struct wcow_db *db = store->idle;
-    if (db) {
-        store->idle = db->next;
-        store->n_idle--;
-    }
-    (void)pthread_mutex_unlock(&store->mutex);
-    if (!db)
-        return wcow_db_open(store->db_path, WCOW_DB_READER, ret, err);
-    *ret = db;
-    return WCOW_OK;
-}
-
-static void give_back(struct wcow_store *store, struct wcow_db *db)
-{
-    (void)pthread_mutex_lock(&store->mutex);
-    bool keep = store->n_idle < IDLE_READERS;
-    if (keep) {
-        db->next = store->idle;
-        store->idle = db;
-        store->n_idle++;
-    }
-    (void)pthread_mutex_unlock(&store->mutex);
-    if (!keep)
-        wcow_db_close(db);
-}
-
-/* @return the code; afterwards a transaction that could not be ended may still be open */
-static int read_on(struct wcow_db *db, wcow_store_fn fn, void *arg, struct wcow_error *err)
-{
-    int r = wcow_db_exec(db, "BEGIN", err);
-    if (r == WCOW_OK)
-        r = wcow_db_blame(fn(db, arg, err), err);
-    struct wcow_error ignored = {0};
-    if (sqlite3_get_autocommit(db->handle) == 0)
-        (void)!wcow_db_exec(db, "COMMIT", &ignored);
-    return r;
-}
+/* ---- reading ---- */
 
 /* On the connection that writes. */
 static int read_borrowed(struct wcow_store *store, struct wcow_db *db, wcow_store_fn fn, void *arg,
                          struct wcow_error *err)
 {
     wcow_db_wait_when_busy(db, true);
-    int r = read_on(db, fn, arg, err);
+    int r = wcow_read_on(db, fn, arg, err);
     wcow_writer_give_back(store->writer);
     return r;
 }
 
 int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg, struct wcow_error *err)
 {
-    struct wcow_db *db = store->writer ? wcow_writer_borrow(store->writer) : NULL;
-    if (db)
-        return read_borrowed(store, db, fn, arg, err);
-    int r = take_reader(store, &db, err);
-    if (r < 0)
-        return r;
-    r = read_on(db, fn, arg, err);
-    if (sqlite3_get_autocommit(db->handle) == 0)
-        wcow_db_close(db);
-    else
-        give_back(store, db);
-    return r;
+    bool may_borrow = store->writer && !wcow_readers_shares(&store->readers);
+    struct wcow_db *db = may_borrow ? wcow_writer_borrow(store->writer) : NULL;
+    return db ? read_borrowed(store, db, fn, arg, err)
+              : wcow_readers_read(&store->readers, fn, arg, err);
+}
+
+void wcow_store_look_anew(struct wcow_store *store)
+{
+    wcow_readers_renew(&store->readers);
 }
 
 struct wcow_store_stats wcow_store_stats(struct wcow_store *store)
@@ -238,7 +193,7 @@ static int new_store(const char *root, struct wcow_store **ret, struct wcow_erro
     if (!store)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the store");
     store->lock_fd = -1;
-    (void)pthread_mutex_init(&store->mutex, NULL);
+    wcow_readers_init(&store->readers);
     store->root = realpath(root, NULL);
     if (!store->root)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "cannot use the root folder %s",
@@ -247,6 +202,7 @@ static int new_store(const char *root, struct wcow_store **ret, struct wcow_erro
         store->db_path = NULL;
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
     }
+    store->readers.db_path = store->db_path;
     *ret = WCOW_TAKE_PTR(store);
     return WCOW_OK;
 }
@@ -308,14 +264,9 @@ void wcow_store_close(struct wcow_store *store)
     if (!store)
         return;
     wcow_writer_stop(store->writer);
-    while (store->idle) {
-        struct wcow_db *db = store->idle;
-        store->idle = db->next;
-        wcow_db_close(db);
-    }
+    wcow_readers_done(&store->readers);
     wcow_writer_free(store->writer); /* the last connection, which empties the log */
     wcow_closep_(&store->lock_fd);
-    (void)pthread_mutex_destroy(&store->mutex);
     free(store->db_path);
     free(store->root);
     free(store);

@@ -5,7 +5,8 @@
  *  One thread at a time writes, mostly the writer's own. It takes all operations that wait, runs
  *  each in a savepoint of one transaction, commits (WAL, synchronous=FULL: on disk when COMMIT
  *  returns), and only then answers each. Readers have connections of their own and never wait for
- *  it; a lone caller's round looks up on the one that writes, where that rests. */
+ *  it; a lone caller's round looks up on the one that writes, where that rests, and the look-ups of
+ *  a round of several share a transaction. */
 #ifndef WCOW_STORE_DB_H
 #define WCOW_STORE_DB_H
 
@@ -72,8 +73,9 @@ const char *wcow_store_root(const struct wcow_store *store);
 
 void wcow_store_submit(struct wcow_store *store, struct wcow_store_op *op);
 /** For a thread that takes several requests at once: what it submits between the two waits for the
- *  end of the round and shares a transaction. */
-void wcow_store_begin_round(struct wcow_store *store);
+ *  end of the round and shares a transaction.
+ *  @param several its look-ups share one too, and see the store as the first of them found it */
+void wcow_store_begin_round(struct wcow_store *store, bool several);
 /** @param alone nobody else is at work: a single op is run on this thread, before the return,
  * unless the disk is slow */
 void wcow_store_end_round(struct wcow_store *store, bool alone);
@@ -88,9 +90,11 @@ void wcow_store_after_round(struct wcow_store *store);
 /** Submit and wait. Not from `done`, nor within a round. */
 WCOW_NODISCARD int wcow_store_write(struct wcow_store *store, wcow_store_fn run, void *arg,
                                     struct wcow_error *err);
-/** Run @p fn within one read transaction, on the calling thread. */
+/** Run @p fn within one read transaction, on the calling thread; it must not read again. */
 WCOW_NODISCARD int wcow_store_read(struct wcow_store *store, wcow_store_fn fn, void *arg,
                                    struct wcow_error *err);
+/** What this thread looks up next is as of then, within a round too; not from a look-up. */
+void wcow_store_look_anew(struct wcow_store *store);
 struct wcow_store_stats wcow_store_stats(struct wcow_store *store);
 
 #endif

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/bytes.h"
+#include "base/number.h"
 #include "store/snapshots_internal.h"
 
 static const char insert_row[] =
@@ -110,8 +111,11 @@ static int ancestors_below(const struct wcow_row *parent, struct wcow_row *child
         child->ancestors[i + 1] = parent->ancestors[i];
     child->n_ancestors = parent->n_ancestors + 1;
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < child->n_ancestors; i++)
-        r = wcow_buf_addf(text, err, "%s%lld", i ? "," : "", (long long)child->ancestors[i]);
+    for (size_t i = 0; r == WCOW_OK && i < child->n_ancestors; i++) {
+        char number[WCOW_NUMBER_BYTES + 1] = ",";
+        size_t len = 1 + wcow_number_decimal((uint64_t)child->ancestors[i], number + 1);
+        r = wcow_buf_add(text, number + (i == 0), len - (i == 0), err);
+    }
     return r;
 }
 

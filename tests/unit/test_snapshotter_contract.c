@@ -440,6 +440,35 @@ static void a_folder_that_somebody_deleted_is_named(void **state)
     assert_ok(wcow_snapshotter_cleanup(f.s, &err));
 }
 
+static void *remove_beside(void *arg)
+{
+    (void)arg;
+    assert_int_equal(take_away("a"), WCOW_OK);
+    assert_ok(wcow_snapshotter_cleanup(f.s, &err));
+    return NULL;
+}
+
+/* What the look-ups of a round share is older than its folders are. */
+static void a_snapshot_removed_within_a_round_is_not_found(void **state)
+{
+    (void)state;
+    wcow_automount mount = {0};
+    struct wcow_row row = {0};
+    pthread_t thread;
+    uint64_t size = 0;
+    uint64_t inodes = 0;
+    assert_int_equal(prepare("a", ""), WCOW_OK);
+    wcow_store_begin_round(f.store, true);
+    assert_ok(wcow_snapshotter_mounts(f.s, "a", &mount, &err));
+    assert_int_equal(pthread_create(&thread, NULL, remove_beside, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_ok(wcow_snapshotter_stat(f.s, "a", &row, &err));
+    wcow_row_done(&row);
+    assert_fails(wcow_snapshotter_usage(f.s, "a", &size, &inodes, &err), WCOW_E_NOT_FOUND);
+    assert_fails(wcow_snapshotter_stat(f.s, "a", &row, &err), WCOW_E_NOT_FOUND);
+    wcow_store_end_round(f.store, false);
+}
+
 static void a_start_sweeps_what_a_crash_left(void **state)
 {
     (void)state;
@@ -575,6 +604,7 @@ int main(void)
         TEST(usage_is_live_until_commit),
         TEST(removed_folders_go_with_all_that_is_in_them),
         TEST(a_folder_that_somebody_deleted_is_named),
+        TEST(a_snapshot_removed_within_a_round_is_not_found),
         TEST(a_start_sweeps_what_a_crash_left),
         TEST(a_lost_database_is_no_reason_to_delete_layers),
         TEST(layers_are_found_by_key_name_and_folder),

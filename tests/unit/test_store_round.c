@@ -118,7 +118,7 @@ static int look(struct wcow_db *db, void *arg, struct wcow_error *err)
 static bool runs_here(const char *key)
 {
     struct request q;
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit(&q, key);
     bool done_early = is(&q, &q.done);
     wcow_store_end_round(store, true);
@@ -176,7 +176,7 @@ static void a_lone_op_does_not_wait_for_another_program_where_it_came(void **sta
     (void)state;
     struct request q;
     FILE *shell = lock_database();
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit(&q, "locked out");
     wcow_store_end_round(store, true);
     wcow_store_after_round(store);
@@ -191,7 +191,7 @@ static void a_lone_op_that_fails_leaves_nothing(void **state)
 {
     (void)state;
     struct request q;
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit_one(&q, "fails", true);
     wcow_store_end_round(store, true);
     wcow_store_after_round(store);
@@ -207,7 +207,7 @@ static void ops_of_a_round_share_a_transaction(void **state)
     static struct request q[20];
     char key[32];
     struct wcow_store_stats before = wcow_store_stats(store);
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     for (int i = 0; i < 20; i++) {
         (void)snprintf(key, sizeof(key), "%d", i);
         submit(&q[i], key);
@@ -229,7 +229,7 @@ static void a_lone_op_among_others_goes_to_the_writer(void **state)
 {
     (void)state;
     struct request q;
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit(&q, "k");
     wcow_store_end_round(store, false);
     wait_for(&q, &q.after);
@@ -248,12 +248,12 @@ static void look_ups_of_a_round_see_what_is_committed(void **state)
     static char missing[] = "missing";
     struct request first;
     struct request second;
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit(&first, "first");
     wcow_store_end_round(store, true);
     wcow_store_after_round(store);
     wait_for(&first, &first.after);
-    wcow_store_begin_round(store); /* nothing waits: as the writer sees it */
+    wcow_store_begin_round(store, false); /* nothing waits: as the writer sees it */
     assert_ok(wcow_store_read(store, look, first.key, &err));
     assert_fails(wcow_store_read(store, look, missing, &err), WCOW_E_NOT_FOUND);
     assert_fails(wcow_store_read(store, look_and_fail, first.key, &err), WCOW_E_LIMIT);
@@ -264,6 +264,41 @@ static void look_ups_of_a_round_see_what_is_committed(void **state)
     wait_for(&second, &second.after);
     assert_int_equal(second.code, WCOW_OK);
     assert_ok(wcow_store_read(store, look, second.key, &err));
+}
+
+static void *write_beside(void *arg)
+{
+    struct request *q = arg;
+    submit(q, "written beside");
+    wait_for(q, &q->after);
+    return NULL;
+}
+
+/* All there is to read was acknowledged before the round began. */
+static void look_ups_of_a_round_of_several_share_a_transaction(void **state)
+{
+    (void)state;
+    struct request first;
+    struct request beside;
+    pthread_t thread;
+    submit(&first, "first");
+    wait_for(&first, &first.after);
+    wcow_store_begin_round(store, true);
+    assert_ok(wcow_store_read(store, look, first.key, &err));
+    assert_int_equal(pthread_create(&thread, NULL, write_beside, &beside), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(beside.code, WCOW_OK);
+    assert_fails(wcow_store_read(store, look, beside.key, &err), WCOW_E_NOT_FOUND);
+    assert_fails(wcow_store_read(store, look_and_fail, first.key, &err), WCOW_E_LIMIT);
+    assert_fails(wcow_store_read(store, look, beside.key, &err), WCOW_E_NOT_FOUND);
+    wcow_store_look_anew(store);
+    assert_ok(wcow_store_read(store, look, beside.key, &err));
+    wcow_store_end_round(store, false);
+    wcow_store_after_round(store);
+    wcow_store_begin_round(store, true);
+    assert_ok(wcow_store_read(store, look, beside.key, &err));
+    wcow_store_end_round(store, false);
+    assert_ok(wcow_store_read(store, look, beside.key, &err));
 }
 
 /* A look-up has the connection that others wait for. */
@@ -293,7 +328,7 @@ static void others_write_after_a_look_up(void **state)
     (void)state;
     struct request beside;
     struct busy_look b = {.beside = &beside};
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     assert_ok(wcow_store_read(store, look_while_another_writes, &b, &err));
     wcow_store_end_round(store, true); /* which may have run it */
     wcow_store_after_round(store);
@@ -305,7 +340,7 @@ static void an_empty_round_is_nothing(void **state)
 {
     (void)state;
     struct wcow_store_stats before = wcow_store_stats(store);
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     wcow_store_end_round(store, true);
     wcow_store_after_round(store);
     assert_int_equal(wcow_store_stats(store).transactions, before.transactions);
@@ -353,7 +388,7 @@ static void hear(struct bell *bell)
 
 static void submit_two(struct request q[2], const char *a, const char *b)
 {
-    wcow_store_begin_round(store);
+    wcow_store_begin_round(store, false);
     submit(&q[0], a);
     submit(&q[1], b);
     wcow_store_end_round(store, false);
@@ -414,7 +449,7 @@ static void rounds_and_other_writers_take_turns(void **state)
     char key[32];
     for (int i = 0; i < WRITES; i++) {
         (void)snprintf(key, sizeof(key), "round-%d", i);
-        wcow_store_begin_round(store);
+        wcow_store_begin_round(store, false);
         if (i > 0)
             assert_ok(wcow_store_read(store, look, q.key, &err));
         submit(&q, key);
@@ -442,6 +477,7 @@ int main(void)
         IN_STORE(ops_of_a_round_share_a_transaction),
         IN_STORE(a_lone_op_among_others_goes_to_the_writer),
         IN_STORE(look_ups_of_a_round_see_what_is_committed),
+        IN_STORE(look_ups_of_a_round_of_several_share_a_transaction),
         IN_STORE(others_write_after_a_look_up),
         IN_STORE(an_empty_round_is_nothing),
         IN_STORE(what_a_round_took_is_answered_on_its_thread),
