@@ -16,13 +16,13 @@ enum { TRIES = 100, PAUSE_US = 1000 };
 
 /* Whether the folder is ours now. Between mkdir and flock another process may have taken it for one
  * without an owner: then it holds the lock, or has removed the folder. */
-static bool own(int fd)
+static bool own(int fd, int lock)
 {
     struct stat st;
-    return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
+    return flock(fd, lock | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-int wcow_owned_dir_make(int parent_fd, const char *name, int *ret_fd, struct wcow_error *err)
+static int make(int parent_fd, const char *name, int lock, int *ret_fd, struct wcow_error *err)
 {
     for (int i = 0; i < TRIES; i++) {
         if (mkdirat(parent_fd, name, 0700) < 0 && (errno != EEXIST || i == 0))
@@ -31,13 +31,23 @@ int wcow_owned_dir_make(int parent_fd, const char *name, int *ret_fd, struct wco
             openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && errno != ENOENT)
             return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the folder %s", name);
-        if (fd >= 0 && own(fd)) {
+        if (fd >= 0 && own(fd, lock)) {
             *ret_fd = WCOW_TAKE_FD(fd);
             return WCOW_OK;
         }
         (void)usleep(PAUSE_US);
     }
     return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the folder %s is taken away time and again", name);
+}
+
+int wcow_owned_dir_make(int parent_fd, const char *name, int *ret_fd, struct wcow_error *err)
+{
+    return make(parent_fd, name, LOCK_EX, ret_fd, err);
+}
+
+int wcow_owned_dir_make_shared(int parent_fd, const char *name, int *ret_fd, struct wcow_error *err)
+{
+    return make(parent_fd, name, LOCK_SH, ret_fd, err);
 }
 
 /* Whether it is this folder that has the name still. Between open and flock another process may
@@ -48,6 +58,31 @@ static bool has_name(int fd, int parent_fd, const char *name)
     struct stat named;
     return fstat(fd, &st) == 0 && fstatat(parent_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            st.st_dev == named.st_dev && st.st_ino == named.st_ino;
+}
+
+static int lock_shared(int fd)
+{
+    int r = flock(fd, LOCK_SH);
+    while (r < 0 && errno == EINTR)
+        r = flock(fd, LOCK_SH);
+    return r;
+}
+
+int wcow_owned_dir_share(int parent_fd, const char *name, int *ret_fd, struct wcow_error *err)
+{
+    for (int i = 0; i < TRIES; i++) {
+        wcow_autoclose int fd =
+            openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the folder %s", name);
+        if (lock_shared(fd) < 0)
+            return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "lock the folder %s", name);
+        if (has_name(fd, parent_fd, name)) {
+            *ret_fd = WCOW_TAKE_FD(fd);
+            return WCOW_OK;
+        }
+    }
+    return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the folder %s is replaced time and again", name);
 }
 
 /* Its descriptor where it has no owner, who is we then; else -1. */

@@ -37,20 +37,28 @@ static struct wcow_layer_source *new_source(struct wcow_error *err)
     return source;
 }
 
-int wcow_layer_source_open(const char *folder, struct wcow_layer_source **ret,
-                           struct wcow_error *err)
+int wcow_layer_source_of_folder(int folder_fd, const char *name, struct wcow_layer_source **ret,
+                                struct wcow_error *err)
 {
+    wcow_autoclose int fd = folder_fd;
     WCOW_CLEANUP(wcow_layer_source_free_p) struct wcow_layer_source *source = new_source(err);
     if (!source)
         return WCOW_E_NOMEM;
-    source->layer_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (source->layer_fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the layer folder %s", folder);
+    source->layer_fd = WCOW_TAKE_FD(fd);
     int r = wcow_layer_index_open(source->layer_fd, &source->index, err);
     if (r < 0)
-        return wcow_error_wrap(r, err, "layer %s", folder);
+        return wcow_error_wrap(r, err, "layer %s", name);
     *ret = WCOW_TAKE_PTR(source);
     return WCOW_OK;
+}
+
+int wcow_layer_source_open(const char *folder, struct wcow_layer_source **ret,
+                           struct wcow_error *err)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0
+               ? WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the layer folder %s", folder)
+               : wcow_layer_source_of_folder(fd, folder, ret, err);
 }
 
 int wcow_layer_source_reopen(const struct wcow_layer_source *source, struct wcow_layer_source **ret,

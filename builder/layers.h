@@ -47,6 +47,10 @@ WCOW_DEFINE_CLEANUP(struct wcow_layer_source, wcow_layer_source_free)
 /** The folder of a layer on disk. */
 WCOW_NODISCARD int wcow_layer_source_open(const char *folder, struct wcow_layer_source **ret,
                                           struct wcow_error *err);
+/** The same of an open folder, which is taken; @p name is for messages. */
+WCOW_NODISCARD int wcow_layer_source_of_folder(int folder_fd, const char *name,
+                                               struct wcow_layer_source **ret,
+                                               struct wcow_error *err);
 /** Another handle on the same layer, for another thread. A tree is only read by now and shared:
  *  then there is none, and this must not be asked for. */
 WCOW_NODISCARD int wcow_layer_source_reopen(const struct wcow_layer_source *source,

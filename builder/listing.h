@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file listing.h
  *  What a layer holds, without its files: the index alone, made from the blob by reading it
- * through, and kept beside the step cache by diff ID. COPY needs no more of its base. */
+ * through, and kept beside the step cache by diff ID. COPY needs no more of its base. Who has one
+ * open, or is making it, holds its folder (base/owned_dir.h): it stays for as long. */
 #ifndef WCOW_BUILDER_LISTING_H
 #define WCOW_BUILDER_LISTING_H
 
@@ -22,7 +23,7 @@ WCOW_NODISCARD int wcow_listing_open(const char *root, const char *diff_id,
 WCOW_NODISCARD int wcow_listing_make(struct wcow_backend *b, const char *root,
                                      const struct wcow_descriptor *blob, const char *diff_id,
                                      struct wcow_layer_source **ret, struct wcow_error *err);
-/** Remove all of them. */
+/** Remove all that nobody holds. */
 WCOW_NODISCARD int wcow_listings_remove(const char *root, struct wcow_error *err);
 
 #endif

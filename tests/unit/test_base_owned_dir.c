@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -36,6 +37,25 @@ static void what_has_an_owner_stays(void **state)
     (void)close(fd);
     wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
     assert_false(is_there("run-1"));
+}
+
+static void what_is_shared_stays_until_the_last_owner_goes(void **state)
+{
+    (void)state;
+    int fd = -1;
+    int other = -1;
+    assert_ok(wcow_owned_dir_make_shared(top_fd, "run-6", &fd, &err));
+    assert_int_equal(renameat(top_fd, "run-6", top_fd, "run-7"), 0);
+    assert_ok(wcow_owned_dir_share(top_fd, "run-7", &other, &err));
+    (void)close(fd);
+    wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
+    assert_true(is_there("run-7"));
+    (void)close(other);
+    wcow_owned_dirs_sweep(top_fd, "run-", NULL, NULL);
+    assert_false(is_there("run-7"));
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_owned_dir_share(top_fd, "run-7", &other, &why), WCOW_E_NOT_FOUND);
+    assert_non_null(strstr(why.msg, "run-7"));
 }
 
 static void only_what_has_the_name_and_is_a_folder_goes(void **state)
@@ -126,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_has_an_owner_stays),
+        cmocka_unit_test(what_is_shared_stays_until_the_last_owner_goes),
         cmocka_unit_test(only_what_has_the_name_and_is_a_folder_goes),
         cmocka_unit_test(the_parent_is_none_of_them),
         cmocka_unit_test(who_is_asked_may_keep_it),

@@ -2,6 +2,7 @@
 /* Single files out of a layer's blob: in one pass, and only of the layer that the image names. */
 #include "differ_test.h"
 
+#include "base/owned_dir.h"
 #include "builder/layers.h"
 #include "builder/listing.h"
 #include "image/media.h"
@@ -296,6 +297,84 @@ static void what_a_killed_build_left_goes_with_the_next_listing(void **state)
     store_done(&s);
 }
 
+static void put_listing_root(const struct store *s, struct wcow_buf *root)
+{
+    assert_ok(wcow_buf_addf(root, &err, "%s/layers", s->folder));
+}
+
+/* As `wcow prune` beside a build: a later stage opens the layer anew, for a thread of its own. */
+static void a_listing_that_a_build_uses_stays(void **state)
+{
+    (void)state;
+    struct store s;
+    struct wcow_layer_source *again = NULL;
+    struct wcow_layer_source *other = NULL;
+    wcow_autobuf root = {0};
+    make_store(&s, files);
+    put_listing_root(&s, &root);
+    const char *folder = (const char *)root.data;
+    struct wcow_layer_source *source = listed_layer(&s);
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_ok(wcow_layer_source_reopen(source, &again, &err));
+    wcow_layer_source_free(source);
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_int_equal(wcow_listing_open(folder, s.diff_id.text, &other, NULL), 1);
+    wcow_layer_source_free(again);
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_true(wcow_listing_is_there(folder, s.diff_id.text));
+    wcow_layer_source_free(other);
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_false(wcow_listing_is_there(folder, s.diff_id.text));
+    assert_int_equal(wcow_listing_open(folder, s.diff_id.text, &other, NULL), 0);
+    wcow_layer_source_free(listed_layer(&s));
+    assert_true(wcow_listing_is_there(folder, s.diff_id.text));
+    store_done(&s);
+}
+
+/* As a prune that is killed between the index and the rest might have left it. */
+static void a_folder_without_its_index_is_made_again(void **state)
+{
+    (void)state;
+    struct store s;
+    struct wcow_layer_source *source = NULL;
+    wcow_autobuf root = {0};
+    make_store(&s, files);
+    put_listing_root(&s, &root);
+    assert_int_equal(mkdir((char *)root.data, 0700), 0);
+    assert_ok(wcow_buf_addf(&root, &err, "/%s", s.diff_id.text + strlen("sha256:")));
+    assert_int_equal(mkdir((char *)root.data, 0700), 0);
+    assert_ok(wcow_buf_addf(&root, &err, "/SYSTEM"));
+    assert_int_equal(mkdir((char *)root.data, 0700), 0);
+    root.len = 0;
+    put_listing_root(&s, &root);
+    const char *folder = (const char *)root.data;
+    assert_int_equal(wcow_listing_open(folder, s.diff_id.text, &source, NULL), 0);
+    wcow_layer_source_free(listed_layer(&s));
+    assert_int_equal(wcow_listing_open(folder, s.diff_id.text, &source, NULL), 1);
+    wcow_layer_source_free(source);
+    store_done(&s);
+}
+
+static void a_listing_in_the_making_stays(void **state)
+{
+    (void)state;
+    struct store s;
+    wcow_autobuf root = {0};
+    int made = -1;
+    make_store(&s, files);
+    put_listing_root(&s, &root);
+    const char *folder = (const char *)root.data;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    wcow_autoclose int root_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_ok(wcow_owned_dir_make_shared(root_fd, "03.at-work", &made, &err));
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_true(has(folder, "03.at-work"));
+    (void)close(made);
+    assert_ok(wcow_listings_remove(folder, &err));
+    assert_false(has(folder, "03.at-work"));
+    store_done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +386,9 @@ int main(void)
         cmocka_unit_test(all_files_of_a_step_come_in_one_pass),
         cmocka_unit_test(a_listing_that_cannot_be_read_is_made_again),
         cmocka_unit_test(what_a_killed_build_left_goes_with_the_next_listing),
+        cmocka_unit_test(a_listing_that_a_build_uses_stays),
+        cmocka_unit_test(a_folder_without_its_index_is_made_again),
+        cmocka_unit_test(a_listing_in_the_making_stays),
     };
     return cmocka_run_group_tests_name("builder/taken", tests, NULL, NULL);
 }
