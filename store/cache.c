@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/cache.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -15,7 +18,7 @@
 #include "base/bytes.h"
 
 /* Of another version it is as good as none: it is set aside. */
-enum { SCHEMA_VERSION = 2, BUSY_MS = 5000, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
+enum { SCHEMA_VERSION = 2, BUSY_MS = 5000, PAUSE_MS = 5, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
 
 /* The log is not written back when a build ends, for that costs four syncs: the next one reads it,
  * so it is kept short. Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
@@ -133,66 +136,56 @@ static int make_folder(const char *path, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* What the file says that it is. */
+enum file_kind { FILE_READY, FILE_NEW, FILE_FOREIGN };
+
 static int pragma_int(struct wcow_build_cache *c, const char *sql, int *ret)
 {
     sqlite3_stmt *stmt = NULL;
-    int r = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
-    if (r == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+    int rc = sqlite3_prepare_v2(c->db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
         *ret = sqlite3_column_int(stmt, 0);
-    else
-        r = SQLITE_ERROR;
     (void)sqlite3_finalize(stmt);
-    return r == SQLITE_OK ? 0 : -1;
+    return rc;
 }
 
-static int prepare_file(struct wcow_build_cache *c, bool *ret_foreign, struct wcow_error *err)
+/* Both numbers of one moment: another process may be writing them just now. */
+static int tell_kind(struct wcow_build_cache *c, enum file_kind *ret, struct wcow_error *err)
 {
     int id = 0;
     int version = 0;
-    *ret_foreign = true;
-    if (pragma_int(c, "PRAGMA application_id", &id) < 0 ||
-        pragma_int(c, "PRAGMA user_version", &version) < 0)
-        return failed(c, err);
-    bool is_new = id == 0 && version == 0;
-    if (!is_new && (id != APPLICATION_ID || version != SCHEMA_VERSION))
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "another format");
-    int r = exec(c, modes, err);
-    if (r == WCOW_OK)
-        r = exec(c, "BEGIN IMMEDIATE", err);
+    int r = exec(c, "BEGIN", err);
     if (r < 0)
         return r;
-    /* Somebody else may have begun it meanwhile. */
-    if (pragma_int(c, "PRAGMA user_version", &version) < 0)
+    int rc = pragma_int(c, "PRAGMA application_id", &id);
+    if (rc == SQLITE_ROW)
+        rc = pragma_int(c, "PRAGMA user_version", &version);
+    if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
+        *ret = FILE_FOREIGN;
+    else if (rc != SQLITE_ROW)
         r = failed(c, err);
-    if (r == WCOW_OK && version == 0) {
-        char stamp[96];
-        (void)sqlite3_snprintf((int)sizeof(stamp), stamp,
-                               "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-                               APPLICATION_ID, SCHEMA_VERSION);
-        r = exec(c, schema, err);
-        if (r == WCOW_OK)
-            r = exec(c, stamp, err);
-    }
-    int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
-    if (!is_new)
-        (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    *ret_foreign = false;
-    return r < 0 ? r : end;
+    else if (id == 0 && version == 0)
+        *ret = FILE_NEW;
+    else
+        *ret = id == APPLICATION_ID && version == SCHEMA_VERSION ? FILE_READY : FILE_FOREIGN;
+    (void)exec(c, "COMMIT", NULL);
+    return r;
 }
 
-static int try_open(const char *path, struct wcow_build_cache **ret, bool *ret_foreign,
+static int try_open(const char *path, struct wcow_build_cache **ret, enum file_kind *ret_kind,
                     struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_build_cache_close_p) struct wcow_build_cache *c = calloc(1, sizeof(*c));
     if (!c)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
     (void)pthread_mutex_init(&c->lock, NULL);
-    *ret_foreign = false;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK)
         return failed(c, err);
     (void)sqlite3_busy_timeout(c->db, BUSY_MS);
-    int r = prepare_file(c, ret_foreign, err);
+    int r = tell_kind(c, ret_kind, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(c);
     return r;
@@ -215,17 +208,99 @@ static int set_aside(const char *path, struct wcow_error *err)
     return r;
 }
 
-int wcow_build_cache_open(const char *path, struct wcow_build_cache **ret, struct wcow_error *err)
+static int fill_new(struct wcow_build_cache *c, struct wcow_error *err)
 {
-    bool foreign = false;
-    int r = make_folder(path, err);
+    char stamp[96];
+    (void)sqlite3_snprintf((int)sizeof(stamp), stamp,
+                           "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+                           SCHEMA_VERSION);
+    int r = exec(c, "BEGIN IMMEDIATE", err);
+    if (r < 0)
+        return r;
+    r = exec(c, schema, err);
     if (r == WCOW_OK)
-        r = try_open(path, ret, &foreign, err);
-    if (r < 0 && foreign) {
+        r = exec(c, stamp, err);
+    int end = exec(c, r == WCOW_OK ? "COMMIT" : "ROLLBACK", r == WCOW_OK ? err : NULL);
+    return r < 0 ? r : end;
+}
+
+/* sqlite does not wait for those who look at a new file just now. */
+static int set_modes(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    int r = exec(c, modes, err);
+    for (int i = 0; r < 0 && sqlite3_errcode(c->db) == SQLITE_BUSY && i < BUSY_MS / PAUSE_MS; i++) {
+        (void)usleep(PAUSE_MS * 1000);
+        r = exec(c, modes, err);
+    }
+    return r;
+}
+
+/* Held by who begins a file or sets one aside: others find it ready, or wait. */
+static int lock_folder(const char *path, int *ret, struct wcow_error *err)
+{
+    wcow_autofree char *folder = strdup(path);
+    if (!folder)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build cache");
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    wcow_autoclose int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? fd : flock(fd, LOCK_EX);
+    while (r < 0 && errno == EINTR)
+        r = flock(fd, LOCK_EX);
+    if (r < 0)
+        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "lock the folder of the cache");
+    *ret = WCOW_TAKE_FD(fd);
+    return WCOW_OK;
+}
+
+static int begin_anew(const char *path, struct wcow_build_cache **ret, struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_build_cache_close_p) struct wcow_build_cache *c = NULL;
+    enum file_kind kind = FILE_NEW;
+    wcow_autoclose int lock_fd = -1;
+    int r = lock_folder(path, &lock_fd, err);
+    if (r == WCOW_OK)
+        r = try_open(path, &c, &kind, err);
+    if (r == WCOW_OK && kind == FILE_FOREIGN) {
+        wcow_build_cache_close(WCOW_TAKE_PTR(c));
         r = set_aside(path, err);
         if (r == WCOW_OK)
-            r = try_open(path, ret, &foreign, err);
+            r = try_open(path, &c, &kind, err);
     }
+    if (r == WCOW_OK)
+        r = set_modes(c, err);
+    if (r == WCOW_OK && kind == FILE_NEW)
+        r = fill_new(c, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(c);
+    return r;
+}
+
+static int open_ready(const char *path, struct wcow_build_cache **ret, bool *ret_is_ready,
+                      struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_build_cache_close_p) struct wcow_build_cache *c = NULL;
+    enum file_kind kind = FILE_NEW;
+    int r = try_open(path, &c, &kind, err);
+    *ret_is_ready = r == WCOW_OK && kind == FILE_READY;
+    if (!*ret_is_ready)
+        return r;
+    r = set_modes(c, err);
+    (void)sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(c);
+    return r;
+}
+
+int wcow_build_cache_open(const char *path, struct wcow_build_cache **ret, struct wcow_error *err)
+{
+    bool is_ready = false;
+    int r = make_folder(path, err);
+    if (r == WCOW_OK)
+        r = open_ready(path, ret, &is_ready, err);
+    if (r == WCOW_OK && !is_ready)
+        r = begin_anew(path, ret, err);
     return r < 0 ? wcow_error_wrap(r, err, "%s", path) : WCOW_OK;
 }
 

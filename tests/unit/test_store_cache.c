@@ -2,6 +2,7 @@
 #include "store/cache.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,68 @@ static void one_of_another_version_is_set_aside(void **state)
     assert_int_equal(access(old, F_OK), 0);
 }
 
+enum { N_OPENERS = 6, N_NEW_FILES = 40 };
+
+static pthread_barrier_t begun;
+
+/* What the opener remembers tells whether its file was set aside by another. */
+static void *open_and_remember(void *arg)
+{
+    struct wcow_build_cache *c = NULL;
+    struct wcow_error why = {0};
+    const struct wcow_digest *key = arg;
+    (void)pthread_barrier_wait(&begun);
+    int r = wcow_build_cache_open(path, &c, &why);
+    if (r == WCOW_OK)
+        r = wcow_build_cache_remember_text(c, key, "remembered", &why);
+    wcow_build_cache_close(c);
+    if (r < 0)
+        print_error("%s\n", why.msg);
+    return r < 0 ? NULL : arg;
+}
+
+static void remove_files(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[128];
+        (void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+/* As `wcow du` beside the very first build. */
+static void one_that_another_is_making_is_not_set_aside(void **state)
+{
+    (void)state;
+    char old[160];
+    struct wcow_digest keys[N_OPENERS];
+    (void)snprintf(old, sizeof(old), "%s.old", path);
+    assert_int_equal(pthread_barrier_init(&begun, NULL, N_OPENERS), 0);
+    for (unsigned round = 0; round < N_NEW_FILES; round++) {
+        pthread_t threads[N_OPENERS];
+        void *done[N_OPENERS];
+        struct wcow_build_cache *c = NULL;
+        for (unsigned i = 0; i < N_OPENERS; i++) {
+            char name[] = {(char)('a' + i), '\0'};
+            keys[i] = digest_of(name);
+            assert_int_equal(pthread_create(&threads[i], NULL, open_and_remember, &keys[i]), 0);
+        }
+        for (unsigned i = 0; i < N_OPENERS; i++)
+            assert_int_equal(pthread_join(threads[i], &done[i]), 0);
+        assert_ok(wcow_build_cache_open(path, &c, &err));
+        for (unsigned i = 0; i < N_OPENERS; i++) {
+            wcow_autofree char *text = NULL;
+            assert_non_null(done[i]);
+            assert_int_equal(wcow_build_cache_text(c, &keys[i], &text, NULL), 1);
+        }
+        wcow_build_cache_close(c);
+        assert_int_equal(access(old, F_OK), -1);
+        remove_files();
+    }
+    (void)pthread_barrier_destroy(&begun);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +259,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(one_of_another_version_is_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_that_another_is_making_is_not_set_aside, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
