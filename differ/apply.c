@@ -2,7 +2,6 @@
 #include "differ/apply.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +12,7 @@
 #include "differ/pipe.h"
 #include "differ/unpack.h"
 
-enum { DEFAULT_MAX_RATIO = 1000, READER_PARSE = 0, READER_HASH = 1 };
+enum { DEFAULT_MAX_RATIO = 1000 };
 
 /* ---- the folder before ---- */
 
@@ -70,29 +69,19 @@ static void clear_folder(const struct folder *f)
     }
 }
 
-/* ---- the hash, on its thread ---- */
+/* ---- together ---- */
 
 struct hasher {
-    struct wcow_source source;
     struct wcow_hash *hash;
     uint64_t bytes;
-    int code;
-    pthread_t thread;
 };
 
-static void *hash_all(void *arg)
+static void hash_chunk(void *ctx, const uint8_t *data, size_t len)
 {
-    struct hasher *h = arg;
-    const uint8_t *data = NULL;
-    size_t len = 0;
-    while ((h->code = wcow_source_next(&h->source, &data, &len, NULL)) == WCOW_OK && len) {
-        wcow_hash_add(h->hash, data, len);
-        h->bytes += len;
-    }
-    return NULL;
+    struct hasher *h = ctx;
+    wcow_hash_add(h->hash, data, len);
+    h->bytes += len;
 }
-
-/* ---- together ---- */
 
 static int read_tar(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct wcow_error *err)
 {
@@ -107,26 +96,26 @@ static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpac
     int r = wcow_hash_new(&hash, err);
     if (r < 0)
         return r;
+    struct hasher hasher = {.hash = hash};
+    struct wcow_pipe_work work = {.read = read_tar,
+                                  .read_ctx = tar,
+                                  .look = hash_chunk,
+                                  .look_ctx = &hasher,
+                                  .cancel = o->cancel,
+                                  .own_looker = sysconf(_SC_NPROCESSORS_ONLN) > 2};
     WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
-    r = wcow_pipe_new(read_tar, tar, o->cancel, &pipe, err);
+    r = wcow_pipe_new(&work, &pipe, err);
     if (r < 0)
         return r;
-    struct hasher hasher = {.source = wcow_pipe_reader(pipe, READER_HASH), .hash = hash};
-    if (pthread_create(&hasher.thread, NULL, hash_all, &hasher) != 0)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "no thread to be had for hashing");
-    struct wcow_source parse = wcow_pipe_reader(pipe, READER_PARSE);
+    struct wcow_source parse = wcow_pipe_reader(pipe);
     struct wcow_tar_limits limits = {0};
     if (o->limits)
         limits = *o->limits;
     limits.max_ratio = o->max_ratio;
     r = wcow_unpack_tar(unpacker, &parse, &limits, err);
     if (r < 0)
-        wcow_pipe_stop(pipe);
-    (void)pthread_join(hasher.thread, NULL);
-    if (r < 0)
         return r;
-    if (hasher.code < 0)
-        return WCOW_FAIL(err, hasher.code, "hashing the layer failed");
+    wcow_pipe_settle(pipe);
     info->tar_bytes = hasher.bytes;
     return wcow_hash_digest(hash, &info->diff_id, err);
 }

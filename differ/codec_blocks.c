@@ -32,6 +32,8 @@ struct wcow_blocks {
     size_t fill;      /* the job being filled */
     size_t drain;     /* the oldest job not written out */
     size_t take;      /* the next job for a worker */
+    void *state;      /* the caller's own, for when it would wait */
+    bool has_state;
     unsigned n_threads;
     pthread_t *threads;
 };
@@ -46,6 +48,17 @@ static void run_job(const struct wcow_block_codec *codec, void *state, struct jo
     job->out_len = n < 0 ? 0 : (size_t)n;
 }
 
+/* The next job that waits, to be run by whoever asks; under the lock. NULL: none waits. */
+static struct job *take_job(struct wcow_blocks *b)
+{
+    struct job *job = &b->jobs[b->take];
+    if (job->state != JOB_WAITING)
+        return NULL;
+    job->state = JOB_RUNNING;
+    b->take = (b->take + 1) % b->n_jobs;
+    return job;
+}
+
 static void *worker(void *arg)
 {
     struct wcow_blocks *b = arg;
@@ -55,13 +68,11 @@ static void *worker(void *arg)
     int code = b->codec->begin(&state, &error);
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {
-        struct job *job = &b->jobs[b->take];
-        if (job->state != JOB_WAITING) {
+        struct job *job = take_job(b);
+        if (!job) {
             pthread_cond_wait(&b->to_workers, &b->lock);
             continue;
         }
-        job->state = JOB_RUNNING;
-        b->take = (b->take + 1) % b->n_jobs;
         pthread_mutex_unlock(&b->lock);
         if (code == WCOW_OK) {
             run_job(b->codec, state, job);
@@ -78,14 +89,43 @@ static void *worker(void *arg)
     return NULL;
 }
 
-/* Wait for the oldest job and write what it gave. */
+/* The caller runs a job itself: it would wait for one otherwise, and who knows when its workers get
+ * a processor. */
+static void help(struct wcow_blocks *b, struct job *job)
+{
+    int code = WCOW_OK;
+    if (!b->has_state)
+        code = b->codec->begin(&b->state, &job->error);
+    b->has_state = code == WCOW_OK;
+    if (b->has_state)
+        run_job(b->codec, b->state, job);
+    else
+        job->code = code;
+}
+
+/* Have the oldest job done. */
+static void wait_for(struct wcow_blocks *b, const struct job *oldest)
+{
+    pthread_mutex_lock(&b->lock);
+    while (oldest->state != JOB_DONE) {
+        struct job *job = take_job(b);
+        if (!job) {
+            pthread_cond_wait(&b->to_writer, &b->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&b->lock);
+        help(b, job);
+        pthread_mutex_lock(&b->lock);
+        job->state = JOB_DONE;
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Write what the oldest job gave. */
 static int drain_one(struct wcow_blocks *b, struct wcow_error *err)
 {
     struct job *job = &b->jobs[b->drain];
-    pthread_mutex_lock(&b->lock);
-    while (job->state != JOB_DONE)
-        pthread_cond_wait(&b->to_writer, &b->lock);
-    pthread_mutex_unlock(&b->lock);
+    wait_for(b, job);
     int r = job->code;
     if (r < 0 && err)
         *err = job->error;
@@ -180,6 +220,8 @@ void wcow_blocks_free(struct wcow_blocks *b)
     pthread_mutex_unlock(&b->lock);
     for (unsigned i = 0; i < b->n_threads; i++)
         (void)pthread_join(b->threads[i], NULL);
+    if (b->has_state)
+        b->codec->end(b->state);
     for (size_t i = 0; b->jobs && i < b->n_jobs; i++) {
         free(b->jobs[i].in);
         free(b->jobs[i].out);
@@ -200,8 +242,9 @@ static int start(struct wcow_blocks *b, unsigned n_threads, struct wcow_error *e
     b->n_jobs = (size_t)n_threads + b->codec->n_waiting;
     if (b->n_jobs > b->codec->n_max)
         b->n_jobs = b->codec->n_max;
+    n_threads--; /* the caller is one of them */
     b->jobs = calloc(b->n_jobs, sizeof(*b->jobs));
-    b->threads = calloc(n_threads, sizeof(*b->threads));
+    b->threads = calloc(n_threads + 1U, sizeof(*b->threads));
     if (!b->jobs || !b->threads)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a compressor");
     for (size_t i = 0; i < b->n_jobs; i++) {

@@ -2,7 +2,8 @@
 /** @file codec_blocks.h
  *  Compression on several threads whose bytes do not depend on their number: the input is cut into
  *  blocks of a fixed size, each is compressed on its own by whichever thread is free, and what they
- *  gave is written in their order. Private to differ/codec*.c. */
+ *  gave is written in their order. The caller's own thread is one of them: it compresses where it
+ *  would wait otherwise (docs/decisions/0022). Private to differ/codec*.c. */
 #ifndef WCOW_DIFFER_CODEC_BLOCKS_H
 #define WCOW_DIFFER_CODEC_BLOCKS_H
 
@@ -28,7 +29,8 @@ struct wcow_block_codec {
 /** One thread uses it; after an error there is nothing to do with it but free. */
 struct wcow_blocks;
 /** @param codec borrowed, static @param output borrowed; called on the caller's thread
- *  @param n_threads 1 or more; WCOW_E_NOMEM, WCOW_E_LIMIT where no thread is to be had */
+ *  @param n_threads 1 or more, the caller's among them; WCOW_E_NOMEM, WCOW_E_LIMIT where no thread
+ * is to be had */
 WCOW_NODISCARD int wcow_blocks_new(const struct wcow_block_codec *codec,
                                    const struct wcow_sink *output, unsigned n_threads,
                                    struct wcow_blocks **ret, struct wcow_error *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file pipe.h
- *  Something that is read on a thread of its own, its chunks handed to several readers that each
- * see all of them. Memory is bounded: the thread waits for the slowest reader. */
+ *  Something that is read on a thread of its own and handed to a reader, chunk by chunk, while each
+ *  chunk is also looked at (hashed), once and in order, by whichever of the two would wait
+ *  otherwise; see docs/decisions/0022. Memory is bounded: the thread waits for the slowest. */
 #ifndef WCOW_DIFFER_PIPE_H
 #define WCOW_DIFFER_PIPE_H
 
@@ -12,25 +13,33 @@
 
 struct wcow_pipe;
 
-enum { WCOW_PIPE_READERS = 2 };
+/** What a pipe does with what comes through it. */
+struct wcow_pipe_work {
+    /** Reads up to @p cap bytes; *ret_len is 0 at the end only. On the pipe's thread. */
+    int (*read)(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct wcow_error *err);
+    void *read_ctx;
+    /** Looks at the next bytes. One call at a time, each on any of the threads. */
+    void (*look)(void *ctx, const uint8_t *data, size_t len);
+    void *look_ctx;
+    /** Polled at each chunk: WCOW_E_CANCELLED for the reader; NULL allowed. */
+    const atomic_bool *cancel;
+    /** A thread that does nothing but look, for machines where it has a processor of its own. */
+    bool own_looker;
+};
 
-/** Reads up to @p cap bytes; *ret_len is 0 at the end only. */
-typedef int (*wcow_pipe_read_fn)(void *ctx, uint8_t *out, size_t cap, size_t *ret_len,
+/** Start reading, until the pipe is freed.
+ *  @param work copied; its contexts are borrowed */
+WCOW_NODISCARD int wcow_pipe_new(const struct wcow_pipe_work *work, struct wcow_pipe **ret,
                                  struct wcow_error *err);
 
-/** Start reading by @p read, with @p ctx, on the pipe's thread, until the pipe is freed.
- *  @param cancel polled at each chunk: WCOW_E_CANCELLED for the readers; may be NULL */
-WCOW_NODISCARD int wcow_pipe_new(wcow_pipe_read_fn read, void *ctx, const atomic_bool *cancel,
-                                 struct wcow_pipe **ret, struct wcow_error *err);
+/** What was read; one thread uses it. An error of the source comes behind the last good chunk. */
+struct wcow_source wcow_pipe_reader(struct wcow_pipe *pipe);
 
-/** Reader @p i, 0 to WCOW_PIPE_READERS - 1; one thread each. An error of the source comes to each
- *  reader behind the last good chunk. */
-struct wcow_source wcow_pipe_reader(struct wcow_pipe *pipe, unsigned i);
+/** Wait, or rather help, until all that was read has been looked at. By the reader's thread, once
+ *  it has come to the end: all that the source gave has been looked at then. */
+void wcow_pipe_settle(struct wcow_pipe *pipe);
 
-/** Every reader's next chunk is WCOW_E_CANCELLED; the thread ends with the chunk it is at. */
-void wcow_pipe_stop(struct wcow_pipe *pipe);
-
-/** Stops the thread (it ends with the chunk it is at) and waits for it. NULL allowed. */
+/** Stops the threads (they end with the chunk they are at) and waits for them. NULL allowed. */
 void wcow_pipe_free(struct wcow_pipe *pipe);
 WCOW_DEFINE_CLEANUP(struct wcow_pipe, wcow_pipe_free)
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pipe: every reader sees every byte, in order, however many pipes there are at once; errors
- * and stops come to all. */
+/* The pipe: the reader and whoever looks see every byte, in order, however many pipes there are at
+ * once and however slow one of them is; errors come behind the last good byte. */
 #include "differ_test.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 #include "differ/pipe.h"
 
@@ -37,100 +38,153 @@ static int read_numbers(void *ctx, uint8_t *out, size_t cap, size_t *ret_len,
     return WCOW_OK;
 }
 
-struct reading {
-    struct wcow_source source;
+/* What was seen of the numbers, one after the other. */
+struct seen {
     uint64_t bytes;
     bool wrong;
+};
+
+static void see(void *ctx, const uint8_t *data, size_t len)
+{
+    struct seen *s = ctx;
+    for (size_t i = 0; i < len; i++)
+        s->wrong |= data[i] != number_at(s->bytes + i);
+    s->bytes += len;
+}
+
+static void see_slowly(void *ctx, const uint8_t *data, size_t len)
+{
+    for (int i = 0; i < 100; i++)
+        (void)sched_yield();
+    see(ctx, data, len);
+}
+
+/* A pipe with its ends. */
+struct use {
+    struct numbers numbers;
+    struct wcow_pipe *pipe;
+    struct seen looked;
+    struct seen taken;
+    bool slow_reader;
     int code;
     struct wcow_error error;
     pthread_t thread;
 };
 
-static void *read_all(void *arg)
+static void open_pipe(struct use *u, bool own_looker, bool slow_look)
 {
-    struct reading *r = arg;
+    struct wcow_error err = {0};
+    struct wcow_pipe_work work = {.read = read_numbers,
+                                  .read_ctx = &u->numbers,
+                                  .look = slow_look ? see_slowly : see,
+                                  .look_ctx = &u->looked,
+                                  .own_looker = own_looker};
+    assert_int_equal(wcow_pipe_new(&work, &u->pipe, &err), 0);
+}
+
+static void *take_all(void *arg)
+{
+    struct use *u = arg;
+    struct wcow_source source = wcow_pipe_reader(u->pipe);
     const uint8_t *data = NULL;
     size_t len = 0;
-    while ((r->code = wcow_source_next(&r->source, &data, &len, &r->error)) == WCOW_OK && len) {
-        for (size_t i = 0; i < len; i++)
-            r->wrong |= data[i] != number_at(r->bytes + i);
-        r->bytes += len;
-    }
+    while ((u->code = wcow_source_next(&source, &data, &len, &u->error)) == WCOW_OK && len)
+        (u->slow_reader ? see_slowly : see)(&u->taken, data, len);
+    wcow_pipe_settle(u->pipe);
     return NULL;
 }
 
-/* Both readers of each of several pipes at once: the first has a long ring, the others short ones.
- */
-static void every_reader_sees_every_byte_in_order(void **state)
+static void all_was_seen(const struct use *u)
+{
+    assert_false(u->taken.wrong);
+    assert_int_equal(u->taken.bytes, u->numbers.end);
+    assert_false(u->looked.wrong);
+    assert_int_equal(u->looked.bytes, u->numbers.end);
+}
+
+/* Several at once: the first has a long ring, the others short ones. */
+static void reader_and_looker_see_every_byte_in_order(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
-    struct numbers numbers[MANY];
-    struct wcow_pipe *pipes[MANY] = {0};
-    struct reading readings[MANY][WCOW_PIPE_READERS] = {0};
-    for (size_t i = 0; i < MANY; i++) {
-        numbers[i] = (struct numbers){.end = UINT64_C(30) << 20};
-        assert_int_equal(wcow_pipe_new(read_numbers, &numbers[i], NULL, &pipes[i], &err), 0);
-    }
-    for (size_t i = 0; i < MANY; i++) {
-        for (unsigned j = 0; j < WCOW_PIPE_READERS; j++) {
-            struct reading *r = &readings[i][j];
-            r->source = wcow_pipe_reader(pipes[i], j);
-            assert_int_equal(pthread_create(&r->thread, NULL, read_all, r), 0);
+    static const struct {
+        bool own_looker;
+        bool slow_look;
+        bool slow_reader;
+    } cases[] = {{0},
+                 {.slow_look = true},
+                 {.slow_reader = true},
+                 {.own_looker = true},
+                 {.own_looker = true, .slow_look = true}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct use uses[MANY] = {0};
+        for (size_t i = 0; i < MANY; i++) {
+            uses[i].numbers.end = UINT64_C(30) << 20;
+            uses[i].slow_reader = cases[c].slow_reader;
+            open_pipe(&uses[i], cases[c].own_looker, cases[c].slow_look);
+            assert_int_equal(pthread_create(&uses[i].thread, NULL, take_all, &uses[i]), 0);
         }
-    }
-    for (size_t i = 0; i < MANY; i++) {
-        for (unsigned j = 0; j < WCOW_PIPE_READERS; j++) {
-            const struct reading *r = &readings[i][j];
-            assert_int_equal(pthread_join(r->thread, NULL), 0);
-            assert_int_equal(r->code, WCOW_OK);
-            assert_false(r->wrong);
-            assert_int_equal(r->bytes, numbers[i].end);
+        for (size_t i = 0; i < MANY; i++) {
+            assert_int_equal(pthread_join(uses[i].thread, NULL), 0);
+            assert_int_equal(uses[i].code, WCOW_OK);
+            all_was_seen(&uses[i]);
+            wcow_pipe_free(uses[i].pipe);
         }
-        wcow_pipe_free(pipes[i]);
     }
 }
 
-static void an_error_comes_to_each_reader_behind_the_last_good_byte(void **state)
+static void an_error_comes_behind_the_last_good_byte(void **state)
 {
     (void)state;
-    struct wcow_error err = {0};
-    struct numbers numbers = {.end = 200000, .fails = true};
-    struct wcow_pipe *pipe = NULL;
-    struct reading readings[WCOW_PIPE_READERS] = {0};
-    assert_int_equal(wcow_pipe_new(read_numbers, &numbers, NULL, &pipe, &err), 0);
-    for (unsigned j = 0; j < WCOW_PIPE_READERS; j++) {
-        struct reading *r = &readings[j];
-        r->source = wcow_pipe_reader(pipe, j);
-        assert_null(read_all(r));
-        assert_int_equal(r->code, WCOW_E_CORRUPT);
-        assert_string_equal(r->error.msg, "the numbers are damaged");
-        assert_int_equal(r->bytes, numbers.end);
-        assert_false(r->wrong);
-    }
-    wcow_pipe_free(pipe);
+    struct use u = {.numbers = {.end = 200000, .fails = true}};
+    open_pipe(&u, false, false);
+    assert_null(take_all(&u));
+    assert_int_equal(u.code, WCOW_E_CORRUPT);
+    assert_string_equal(u.error.msg, "the numbers are damaged");
+    all_was_seen(&u);
+    wcow_pipe_free(u.pipe);
 }
 
-static void a_stopped_pipe_gives_nothing_more(void **state)
+static void a_cancelled_pipe_says_so(void **state)
 {
     (void)state;
     struct wcow_error err = {0};
-    struct numbers numbers = {.end = UINT64_MAX};
-    struct wcow_pipe *pipe = NULL;
-    assert_int_equal(wcow_pipe_new(read_numbers, &numbers, NULL, &pipe, &err), 0);
-    wcow_pipe_stop(pipe);
-    struct reading r = {.source = wcow_pipe_reader(pipe, 1)};
-    assert_null(read_all(&r));
-    assert_int_equal(r.code, WCOW_E_CANCELLED);
-    wcow_pipe_free(pipe);
+    struct use u = {.numbers = {.end = UINT64_MAX}};
+    atomic_bool cancel = true;
+    struct wcow_pipe_work work = {.read = read_numbers,
+                                  .read_ctx = &u.numbers,
+                                  .look = see,
+                                  .look_ctx = &u.looked,
+                                  .cancel = &cancel};
+    assert_int_equal(wcow_pipe_new(&work, &u.pipe, &err), 0);
+    assert_null(take_all(&u));
+    assert_int_equal(u.code, WCOW_E_CANCELLED);
+    wcow_pipe_free(u.pipe);
+}
+
+/* Whoever meets an error in the tar frees the pipe, wherever its thread is. */
+static void a_pipe_that_is_not_read_to_its_end_can_be_freed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct use u = {.numbers = {.end = UINT64_MAX}};
+        open_pipe(&u, i > 0, false);
+        struct wcow_source source = wcow_pipe_reader(u.pipe);
+        const uint8_t *data = NULL;
+        size_t len = 0;
+        assert_int_equal(wcow_source_next(&source, &data, &len, &u.error), WCOW_OK);
+        assert_true(len > 0);
+        wcow_pipe_free(u.pipe);
+        assert_false(u.looked.wrong);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_reader_sees_every_byte_in_order),
-        cmocka_unit_test(an_error_comes_to_each_reader_behind_the_last_good_byte),
-        cmocka_unit_test(a_stopped_pipe_gives_nothing_more),
+        cmocka_unit_test(reader_and_looker_see_every_byte_in_order),
+        cmocka_unit_test(an_error_comes_behind_the_last_good_byte),
+        cmocka_unit_test(a_cancelled_pipe_says_so),
+        cmocka_unit_test(a_pipe_that_is_not_read_to_its_end_can_be_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
