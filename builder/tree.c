@@ -117,10 +117,36 @@ static int lookup_below(const struct wcow_tree *tree, const struct wcow_tree_nod
 
 /* ---- making nodes ---- */
 
-static int inherit(struct wcow_tree *tree, const struct wcow_tree_node *dir, bool is_dir,
-                   struct wcow_tree_sd **ret, struct wcow_error *err)
+/* The descriptor of a directory: its own, else what the layers below have for it. */
+static int dir_sd(struct wcow_tree *tree, const struct wcow_tree_node *dir,
+                  struct wcow_tree_sd **ret, struct wcow_error *err)
 {
-    const struct wcow_tree_sd *from = dir->traits->sd;
+    wcow_autobuf sd = {0};
+    wcow_autofree char *name = NULL;
+    *ret = dir->traits->sd;
+    if (*ret || !wcow_tree_is_below(dir) || !tree->options.below)
+        return WCOW_OK;
+    int r = WCOW_OK;
+    if (tree->bare != dir) {
+        struct wcow_tree_sd *found = NULL;
+        r = wcow_tree_name(dir, &name, err);
+        if (r == WCOW_OK)
+            r = wcow_chain_dir_sd(tree->options.below, name, &sd, err);
+        if (r >= 0)
+            r = wcow_tree_intern_sd(tree, (struct wcow_bytes){sd.data, sd.len}, &found, err);
+        if (r < 0)
+            return r;
+        tree->bare = dir;
+        tree->bare_sd = found;
+    }
+    *ret = tree->bare_sd;
+    return WCOW_OK;
+}
+
+static int inherit(struct wcow_tree *tree, const struct wcow_tree_node *dir,
+                   const struct wcow_tree_sd *from, bool is_dir, struct wcow_tree_sd **ret,
+                   struct wcow_error *err)
+{
     wcow_autobuf made = {0};
     int r = wcow_sd_inherit((struct wcow_bytes){from->data, from->len_bytes}, tree->options.owner,
                             tree->options.group, is_dir, &made, err);
@@ -136,11 +162,14 @@ static int inherit(struct wcow_tree *tree, const struct wcow_tree_node *dir, boo
 static int inherit_sd(struct wcow_tree *tree, const struct wcow_tree_node *dir, bool is_dir,
                       struct wcow_tree_sd **ret, struct wcow_error *err)
 {
-    struct wcow_tree_sd *from = dir->traits->sd;
+    struct wcow_tree_sd *from = NULL;
+    int r = dir_sd(tree, dir, &from, err);
+    if (r < 0)
+        return r;
     if (!from)
         return wcow_tree_intern_sd(tree, wcow_sd_default(is_dir), ret, err);
-    int r = from->inherited[is_dir] ? WCOW_OK
-                                    : inherit(tree, dir, is_dir, &from->inherited[is_dir], err);
+    if (!from->inherited[is_dir])
+        r = inherit(tree, dir, from, is_dir, &from->inherited[is_dir], err);
     if (r == WCOW_OK)
         *ret = from->inherited[is_dir];
     return r;

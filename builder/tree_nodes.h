@@ -103,7 +103,10 @@ struct wcow_tree {
     struct wcow_arena arena;     /**< of what nodes share */
     struct wcow_paged *paged;    /**< of nodes and all that they hold */
     struct wcow_tree_node *gone; /**< what was replaced: others may have borrowed its payloads */
-    struct wcow_tree_node *root; /**< its children are Files, Hives, UtilityVM */
+    const struct wcow_tree_node
+        *bare;                    /**< directory without a descriptor that was asked for last */
+    struct wcow_tree_sd *bare_sd; /**< that of the layers below for it; NULL: none */
+    struct wcow_tree_node *root;  /**< its children are Files, Hives, UtilityVM */
     struct wcow_tree_spare *spare[WCOW_TREE_MAX_CAP_LOG2 + 1]; /**< by cap_log2 */
     size_t n_owned;                /**< payloads that want to be freed */
     struct wcow_tree_table groups; /**< by id */

@@ -199,33 +199,41 @@ static int fix_marker(const struct wcow_repair *repair, const struct wcow_entry 
 
 /* ---- directories ---- */
 
+/* What is new in directory @p name inherits from this; empty: none is known. Appended. */
+static int dir_sd(const struct wcow_repair *repair, const char *name, struct wcow_buf *out,
+                  struct wcow_error *err)
+{
+    wcow_autofree char *key = NULL;
+    int r = wcow_name_key(name, &key, err);
+    if (r < 0)
+        return r;
+    const struct wcow_entry *dir = wcow_memlayer_get(repair->made, key);
+    const struct wcow_listed *item = dir ? NULL : wcow_entry_list_find(repair->list, key);
+    if (item)
+        dir = &item->entry;
+    if (dir && dir->sd)
+        return wcow_buf_add(out, dir->sd, dir->sd_len_bytes, err);
+    if (!repair->options.parents)
+        return WCOW_OK;
+    r = wcow_chain_dir_sd(repair->options.parents, name, out, err);
+    return r < 0 ? r : WCOW_OK;
+}
+
 static int inherit(const struct wcow_repair *repair, const char *name, struct wcow_entry *dir,
                    struct wcow_error *err)
 {
     wcow_autobuf parent = {0};
-    wcow_autofree char *key = NULL;
-    wcow_autoentry below = {0};
+    wcow_autobuf from = {0};
     const char *slash = strrchr(name, '/');
     int r = wcow_buf_addf(&parent, err, "%.*s", slash ? (int)(slash - name) : 0, name);
     if (r == WCOW_OK)
-        r = wcow_name_key((const char *)parent.data, &key, err);
-    if (r < 0)
-        return r;
-    const struct wcow_entry *from = wcow_memlayer_get(repair->made, key);
-    const struct wcow_listed *item = from ? NULL : wcow_entry_list_find(repair->list, key);
-    if (item)
-        from = &item->entry;
-    if (!from && repair->options.parents) {
-        r = wcow_chain_lookup(repair->options.parents, (const char *)parent.data, &below, NULL,
-                              err);
-        from = r > 0 ? &below : NULL;
-    }
+        r = dir_sd(repair, (const char *)parent.data, &from, err);
     if (r < 0)
         return r;
     struct wcow_bytes sd = wcow_sd_default(true);
     wcow_autobuf inherited = {0};
-    if (from && from->sd && wcow_sd_check(from->sd, from->sd_len_bytes, NULL) == WCOW_OK) {
-        const struct wcow_bytes its = {.data = from->sd, .len = from->sd_len_bytes};
+    if (from.len && wcow_sd_check(from.data, from.len, NULL) == WCOW_OK) {
+        const struct wcow_bytes its = {.data = from.data, .len = from.len};
         const struct wcow_bytes nobody = {0};
         r = wcow_sd_inherit(its, nobody, nobody, true, &inherited, err);
         sd = (struct wcow_bytes){.data = inherited.data, .len = inherited.len};

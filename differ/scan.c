@@ -39,6 +39,7 @@ static int walk_root(struct wcow_scan *s, const char *root, bool merges, struct 
 {
     wcow_autoentry base = {0};
     wcow_autoentry e = {0};
+    wcow_autobuf sd = {0};
     int r = root_entry(s, root, merges, &base, &e, err);
     if (r < 0)
         return r;
@@ -53,7 +54,9 @@ static int walk_root(struct wcow_scan *s, const char *root, bool merges, struct 
                                     .entry = &e,
                                     .origin = is_in_base ? root : NULL,
                                     .shows = is_in_base};
-    r = wcow_scan_tell(s, &place, err);
+    r = wcow_scan_place_sd(s, &place, &sd, err);
+    if (r == WCOW_OK)
+        r = wcow_scan_tell(s, &place, err);
     return r < 0 || fd < 0 ? r : wcow_scan_walk(s, &place, err);
 }
 

@@ -47,9 +47,8 @@ static int inherit(const struct wcow_found *f, bool is_dir, struct wcow_entry *e
         return WCOW_OK;
     wcow_autobuf sd = {0};
     struct wcow_bytes made = wcow_sd_default(is_dir);
-    if (f->parent && f->parent->sd) {
-        struct wcow_bytes parent = {.data = f->parent->sd, .len = f->parent->sd_len_bytes};
-        int r = wcow_sd_inherit(parent, f->owner, f->group, is_dir, &sd, err);
+    if (f->dir_sd.len) {
+        int r = wcow_sd_inherit(f->dir_sd, f->owner, f->group, is_dir, &sd, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "\"%s\"", f->name);
         made = (struct wcow_bytes){.data = sd.data, .len = sd.len};

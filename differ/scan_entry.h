@@ -12,9 +12,9 @@
 struct wcow_found {
     const char *name; /**< as the tar will have it */
     const struct stat *st;
-    const char *target;              /**< of a symbolic link, else NULL */
-    const struct wcow_entry *base;   /**< what the parents have of that name, or NULL */
-    const struct wcow_entry *parent; /**< entry of its directory, or NULL */
+    const char *target;            /**< of a symbolic link, else NULL */
+    const struct wcow_entry *base; /**< what the parents have of that name, or NULL */
+    struct wcow_bytes dir_sd;      /**< descriptor of its directory; empty: none is known */
     const struct wcow_chain *below;
     const uint64_t *latest;  /**< no time is later; or NULL */
     struct wcow_bytes owner; /**< of new objects; may be empty */

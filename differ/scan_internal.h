@@ -27,11 +27,12 @@ struct wcow_scan_place {
     const char *host_path; /**< NULL where fd is -1 */
     const char *name;      /**< in the tar */
     const struct wcow_entry *entry;
-    bool is_told;       /**< its entry was written */
-    const char *origin; /**< path in the parents of what shows in it; NULL: nothing of theirs */
-    bool is_moved;      /**< origin is another path than name: what is in it must be written */
-    bool shows;         /**< the parents have a directory of this name, whose content Windows would
-                             show unless it is whited out */
+    struct wcow_bytes sd; /**< that what is new in it inherits from; empty: none is known */
+    bool is_told;         /**< its entry was written */
+    const char *origin;   /**< path in the parents of what shows in it; NULL: nothing of theirs */
+    bool is_moved;        /**< origin is another path than name: what is in it must be written */
+    bool shows; /**< the parents have a directory of this name, whose content Windows would
+                     show unless it is whited out */
 };
 
 /* ---- scan_tell.c: what is written ---- */
@@ -89,6 +90,11 @@ void wcow_scan_moved_done(struct wcow_scan *s);
 /** All that is in a directory and was changed. */
 WCOW_NODISCARD int wcow_scan_walk(struct wcow_scan *s, struct wcow_scan_place *at,
                                   struct wcow_error *err);
+/** Set place->sd: the entry's descriptor, else what the parents have for the directory it comes
+ * from.
+ *  @param store holds what was looked up, as long as the place */
+WCOW_NODISCARD int wcow_scan_place_sd(const struct wcow_scan *s, struct wcow_scan_place *place,
+                                      struct wcow_buf *store, struct wcow_error *err);
 /** "dir/leaf". Caller frees. */
 WCOW_NODISCARD int wcow_scan_join(const char *dir, const char *leaf, char **ret,
                                   struct wcow_error *err);

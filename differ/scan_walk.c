@@ -221,6 +221,17 @@ static int look_at(struct wcow_scan *s, const struct wcow_scan_place *at, struct
 
 /* ---- directories ---- */
 
+int wcow_scan_place_sd(const struct wcow_scan *s, struct wcow_scan_place *place,
+                       struct wcow_buf *store, struct wcow_error *err)
+{
+    place->sd = (struct wcow_bytes){place->entry->sd, place->entry->sd_len_bytes};
+    if (place->entry->sd || !place->origin)
+        return WCOW_OK;
+    int r = wcow_chain_dir_sd(&s->below, place->origin, store, err);
+    place->sd = (struct wcow_bytes){store->data, store->len};
+    return r < 0 ? r : WCOW_OK;
+}
+
 static int enter(struct wcow_scan *s, struct wcow_scan_place *place, struct wcow_error *err)
 {
     if (s->depth >= MAX_DEPTH)
@@ -240,6 +251,7 @@ static int visit_dir(struct wcow_scan *s, struct wcow_scan_place *at, const stru
     if (fd < 0)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open \"%s\"", o->host_path);
     bool merges = o->has_base && o->base.type == WCOW_ENTRY_DIR;
+    wcow_autobuf sd = {0};
     struct wcow_scan_place place = {.up = at,
                                     .fd = fd,
                                     .host_path = o->host_path,
@@ -250,7 +262,9 @@ static int visit_dir(struct wcow_scan *s, struct wcow_scan_place *at, const stru
                                     .shows = o->shows};
     /* One that only merges is there already, and is told once something in it is. */
     bool is_changed = !merges || o->is_moved || e->attributes != o->base.attributes;
-    int r = is_changed ? wcow_scan_tell(s, &place, err) : WCOW_OK;
+    int r = wcow_scan_place_sd(s, &place, &sd, err);
+    if (r == WCOW_OK && is_changed)
+        r = wcow_scan_tell(s, &place, err);
     return r < 0 ? r : enter(s, &place, err);
 }
 
@@ -323,7 +337,7 @@ static int visit(struct wcow_scan *s, struct wcow_scan_place *at, const char *le
     struct wcow_found found = {.name = o.name,
                                .st = &o.st,
                                .base = o.has_base ? &o.base : NULL,
-                               .parent = at->entry,
+                               .dir_sd = at->sd,
                                .below = &s->below,
                                .latest = s->o->latest,
                                .owner = s->o->owner,

@@ -8,6 +8,7 @@
 
 #include "layer/names.h"
 #include "layer/rules.h"
+#include "layer/sd.h"
 
 #define OPAQUE_KEY ".WH..WH..OPQ"
 
@@ -50,6 +51,8 @@ struct walk {
     size_t bottom;           /* farthest layer that has the same object */
     struct wcow_entry entry; /* from top */
     char *name;              /* its base name as spelled in bottom; owned */
+    bool wants_sd;
+    struct wcow_buf sd; /* where it is wanted: of the nearest layer that has one for the object */
 };
 
 static void walk_done(struct walk *w)
@@ -57,6 +60,7 @@ static void walk_done(struct walk *w)
     wcow_entry_done(&w->entry);
     free(w->name);
     w->name = NULL;
+    wcow_buf_done(&w->sd);
 }
 
 static int lookup(const struct walk *w, size_t layer, const char *key, struct wcow_entry *ret,
@@ -96,6 +100,11 @@ static int see(struct walk *w, size_t layer, struct wcow_entry *e, struct wcow_e
     free(w->name);
     w->name = name;
     w->bottom = layer;
+    if (w->wants_sd && e->sd && !w->sd.len) {
+        int r = wcow_buf_add(&w->sd, e->sd, e->sd_len_bytes, err);
+        if (r < 0)
+            return r;
+    }
     if (!w->found) {
         w->found = true;
         w->top = layer;
@@ -201,6 +210,49 @@ int wcow_chain_lookup(const struct wcow_chain *chain, const char *path, struct w
     }
     walk_done(&w);
     return r;
+}
+
+/* ---- descriptors ---- */
+
+/* The descriptor of a component, from that of the directory it is in. */
+static int add_component_sd(struct walk *w, const char *component, size_t len, void *arg,
+                            struct wcow_error *err)
+{
+    struct wcow_buf *sd = arg;
+    (void)component;
+    (void)len;
+    wcow_autobuf made = {0};
+    const struct wcow_bytes nobody = {0};
+    if (!w->found || w->entry.type != WCOW_ENTRY_DIR) {
+        wcow_buf_done(sd);
+        return 1;
+    }
+    int r = WCOW_OK;
+    if (w->sd.len)
+        r = wcow_buf_add(&made, w->sd.data, w->sd.len, err);
+    else if (sd->len)
+        r = wcow_sd_inherit((struct wcow_bytes){sd->data, sd->len}, nobody, nobody, true, &made,
+                            err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "\"%.200s\"", w->entry.name);
+    wcow_buf_done(sd);
+    *sd = made;
+    made = (struct wcow_buf){0};
+    return WCOW_OK;
+}
+
+int wcow_chain_dir_sd(const struct wcow_chain *chain, const char *path, struct wcow_buf *out,
+                      struct wcow_error *err)
+{
+    wcow_autobuf sd = {0};
+    struct walk w = walk_of(chain);
+    w.wants_sd = true;
+    int r = walk_path(&w, path, false, add_component_sd, &sd, err);
+    walk_done(&w);
+    if (r < 0 || !sd.len)
+        return r;
+    r = wcow_buf_add(out, sd.data, sd.len, err);
+    return r < 0 ? r : 1;
 }
 
 /* ---- hard links ---- */

@@ -61,6 +61,13 @@ WCOW_NODISCARD int wcow_chain_resolve(const struct wcow_chain *chain, const char
                                       struct wcow_entry *ret, size_t *ret_layer,
                                       struct wcow_error *err);
 
+/** The security descriptor of directory @p path: of the nearest layer whose entry for it carries
+ * one (an update layer's `Files` does not); where none does, what it inherits from its directory.
+ *  @param out the descriptor, appended
+ *  @return 1; 0 where the chain has no such directory, or nothing on its path has a descriptor */
+WCOW_NODISCARD int wcow_chain_dir_sd(const struct wcow_chain *chain, const char *path,
+                                     struct wcow_buf *out, struct wcow_error *err);
+
 /** The path as the chain spells it: each component that exists takes the casing it was created with
  *  (the lowest layer's), the rest stays as given. @param ret caller frees.
  *  @param ret_existing number of leading components that exist; may be NULL */

@@ -8,6 +8,7 @@
 #include "builder/layer_write.h"
 #include "layer/memlayer.h"
 #include "layer/names.h"
+#include "layer/sd.h"
 #include "layer/tar_reader.h"
 #include "wcow_test.h"
 
@@ -477,6 +478,60 @@ static void a_tree_may_have_more_files_than_the_heap_is_to_hold(void **state)
     wcow_tree_free(tree);
 }
 
+/* Directory `name` with the descriptor of `sddl`; NULL: with none. */
+static void put_dir_with(struct wcow_memlayer *layer, const char *name, const char *sddl)
+{
+    wcow_autoentry e = {.type = WCOW_ENTRY_DIR,
+                        .name = strdup(name),
+                        .attributes = WCOW_ATTR_DIRECTORY,
+                        .has = WCOW_HAS_FILEATTR | (sddl ? WCOW_HAS_RAWSD : 0U)};
+    wcow_autobuf sd = {0};
+    if (sddl) {
+        assert_ok(wcow_sd_of_sddl(sddl, &sd, &err));
+        assert_ok(wcow_entry_set_sd(&e, sd.data, sd.len, &err));
+    }
+    assert_ok(wcow_memlayer_put(layer, &e, &err));
+}
+
+static void assert_sddl(struct wcow_tree *tree, const char *path, const char *want)
+{
+    wcow_autoentry e = {0};
+    wcow_autobuf text = {0};
+    assert_int_equal(wcow_tree_stat(tree, path, &e, NULL), 1);
+    if (e.sd)
+        assert_ok(wcow_sd_to_sddl(e.sd, e.sd_len_bytes, &text, &err));
+    assert_string_equal(text.data ? (const char *)text.data : "", want);
+}
+
+/* An update layer's C:\ has no descriptor: the base's is the one that counts. */
+static void what_is_new_inherits_from_the_base_below_an_update(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *update = NULL;
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *base = NULL;
+    assert_ok(wcow_memlayer_new(&update, &err));
+    assert_ok(wcow_memlayer_new(&base, &err));
+    put_dir_with(base, "Files", "O:BAG:SYD:(A;OICI;FA;;;SY)");
+    put_dir_with(base, "Files/app", "O:BAG:SYD:(A;OICI;FA;;;BA)");
+    put_dir_with(update, "Files", NULL);
+    put_dir_with(update, "Files/app", NULL);
+    const struct wcow_layer_view views[] = {wcow_memlayer_view(update), wcow_memlayer_view(base)};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    const struct wcow_tree_options options = {.below = &chain, .now = 3000};
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    assert_ok(wcow_tree_new(&options, &tree, &err));
+    assert_ok(put_file(tree, "Files", "a.txt", "x", &err));
+    assert_ok(put_file(tree, "Files/App", "b.txt", "x", &err));
+    assert_ok(put_file(tree, "Files", "c.txt", "x", &err));
+    assert_ok(put_file(tree, "Files/made", "d.txt", "x", &err));
+    assert_sddl(tree, "Files/a.txt", "O:BAG:SYD:AI(A;ID;FA;;;SY)");
+    assert_sddl(tree, "Files/app/b.txt", "O:BAG:SYD:AI(A;ID;FA;;;BA)");
+    assert_sddl(tree, "Files/c.txt", "O:BAG:SYD:AI(A;ID;FA;;;SY)");
+    assert_sddl(tree, "Files/made", "O:BAG:SYD:AI(A;OICIID;FA;;;SY)");
+    assert_sddl(tree, "Files/made/d.txt", "O:BAG:SYD:AI(A;ID;FA;;;SY)");
+    assert_sddl(tree, "Files", ""); /* it stands in the layer as the nearest has it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +544,7 @@ int main(void)
         cmocka_unit_test(a_later_name_keeps_the_bytes_of_a_file_that_is_replaced),
         cmocka_unit_test(an_epoch_is_the_latest_time_of_what_is_new),
         cmocka_unit_test(a_key_changes_with_bytes_and_not_with_the_clock),
+        cmocka_unit_test(what_is_new_inherits_from_the_base_below_an_update),
         cmocka_unit_test(a_file_that_shrank_is_told),
         cmocka_unit_test(a_tree_is_a_layer_of_a_chain),
         cmocka_unit_test(every_walk_finds_many_hard_links),

@@ -420,6 +420,37 @@ static void made_directories_inherit(void **state)
     assert_int_equal(e->mtime, TIME);
 }
 
+static void drop_descriptor_of_root(struct wcow_entry *e)
+{
+    if (strcmp(e->name, "Files") == 0)
+        assert_ok(wcow_entry_set_sd(e, NULL, 0, &err));
+}
+
+/* Neither the layer nor the nearest below has a descriptor for C:\; the base has. */
+static void made_directories_inherit_from_the_base_below_an_update(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"d Files", "f Files/a/b", NULL};
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *update = NULL;
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *base = NULL;
+    assert_ok(wcow_memlayer_new(&update, &err));
+    assert_ok(wcow_memlayer_new(&base, &err));
+    wcow_autobuf sd = {0};
+    assert_ok(wcow_sd_of_sddl("O:BAG:SYD:(A;OICI;FA;;;SY)", &sd, &err));
+    wcow_autoentry root = {.type = WCOW_ENTRY_DIR, .name = strdup("Files")};
+    assert_ok(wcow_memlayer_put(update, &root, &err));
+    assert_ok(wcow_entry_set_sd(&root, sd.data, sd.len, &err));
+    assert_ok(wcow_memlayer_put(base, &root, &err));
+    const struct wcow_layer_view views[] = {wcow_memlayer_view(update), wcow_memlayer_view(base)};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    WCOW_CLEANUP(out_done) struct out out;
+    repair(lines, &chain, false, drop_descriptor_of_root, &out);
+    const struct wcow_entry *e = wcow_memlayer_get(out.layer, "FILES/A");
+    wcow_autobuf text = {0};
+    assert_ok(wcow_sd_to_sddl(e->sd, e->sd_len_bytes, &text, &err));
+    assert_string_equal((const char *)text.data, "O:BAG:SYD:AI(A;OICIID;FA;;;SY)");
+}
+
 static void a_layer_on_others_gets_the_hives_that_it_lacks(void **state)
 {
     (void)state;
@@ -449,6 +480,7 @@ int main(void)
         cmocka_unit_test(links_get_the_attributes_of_what_they_lead_to),
         cmocka_unit_test(directories_of_the_base_get_their_metadata_back),
         cmocka_unit_test(made_directories_inherit),
+        cmocka_unit_test(made_directories_inherit_from_the_base_below_an_update),
         cmocka_unit_test(a_layer_on_others_gets_the_hives_that_it_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "differ/layer_file.h"
 #include "layer/sd.h"
 #include "layer/tar_reader.h"
+#include "tar_maker.h"
 
 static char *base;
 static char *scratch;
@@ -69,15 +70,21 @@ static void put(const char *name, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-static int compare(const uint64_t *latest, struct wcow_buf *out, struct wcow_error *err)
+static int compare_over(const char *const *parents, size_t n_parents, const uint64_t *latest,
+                        struct wcow_buf *out, struct wcow_error *err)
 {
-    const char *parents[] = {base};
     struct wcow_compare_options o = {
-        .folder = scratch, .parents = parents, .n_parents = 1, .latest = latest};
+        .folder = scratch, .parents = parents, .n_parents = n_parents, .latest = latest};
     const struct wcow_sink sink = wcow_buf_sink(out);
     struct wcow_digest diff_id;
     uint64_t bytes = 0;
     return wcow_compare(&o, &sink, &diff_id, &bytes, err);
+}
+
+static int compare(const uint64_t *latest, struct wcow_buf *out, struct wcow_error *err)
+{
+    const char *parents[] = {base};
+    return compare_over(parents, 1, latest, out, err);
 }
 
 static void a_changed_file_keeps_what_the_base_had(void **state)
@@ -116,6 +123,41 @@ static void a_new_file_inherits_from_its_directory(void **state)
     assert_ok(wcow_sd_inherit(parent, none, none, false, &want, &err));
     assert_int_equal(file.sd_len_bytes, want.len);
     assert_memory_equal(file.sd, want.data, want.len);
+}
+
+/* An update layer's C:\ has no descriptor: what is new in it inherits from the base's. */
+static void a_new_file_inherits_from_the_base_below_an_update(void **state)
+{
+    (void)state;
+    static const struct made root = {.name = "Files", .type = '5'};
+    wcow_autobuf update_tar = {0};
+    make_entry(&update_tar, &root);
+    make_end(&update_tar);
+    char *update = new_folder();
+    struct wcow_applied applied = {0};
+    assert_ok(apply_bytes(update, &update_tar, WCOW_COMPRESSION_NONE, &applied, &err));
+    put("Files/new.txt", "new");
+    const char *parents[] = {update, base};
+    wcow_autobuf tar = {0};
+    wcow_autobuf old = {0};
+    assert_ok(compare_over(parents, 2, NULL, &tar, &err));
+    read_file(WCOW_TESTDATA "/vector.tar", &old);
+    wcow_autoentry in_base = {0};
+    wcow_autoentry in_layer = {0};
+    wcow_autoentry file = {0};
+    wcow_autobuf want = {0};
+    assert_true(find_in_tar(&old, "Files", &in_base));
+    assert_true(find_in_tar(&tar, "Files", &in_layer));
+    assert_true(find_in_tar(&tar, "Files/new.txt", &file));
+    assert_null(in_layer.sd); /* it stands there as the nearest has it */
+    const struct wcow_bytes none = {0};
+    const struct wcow_bytes parent = {.data = in_base.sd, .len = in_base.sd_len_bytes};
+    assert_ok(wcow_sd_inherit(parent, none, none, false, &want, &err));
+    assert_int_equal(file.sd_len_bytes, want.len);
+    assert_memory_equal(file.sd, want.data, want.len);
+    assert_true(want.len != wcow_sd_default(false).len ||
+                memcmp(want.data, wcow_sd_default(false).data, want.len) != 0);
+    remove_folder(update);
 }
 
 static void base_directories_stand_before_as_they_were(void **state)
@@ -229,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scan_test(a_changed_file_keeps_what_the_base_had),
         scan_test(a_new_file_inherits_from_its_directory),
+        scan_test(a_new_file_inherits_from_the_base_below_an_update),
         scan_test(base_directories_stand_before_as_they_were),
         scan_test(five_hives_that_change_nothing_come_along),
         scan_test(no_time_is_later_than_the_epoch_asked_for),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "layer/memlayer.h"
+#include "layer/sd.h"
 #include "layer/view.h"
 
 enum { MAX_LAYERS = 4, MAX_NAMES = 16 };
@@ -334,6 +335,86 @@ static void a_layer_in_memory_has_each_name_once(void **state)
     done(&l);
 }
 
+/* Directory @p name with the descriptor of @p sddl; NULL: with none. */
+static void put_dir(struct wcow_memlayer *layer, const char *name, const char *sddl)
+{
+    wcow_autoentry e = {.type = WCOW_ENTRY_DIR, .name = strdup(name)};
+    wcow_autobuf sd = {0};
+    if (sddl) {
+        assert_ok(wcow_sd_of_sddl(sddl, &sd, &err));
+        assert_ok(wcow_entry_set_sd(&e, sd.data, sd.len, &err));
+    }
+    assert_ok(wcow_memlayer_put(layer, &e, &err));
+}
+
+#define BASE_SD       "O:BAG:SYD:(A;OICI;FA;;;BA)"
+#define NEAR_SD       "O:SYG:SYD:(A;OICI;FA;;;SY)"
+#define BELOW_BASE_SD "O:BAG:SYD:AI(A;OICIID;FA;;;BA)"
+
+static void a_directory_has_the_nearest_descriptor_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const names[2][MAX_NAMES] = {
+        {"Files/", "Files/bare/", "Files/.wh.gone", "Files/opaque/.wh..wh..opq", "Files/waslink/",
+         "Files/file"},
+        {"@Files/waslink"},
+    };
+    struct layers l;
+    build(&l, names, 2);
+    put_dir(l.layers[0], "Files/near", NEAR_SD);
+    put_dir(l.layers[0], "Files/opaque", NULL);
+    put_dir(l.layers[0], "Files/opaque/again", NULL);
+    put_dir(l.layers[1], "Files", BASE_SD);
+    put_dir(l.layers[1], "Files/near", BASE_SD);
+    put_dir(l.layers[1], "Files/gone", NEAR_SD);
+    put_dir(l.layers[1], "Files/opaque", BASE_SD);
+    put_dir(l.layers[1], "Files/opaque/again", NEAR_SD);
+    static const struct {
+        const char *path;
+        const char *sddl; /* NULL: there is none */
+    } cases[] = {
+        {"files", BASE_SD},                    /* as an update layer leaves it */
+        {"Files/NEAR", NEAR_SD},               /* both have one */
+        {"Files/bare", BELOW_BASE_SD},         /* none has one */
+        {"Files/opaque", BASE_SD},             /* what is emptied is still the same directory */
+        {"Files/opaque/again", BELOW_BASE_SD}, /* and what was in it is not */
+        {"Files/waslink", BELOW_BASE_SD},      /* another object is below */
+        {"Files/gone", NULL},
+        {"Files/file", NULL},
+        {"Files/none/x", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autobuf sd = {0};
+        wcow_autobuf text = {0};
+        struct wcow_error why = {0};
+        int r = wcow_chain_dir_sd(&l.chain, cases[i].path, &sd, &why);
+        if (r != (cases[i].sddl != NULL))
+            fail_msg("%s: %d (%s)", cases[i].path, r, why.msg);
+        if (r == 0)
+            continue;
+        assert_ok(wcow_sd_to_sddl(sd.data, sd.len, &text, &err));
+        assert_string_equal((const char *)text.data, cases[i].sddl);
+    }
+    done(&l);
+}
+
+static void a_descriptor_that_nothing_can_inherit_from_is_told(void **state)
+{
+    (void)state;
+    static const char *const names[1][MAX_NAMES] = {{"Files/a/"}};
+    struct layers l;
+    build(&l, names, 1);
+    wcow_autoentry e = {.type = WCOW_ENTRY_DIR, .name = strdup("Files")};
+    assert_ok(wcow_entry_set_sd(&e, "junk", 4, &err));
+    assert_ok(wcow_memlayer_put(l.layers[0], &e, &err));
+    wcow_autobuf sd = {0};
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_chain_dir_sd(&l.chain, "Files/a", &sd, &why), WCOW_E_INVALID);
+    assert_non_null(strstr(why.msg, "\"Files/a\""));
+    done(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,6 +425,8 @@ int main(void)
         cmocka_unit_test(a_circle_is_told_however_long_the_way_into_it_is),
         cmocka_unit_test(an_endless_chain_is_given_up),
         cmocka_unit_test(paths_take_the_casing_they_were_created_with),
+        cmocka_unit_test(a_directory_has_the_nearest_descriptor_of_its_own),
+        cmocka_unit_test(a_descriptor_that_nothing_can_inherit_from_is_told),
         cmocka_unit_test(children_are_merged_once_each_and_sorted),
         cmocka_unit_test(a_callback_may_stop),
         cmocka_unit_test(a_layer_in_memory_has_each_name_once),
