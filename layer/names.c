@@ -158,6 +158,26 @@ static int check_characters(const char *s, size_t len, struct wcow_error *err)
     return WCOW_OK;
 }
 
+/* What means something else to whoever imports a layer. A directory's metadata is staged in a file
+ * "NAME.$wcidirs$" beside it. */
+static int check_reserved(const char *s, size_t len, int shown, struct wcow_error *err)
+{
+    static const char staging[] = ".$wcidirs$";
+    const size_t n_prefix = sizeof(WCOW_WHITEOUT_PREFIX) - 1;
+    const size_t n_staging = sizeof(staging) - 1;
+    if (len >= n_prefix && memcmp(s, WCOW_WHITEOUT_PREFIX, n_prefix) == 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "\"%.*s\": no file of a layer may have a name that begins with "
+                         "\"" WCOW_WHITEOUT_PREFIX
+                         "\", which would delete what has the rest of that name",
+                         shown, s);
+    if (len >= n_staging && strncasecmp(s + len - n_staging, staging, n_staging) == 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "\"%.*s\": names ending with \"%s\" are the importers' own", shown, s,
+                         staging);
+    return WCOW_OK;
+}
+
 int wcow_name_check_component(const char *component, size_t len, struct wcow_error *err)
 {
     if (len == 0)
@@ -176,5 +196,5 @@ int wcow_name_check_component(const char *component, size_t len, struct wcow_err
     if (is_device_name(component, len))
         return WCOW_FAIL(err, WCOW_E_INVALID, "\"%.*s\" is a device name on Windows", shown,
                          component);
-    return WCOW_OK;
+    return check_reserved(component, len, shown, err);
 }

@@ -143,14 +143,6 @@ static int check_root(const char *name, size_t name_len, struct verdict *v)
     return BREAKS(v, WCOW_RULE_OUTSIDE_ROOTS, "below UtilityVM only UtilityVM/Files may stand");
 }
 
-/* Importers on Windows stage a directory's metadata in a file "NAME.$wcidirs$" beside it. */
-static bool is_staging_name(const char *s, size_t len)
-{
-    static const char suffix[] = ".$wcidirs$";
-    size_t n = sizeof(suffix) - 1;
-    return len >= n && strncasecmp(s + len - n, suffix, n) == 0;
-}
-
 /* Each component, the last one without its whiteout prefix or stream. */
 static int check_components(const char *name, size_t len, bool last_is_whiteout, struct verdict *v)
 {
@@ -168,10 +160,6 @@ static int check_components(const char *name, size_t len, bool last_is_whiteout,
             return BREAKS(v, WCOW_RULE_BAD_WHITEOUT,
                           "\"%.*s\": only whiteouts may begin with \".wh.\", and nothing may stand "
                           "below them",
-                          (int)(stop - c), c);
-        if (is_staging_name(c, (size_t)(stop - c)))
-            return BREAKS(v, WCOW_RULE_BAD_NAME,
-                          "\"%.*s\": names ending with \".$wcidirs$\" are the importers' own",
                           (int)(stop - c), c);
         int r = wcow_name_check_component(c, (size_t)(stop - c), v->err);
         if (r < 0) {

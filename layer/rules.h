@@ -7,6 +7,7 @@
 #define WCOW_LAYER_RULES_H
 
 #include "layer/entry.h"
+#include "layer/names.h"
 
 enum wcow_rule {
     WCOW_RULE_NONE,
@@ -48,9 +49,8 @@ enum wcow_rule {
 /** "case-collision"; the names are stable. "" for none. */
 const char *wcow_rule_name(enum wcow_rule rule);
 
-/** Prefix of the base name of a whiteout, and the whole base name of an opaque marker. */
-#define WCOW_WHITEOUT_PREFIX ".wh."
-#define WCOW_OPAQUE_NAME     ".wh..wh..opq"
+/** The whole base name of an opaque marker. */
+#define WCOW_OPAQUE_NAME ".wh..wh..opq"
 
 /** Check one entry by itself.
  *  @return WCOW_OK, or WCOW_E_INVALID with *ret_rule set and a message; where it is NULL the

@@ -155,10 +155,12 @@ static void files_and_directories_do_not_replace_each_other(void **state)
 
 static void names_that_windows_refuses_are_refused(void **state)
 {
-    static const char *const names[] = {"con", "a:b", "a?", "trailing.", "NUL.txt", ".."};
+    static const char *const names[] = {"con",     "a:b", "a?",    "trailing.",
+                                        "NUL.txt", "..",  ".wh.a", "a.$wcidirs$"};
     struct wcow_tree *tree = new_tree(*state, 3000);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         assert_fails(put_file(tree, "Files", names[i], "x", &err), WCOW_E_INVALID);
+    assert_fails(put_file(tree, "Files/.wh.dir", "a", "x", &err), WCOW_E_INVALID);
     wcow_tree_free(tree);
 }
 

@@ -232,7 +232,10 @@ static void what_windows_cannot_have_is_refused(void **state)
     static const char *const twins[][2] = {{"Files/a.txt", "Files/A.TXT"},
                                            {"Files/trailing dot.", NULL},
                                            {"Files/con", NULL},
-                                           {"Files/a:b", NULL}};
+                                           {"Files/a:b", NULL},
+                                           {"Files/.wh.a.txt", NULL},
+                                           {"Files/.wh.dir/a.txt", NULL},
+                                           {"Files/a.$wcidirs$", NULL}};
     for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
         put(twins[i][0], "1");
         if (twins[i][1])

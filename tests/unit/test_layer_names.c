@@ -92,6 +92,10 @@ static void components_that_windows_refuses(void **state)
         {"a\tb", "0x09"},
         {"a\xc0\x80", "not UTF-8"},
         {"\xed\xa0\x81\xed\xb0\xa8", "surrogate pair"},
+        {".wh.a.txt", "would delete"},
+        {".wh..wh..opq", "would delete"},
+        {"dir.$wcidirs$", "importers' own"},
+        {".$WciDirs$", "importers' own"},
         {long_name, "256 UTF-16 units"},
         {wide, "256 UTF-16 units"},
     };
