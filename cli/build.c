@@ -3,7 +3,6 @@
 #include "builder/build.h"
 #include "builder/progress_colours.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,28 +11,10 @@
 #include "builder/run.h"
 #include "cli/build_cache.h"
 #include "cli/conf.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/place.h"
 #include "cli/verbs.h"
-
-/* Set by the signal handler; every part of a build polls it. */
-static atomic_bool interrupted;
-
-static void on_signal(int signal_number)
-{
-    (void)signal_number;
-    atomic_store(&interrupted, true);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    (void)sigemptyset(&action.sa_mask);
-    action.sa_flags = (int)SA_RESETHAND; /* a second one ends the program at once */
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)signal(SIGPIPE, SIG_IGN);
-}
 
 /* What the command line says, before it is made into a wcow_build_options. */
 struct arguments {
@@ -250,9 +231,9 @@ static void done(struct arguments *a)
 static int report(const struct arguments *a, int code, const struct wcow_buf *excerpt,
                   const struct wcow_error *err)
 {
-    if (code == WCOW_E_CANCELLED || atomic_load(&interrupted)) {
+    if (code == WCOW_E_CANCELLED || atomic_load(wcow_interrupt_flag())) {
         (void)fprintf(stderr, "ERROR: canceled\n");
-        return WCOW_EXIT_INTERRUPTED;
+        return wcow_interrupt_exit_code();
     }
     if (excerpt->len > 0)
         (void)fprintf(stderr, "%s", (const char *)excerpt->data);
@@ -335,8 +316,8 @@ static int run(struct arguments *a)
     const char *name = a->check ? "check" : a->call;
     if (name && strcmp(name, "build") != 0)
         return call(a, name);
-    catch_signals();
-    a->build.cancel = &interrupted;
+    wcow_interrupt_catch();
+    a->build.cancel = wcow_interrupt_flag();
     return build(a);
 }
 

@@ -62,7 +62,7 @@ enum wcow_parse wcow_options_parse(const struct wcow_command *command, int argc,
 WCOW_NODISCARD int wcow_options_set(const struct wcow_option *options, const char *name,
                                     const char *value, struct wcow_error *err);
 
-/** Exit codes of the commands, as docker's and ctr's. */
-enum { WCOW_EXIT_OK = 0, WCOW_EXIT_FAILURE = 1, WCOW_EXIT_USAGE = 2, WCOW_EXIT_INTERRUPTED = 130 };
+/** Exit codes of the commands, as docker's and ctr's; for signals see cli/interrupt.h. */
+enum { WCOW_EXIT_OK = 0, WCOW_EXIT_FAILURE = 1, WCOW_EXIT_USAGE = 2 };
 
 #endif

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Ctrl-C at each phase of a build, with servers that stop in the middle: it ends at once, with 130, and
-# nothing is left of it. SIGTERM, a second Ctrl-C, and readers that go away.
+# nothing is left of it. SIGTERM, SIGHUP, timeout, and readers that go away.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 begin_builds
 export TMPDIR=$PARTS/tmp
@@ -155,16 +155,24 @@ forget_images
 
 # ---- other signals ----
 printf 'FROM @BASE@\nCOPY hello.txt C:/\n' | dockerfile
-stall GET '/manifests/'
-"$wcow" build --progress plain "$context" >"$said" 2>&1 &
-pid=$!
-eventually "a build that waits" stalled
-kill -TERM $pid
-code=0
-wait $pid || code=$?
-equal "SIGTERM ends it as Ctrl-C does" $code 130
-eventually "SIGTERM: nothing is left" nothing_left
-rm "$PARTS/proxy/stall"
+# signalled NAME CODE SIGNAL COMMAND...: a COMMAND that waits for a registry gets SIGNAL.
+signalled() {
+    local name=$1 want=$2 signal=$3 pid code=0
+    shift 3
+    stall GET '/manifests/'
+    "$@" >"$said" 2>&1 &
+    pid=$!
+    eventually "$name: a build that waits" stalled
+    kill "-$signal" $pid
+    wait $pid || code=$?
+    equal "$name ends it as Ctrl-C does" "$code $(grep -c '^ERROR: canceled$' "$said")" "$want 1"
+    eventually "$name: nothing is left" nothing_left
+    rm "$PARTS/proxy/stall"
+}
+signalled SIGTERM 143 TERM "$wcow" build --progress plain "$context"
+signalled SIGHUP 129 HUP "$wcow" build --progress plain "$context"
+# What timeout gets it passes on twice, to the command and to its group, as when the time is over.
+signalled "SIGTERM by timeout" 143 TERM timeout 3600 "$wcow" build --progress plain "$context"
 equal "a reader that goes away does not end a build" \
     "$({ "$wcow" build --progress plain -t read:1 "$context" 2>&1; echo "$?" >"$PARTS/code"; } | head -n 1 | wc -l) $(cat "$PARTS/code")" '1 0'
 check "which made its image" ctr images check name==docker.io/library/read:1
