@@ -3,7 +3,9 @@
  * no absolute path, through no link that a member before has made. */
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 
+#include "base/beneath.h"
 #include "builder/archive.h"
 #include "builder/archive_read.h"
 
@@ -25,6 +27,36 @@ static int broken(const struct extraction *x, struct archive *which, struct wcow
                      why ? why : "unknown error");
 }
 
+/* What the disk refuses is a mere warning to libarchive, and the file is short, or filled up with
+ * zeros. Its other warnings are of times and the like, which a context can do without. */
+static bool is_of_disk(int sys_errno)
+{
+    return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG || sys_errno == EIO;
+}
+
+/* @p status of a call that writes */
+static int check_written(const struct extraction *x, int status, struct wcow_error *err)
+{
+    int sys_errno = status == ARCHIVE_OK ? 0 : archive_errno(x->out);
+    if (status >= ARCHIVE_WARN && !is_of_disk(sys_errno))
+        return WCOW_OK;
+    if (!is_of_disk(sys_errno))
+        return broken(x, x->out, err);
+    errno = sys_errno;
+    return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(sys_errno),
+                           "unpack the archive \"%s\" in %s (set TMPDIR to another folder)",
+                           x->name, x->folder);
+}
+
+/* Bytes have no warnings. */
+static int write_block(const struct extraction *x, const void *data, size_t len, la_int64_t offset,
+                       struct wcow_error *err)
+{
+    int status = (int)archive_write_data_block(x->out, data, len, offset);
+    int r = check_written(x, status, err);
+    return r == WCOW_OK && status < ARCHIVE_OK ? broken(x, x->out, err) : r;
+}
+
 static int extract_data(struct extraction *x, struct wcow_error *err)
 {
     for (;;) {
@@ -42,8 +74,9 @@ static int extract_data(struct extraction *x, struct wcow_error *err)
         if (x->total > WCOW_ARCHIVE_MAX_BYTES)
             return WCOW_FAIL(err, WCOW_E_LIMIT, "the archive \"%s\" unpacks to more than %llu GiB",
                              x->name, (unsigned long long)(WCOW_ARCHIVE_MAX_BYTES >> 30));
-        if (archive_write_data_block(x->out, data, len, offset) < ARCHIVE_WARN)
-            return broken(x, x->out, err);
+        r = write_block(x, data, len, offset, err);
+        if (r < 0)
+            return r;
     }
 }
 
@@ -73,31 +106,35 @@ static int place(const struct extraction *x, struct archive_entry *member, bool 
     return WCOW_OK;
 }
 
+static int extract_member(struct extraction *x, struct archive_entry *member,
+                          struct wcow_error *err)
+{
+    bool skip = false;
+    int r = place(x, member, &skip, err);
+    if (r < 0 || skip)
+        return r;
+    r = check_written(x, archive_write_header(x->out, member), err);
+    if (r == WCOW_OK && archive_entry_size(member) > 0)
+        r = extract_data(x, err);
+    return r < 0 ? r : check_written(x, archive_write_finish_entry(x->out), err);
+}
+
 static int extract_members(struct extraction *x, struct archive_entry *member,
                            struct wcow_error *err)
 {
     int status = ARCHIVE_OK;
     for (uint64_t n = 0; status != ARCHIVE_EOF; n++) {
-        bool skip = false;
         if (n >= WCOW_ARCHIVE_MAX_MEMBERS)
             return WCOW_FAIL(err, WCOW_E_LIMIT, "the archive \"%s\" has more than %d members",
                              x->name, WCOW_ARCHIVE_MAX_MEMBERS);
-        int r = place(x, member, &skip, err);
-        if (r < 0)
-            return r;
-        if (!skip && archive_write_header(x->out, member) < ARCHIVE_WARN)
-            return broken(x, x->out, err);
-        if (!skip && archive_entry_size(member) > 0)
-            r = extract_data(x, err);
-        if (r == WCOW_OK && !skip && archive_write_finish_entry(x->out) < ARCHIVE_WARN)
-            r = broken(x, x->out, err);
+        int r = extract_member(x, member, err);
         if (r < 0)
             return r;
         status = archive_read_next_header(x->in, &member);
         if (status < ARCHIVE_WARN)
             return broken(x, x->in, err);
     }
-    return archive_write_close(x->out) < ARCHIVE_WARN ? broken(x, x->out, err) : WCOW_OK;
+    return check_written(x, archive_write_close(x->out), err);
 }
 
 int wcow_archive_extract_fd(int fd, const char *name, const atomic_bool *cancel, const char *folder,

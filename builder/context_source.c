@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/dir_tree.h"
 #include "base/fd.h"
+#include "base/temp_file.h"
 #include "builder/archive.h"
 #include "builder/build.h"
 #include "builder/dockerfile.h"
@@ -105,12 +106,11 @@ static int copy_bytes(int from, int to, uint64_t max_bytes, uint64_t *ret_bytes,
         if (total > max_bytes)
             return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %llu bytes",
                              (unsigned long long)max_bytes);
-        for (ssize_t done = 0; done < n;) {
-            ssize_t written = write(to, buffer + done, (size_t)(n - done));
-            if (written < 0)
-                return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "keep the build context");
-            done += written;
-        }
+        r = wcow_fd_write(to, buffer, (size_t)n,
+                          "the build context to a temporary file (set TMPDIR to another folder)",
+                          err);
+        if (r < 0)
+            return r;
     }
     *ret_bytes = total;
     return WCOW_OK;
@@ -148,18 +148,17 @@ static int take_bytes(const struct wcow_context_fetch *fetch, int fd,
 static int take_stdin(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
                       unsigned step, struct wcow_error *err)
 {
-    FILE *file = tmpfile();
+    wcow_autoclose int fd = -1;
     uint64_t bytes = 0;
-    if (!file)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make a temporary file");
-    int r = copy_bytes(STDIN_FILENO, fileno(file), WCOW_ARCHIVE_MAX_BYTES, &bytes, fetch, err);
-    if (r == WCOW_OK && lseek(fileno(file), 0, SEEK_SET) < 0)
+    int r = wcow_temp_file_open(-1, &fd, err);
+    if (r == WCOW_OK)
+        r = copy_bytes(STDIN_FILENO, fd, WCOW_ARCHIVE_MAX_BYTES, &bytes, fetch, err);
+    if (r == WCOW_OK && lseek(fd, 0, SEEK_SET) < 0)
         r = WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read the build context again");
     if (r == WCOW_OK && fetch->progress)
         wcow_progress_status(fetch->progress, step, "transferring context", bytes, 0, true);
     if (r == WCOW_OK)
-        r = take_bytes(fetch, fileno(file), source, err);
-    (void)fclose(file);
+        r = take_bytes(fetch, fd, source, err);
     return r < 0 ? wcow_error_wrap(r, err, "the build context on standard input") : WCOW_OK;
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The disk below wcowd's root is full: the pull fails with that reason, nothing of it is left, what
-# was there stays, and it works once there is room. The same for the disk below containerd's content.
+# was there stays, and it works once there is room. The same for the disks below containerd's content and
+# TMPDIR.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 parts_begin
 WCOWD_ROOT=$PARTS/tiny/wcow
@@ -51,6 +52,20 @@ equal "nor a note of it" "$(find "$WCOWD_ROOT/ingests" -type f | wc -l)" 0
 mount -o remount,size=128m "$content"
 check "with room it is written" sh -c '[ "$(ctr snapshots --snapshotter wcow diff big | wc -c)" -gt 24000000 ]'
 snapshots rm big
+
+# ---- the disk below TMPDIR is full while a context is unpacked
+mkdir "$PARTS/small" "$PARTS/context"
+mount -t tmpfs -o size=8m,mode=0700 wcow-small "$PARTS/small"
+truncate -s 24M "$PARTS/context/zeros"
+printf 'FROM scratch\nCOPY zeros C:/\n' >"$PARTS/context/Dockerfile"
+tar czf "$PARTS/context.tgz" -C "$PARTS/context" .
+from_archive() {
+    TMPDIR=$PARTS/small XDG_CACHE_HOME=$PARTS/cache "$wcow" build --progress plain - <"$PARTS/context.tgz"
+}
+refused "a context that does not fit" "$PARTS/small/.* \\(set TMPDIR to another folder\\): No space left" from_archive
+equal "nothing of it is left" "$(ls -A "$PARTS/small")" ''
+mount -o remount,size=128m "$PARTS/small"
+check "with room it is built" from_archive
 forget_images
 eventually "no folder is left in the end" no_folders
 finish

@@ -2,9 +2,11 @@
 #include "builder/context_source.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +33,7 @@ static int setup(void **state)
         "tar cf up.tar -C a up && tar rf up.tar -C b --transform 's,^,up/,' evil");
     run("tar cf dots.tar -P --transform 's,^,../../,' outside && ln -s ../outside a/Dockerfile && "
         "tar cf link.tar -C a Dockerfile && printf 'FROM a\\nENV b=c\\n' >text");
+    run("head -c 4000000 /dev/zero >in/big && tar czf big.tgz -C in big && rm in/big");
     return 0;
 }
 
@@ -132,6 +135,34 @@ static void nothing_leaves_the_folder(void **state)
     assert_fails(wcow_context_source_apply(&link, &options, &dockerfile, &err), WCOW_E_INVALID);
 }
 
+/* As a full disk does: writing fails in the middle. */
+static int open_limited(const char *name, rlim_t max_bytes, struct wcow_context_source *ret,
+                        struct wcow_error *err)
+{
+    struct rlimit saved;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &saved), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit low = {.rlim_cur = max_bytes, .rlim_max = saved.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int r = open_stdin(name, true, ret, err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &saved), 0);
+    return r;
+}
+
+static void what_does_not_fit_is_an_error_that_says_where(void **state)
+{
+    (void)state;
+    enum { BELOW_ARCHIVE = 1000, BELOW_FILE = 1 << 20 };
+    struct wcow_context_source source = {0};
+    struct wcow_error why = {0};
+    assert_int_equal(open_limited("big.tgz", BELOW_FILE, &source, &why), WCOW_E_LIMIT);
+    assert_non_null(strstr(why.msg, "standard input: unpack the archive"));
+    assert_non_null(strstr(why.msg, "/wcow-context-"));
+    assert_non_null(strstr(why.msg, "set TMPDIR"));
+    assert_int_equal(open_limited("big.tgz", BELOW_ARCHIVE, &source, &why), WCOW_E_LIMIT);
+    assert_non_null(strstr(why.msg, "set TMPDIR"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +170,7 @@ int main(void)
         cmocka_unit_test(an_archive_becomes_a_folder_that_goes_with_the_source),
         cmocka_unit_test(a_text_is_a_dockerfile_with_nothing_beside_it),
         cmocka_unit_test(nothing_leaves_the_folder),
+        cmocka_unit_test(what_does_not_fit_is_an_error_that_says_where),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
