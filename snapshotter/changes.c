@@ -44,7 +44,10 @@ static int run_create(struct wcow_db *db, void *arg, struct wcow_error *err)
     struct create *c = arg;
     wcow_row_done(&c->row);
     int r = wcow_snapshots_create(db, &c->snap, &c->row, err);
-    return r < 0 ? r : make_folder(c, err);
+    if (r < 0)
+        return r;
+    wcow_syncer_expect(&c->s->syncer, c->row.id);
+    return make_folder(c, err);
 }
 
 static void undo_create(void *arg)
@@ -205,7 +208,7 @@ static int measure(struct wcow_snapshotter *s, const struct wcow_row *row, bool 
     bool beside = pthread_create(&thread, NULL, measure_folder, &m) == 0;
     if (!beside)
         (void)measure_folder(&m);
-    int r = wcow_syncer_sync(&s->syncer, err);
+    int r = wcow_syncer_sync(&s->syncer, row->id, err);
     if (beside)
         (void)pthread_join(thread, NULL);
     if (m.code < 0 && err)

@@ -301,6 +301,7 @@ int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err)
     int r = new_sweep(s, &sweep, err);
     if (r < 0 || !sweep)
         return r;
+    wcow_syncer_expect(&s->syncer, sweep->last_id);
     if (sweep->last_id == 0)
         r = read_folders(sweep, refuse_content, err);
     if (r == WCOW_OK)
