@@ -9,6 +9,19 @@
 #include "snapshotter/internal.h"
 #include "snapshotter/labels.h"
 
+/* As containerd does, says what is wrong with the snapshots that a request names, if anything,
+ * before what is wrong with the request itself. @return @p code, or what @p look gives */
+static int refuse(struct wcow_snapshotter *s, wcow_store_fn look, void *request, int code,
+                  struct wcow_error *err)
+{
+    struct wcow_error first = {0};
+    int r = wcow_store_read(s->store, look, request, &first);
+    if (r == WCOW_OK)
+        return code;
+    *err = first;
+    return r;
+}
+
 /* ---- Prepare and View ---- */
 
 struct create {
@@ -92,6 +105,12 @@ static int check_create(struct wcow_snapshotter *s, const struct wcow_create_req
     return WCOW_OK;
 }
 
+static int look_before_create(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    const struct wcow_create_request *request = arg;
+    return wcow_snapshots_check_create(db, request->key, request->parent, err);
+}
+
 static void create(struct wcow_snapshotter *s, const struct wcow_create_request *request,
                    enum wcow_kind kind, wcow_mount_done done, void *arg)
 {
@@ -100,8 +119,9 @@ static void create(struct wcow_snapshotter *s, const struct wcow_create_request 
     int r = check_create(s, request, &wishes, &err);
     struct create *c = r < 0 ? NULL : calloc(1, sizeof(*c));
     if (!c) {
-        if (r == WCOW_OK)
-            r = WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for a snapshot");
+        struct wcow_create_request named = *request;
+        r = r < 0 ? refuse(s, look_before_create, &named, r, &err)
+                  : WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for a snapshot");
         done(arg, r, &err, NULL);
         return;
     }
@@ -156,8 +176,6 @@ static void end_commit(void *arg, int code, const struct wcow_error *err)
 static int check_commit(const struct wcow_commit_request *request, struct wcow_error *err)
 {
     int r = wcow_key_check(request->name, "name", err);
-    if (r == WCOW_OK)
-        r = wcow_key_check(request->key, "key", err);
     if (r == WCOW_OK && *request->parent)
         r = wcow_key_check(request->parent, "parent", err);
     return r < 0 ? r : wcow_labels_check(&request->labels, err);
@@ -222,9 +240,7 @@ static int make_commit(struct wcow_snapshotter *s, const struct wcow_commit_requ
                        bool may_block, struct wcow_snapshots_commit *ret, struct wcow_error *err)
 {
     struct before before = {.request = request};
-    int r = check_commit(request, err);
-    if (r == WCOW_OK)
-        r = wcow_store_read(s->store, look_before, &before, err);
+    int r = wcow_store_read(s->store, look_before, &before, err);
     if (r < 0)
         return r;
     *ret = (struct wcow_snapshots_commit){.key = request->key,
@@ -232,7 +248,9 @@ static int make_commit(struct wcow_snapshotter *s, const struct wcow_commit_requ
                                           .parent = request->parent,
                                           .id = before.row.id,
                                           .labels = request->labels};
-    r = measure(s, &before.row, may_block, ret, err);
+    r = check_commit(request, err);
+    if (r == WCOW_OK)
+        r = measure(s, &before.row, may_block, ret, err);
     wcow_row_done(&before.row);
     return r;
 }
@@ -308,12 +326,10 @@ static void clean_up_after(void *arg)
 void wcow_snapshotter_remove(struct wcow_snapshotter *s, const char *key, wcow_change_done done,
                              void *arg)
 {
-    struct wcow_error err = {0};
-    int r = wcow_key_check(key, "key", &err);
-    struct removal *m = r < 0 ? NULL : calloc(1, sizeof(*m));
+    struct removal *m = calloc(1, sizeof(*m));
     if (!m) {
-        if (r == WCOW_OK)
-            r = WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for a removal");
+        struct wcow_error err = {0};
+        int r = WCOW_FAIL(&err, WCOW_E_NOMEM, "out of memory for a removal");
         done(arg, r, &err);
         return;
     }
@@ -367,7 +383,7 @@ static int read_paths(const struct wcow_update_request *request, struct update *
         const char *path = request->paths[i];
         if (strcmp(path, "labels") == 0)
             all = true;
-        else if (strncmp(path, "labels.", 7) == 0 && path[7])
+        else if (strncmp(path, "labels.", 7) == 0)
             u->label_keys[u->update.n_label_keys++] = path + 7;
         else
             return WCOW_FAIL(err, WCOW_E_INVALID,
@@ -382,9 +398,7 @@ static int read_paths(const struct wcow_update_request *request, struct update *
 static int make_update(const struct wcow_update_request *request, struct update **ret,
                        struct wcow_error *err)
 {
-    int r = wcow_key_check(request->key, "name", err);
-    if (r == WCOW_OK)
-        r = wcow_labels_check(&request->labels, err);
+    int r = wcow_labels_check(&request->labels, err);
     if (r < 0)
         return r;
     wcow_autofree struct update *u = calloc(1, sizeof(*u) + request->n_paths * sizeof(char *));
@@ -398,6 +412,13 @@ static int make_update(const struct wcow_update_request *request, struct update 
     return r;
 }
 
+static int look_before_update(struct wcow_db *db, void *arg, struct wcow_error *err)
+{
+    const struct wcow_update_request *request = arg;
+    wcow_autorow row = {0};
+    return wcow_snapshots_find(db, request->key, false, &row, err);
+}
+
 void wcow_snapshotter_update(struct wcow_snapshotter *s, const struct wcow_update_request *request,
                              wcow_row_done_fn done, void *arg)
 {
@@ -405,7 +426,8 @@ void wcow_snapshotter_update(struct wcow_snapshotter *s, const struct wcow_updat
     struct update *u = NULL;
     int r = make_update(request, &u, &err);
     if (!u) {
-        done(arg, r, &err, NULL);
+        struct wcow_update_request named = *request;
+        done(arg, refuse(s, look_before_update, &named, r, &err), &err, NULL);
         return;
     }
     u->done = done;

@@ -80,9 +80,8 @@ static int look_up(struct wcow_db *db, void *arg, struct wcow_error *err)
 static int find_row(struct wcow_snapshotter *s, const char *key, bool with_labels,
                     struct wcow_row *ret, struct wcow_error *err)
 {
-    int r = wcow_key_check(key, "key", err);
     struct look look = {.key = key, .with_labels = with_labels, .row = ret};
-    return r < 0 ? r : wcow_store_read(s->store, look_up, &look, err);
+    return wcow_store_read(s->store, look_up, &look, err);
 }
 
 int wcow_snapshotter_stat(struct wcow_snapshotter *s, const char *key, struct wcow_row *ret,

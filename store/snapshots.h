@@ -66,7 +66,11 @@ struct wcow_snapshots_new {
     enum wcow_mount_type mount_type;
     struct wcow_store_labels labels;
 };
-/** WCOW_E_NOT_FOUND (parent), WCOW_E_INVALID (parent not committed), WCOW_E_EXISTS (key).
+/** Whether it can be created: WCOW_E_NOT_FOUND (parent), WCOW_E_INVALID (parent not committed),
+ *  WCOW_E_EXISTS (key). */
+WCOW_NODISCARD int wcow_snapshots_check_create(struct wcow_db *db, const char *key,
+                                               const char *parent, struct wcow_error *err);
+/** The same errors.
  *  @param ret without labels */
 WCOW_NODISCARD int wcow_snapshots_create(struct wcow_db *db, const struct wcow_snapshots_new *snap,
                                          struct wcow_row *ret, struct wcow_error *err);

@@ -148,6 +148,21 @@ static int insert(struct wcow_db *db, const struct wcow_snapshots_new *snap, con
     return write_labels(db, row->id, &snap->labels, err);
 }
 
+/* @param ret_parent unless there is none */
+static int check_create(struct wcow_db *db, const char *key, const char *parent,
+                        struct wcow_row *ret_parent, struct wcow_error *err)
+{
+    int r = parent && *parent ? find_parent(db, parent, WCOW_E_INVALID, ret_parent, err) : WCOW_OK;
+    return r < 0 ? r : is_taken(db, key, err);
+}
+
+int wcow_snapshots_check_create(struct wcow_db *db, const char *key, const char *parent,
+                                struct wcow_error *err)
+{
+    wcow_autorow row = {0};
+    return check_create(db, key, parent, &row, err);
+}
+
 int wcow_snapshots_create(struct wcow_db *db, const struct wcow_snapshots_new *snap,
                           struct wcow_row *ret, struct wcow_error *err)
 {
@@ -155,9 +170,7 @@ int wcow_snapshots_create(struct wcow_db *db, const struct wcow_snapshots_new *s
     wcow_autorow row = {.kind = snap->kind, .mount_type = snap->mount_type};
     wcow_autorow parent = {0};
     wcow_autobuf ancestors = {0};
-    int r = has_parent ? find_parent(db, snap->parent, WCOW_E_INVALID, &parent, err) : WCOW_OK;
-    if (r == WCOW_OK)
-        r = is_taken(db, snap->key, err);
+    int r = check_create(db, snap->key, snap->parent, &parent, err);
     if (r == WCOW_OK && has_parent)
         r = ancestors_below(&parent, &row, &ancestors, err);
     if (r < 0)

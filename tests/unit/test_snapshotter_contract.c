@@ -313,7 +313,45 @@ static void update_changes_labels_and_nothing_else(void **state)
     assert_int_equal(update("labels", "none", ""), WCOW_OK);
     assert_mount("0 labels");
     assert_int_equal(update("parent", "x", "y"), WCOW_E_INVALID);
-    assert_int_equal(update("labels.", "x", "y"), WCOW_E_INVALID);
+    assert_int_equal(update("labels.", NULL, NULL), WCOW_OK);
+    assert_mount("0 labels");
+}
+
+/* What a request names comes before what is wrong with the rest of it. */
+static void errors_come_in_containerds_order(void **state)
+{
+    (void)state;
+    const char *bad = "containerd.io/snapshot/windows/rootfs.sizebytes";
+    static char long_key[40000];
+    struct wcow_row row = {0};
+    wcow_automount mount = {0};
+    uint64_t size = 0;
+    uint64_t inodes = 0;
+    memset(long_key, 'k', sizeof(long_key) - 1);
+    const char *const impossible[] = {"", long_key};
+    for (size_t i = 0; i < 2; i++) {
+        assert_fails(wcow_snapshotter_stat(f.s, impossible[i], &row, &err), WCOW_E_NOT_FOUND);
+        assert_fails(wcow_snapshotter_mounts(f.s, impossible[i], &mount, &err), WCOW_E_NOT_FOUND);
+        assert_fails(wcow_snapshotter_usage(f.s, impossible[i], &size, &inodes, &err),
+                     WCOW_E_NOT_FOUND);
+        assert_int_equal(take_away(impossible[i]), WCOW_E_NOT_FOUND);
+        assert_int_equal(commit("A", impossible[i]), WCOW_E_NOT_FOUND);
+        assert_int_equal(prepare("a", long_key), WCOW_E_NOT_FOUND);
+        assert_int_equal(prepare(impossible[i], "missing"), WCOW_E_NOT_FOUND);
+        assert_int_equal(prepare(impossible[i], ""), WCOW_E_INVALID);
+    }
+    assert_int_equal(update("parent", NULL, NULL), WCOW_E_NOT_FOUND);
+    assert_int_equal(update(NULL, "", "v"), WCOW_E_NOT_FOUND);
+    assert_int_equal(commit("", "a"), WCOW_E_NOT_FOUND);
+    layer("A", "");
+    assert_int_equal(prepare("a", "A"), WCOW_OK);
+    assert_int_equal(update("parent", NULL, NULL), WCOW_E_INVALID);
+    assert_int_equal(commit("", "a"), WCOW_E_INVALID);
+    assert_int_equal(commit("", "A"), WCOW_E_PRECONDITION);
+    assert_int_equal(create(false, "b", "missing", bad, "many"), WCOW_E_NOT_FOUND);
+    assert_int_equal(create(false, "b", "a", "", "v"), WCOW_E_INVALID);
+    assert_int_equal(create(false, "a", "A", bad, "many"), WCOW_E_EXISTS);
+    assert_int_equal(create(false, "b", "A", bad, "many"), WCOW_E_INVALID);
 }
 
 static void scratch_labels_are_checked(void **state)
@@ -598,6 +636,7 @@ int main(void)
         TEST(errors_are_containerds),
         TEST(a_commit_may_set_the_parent_of_a_snapshot_that_has_none),
         TEST(update_changes_labels_and_nothing_else),
+        TEST(errors_come_in_containerds_order),
         TEST(scratch_labels_are_checked),
         TEST(where_no_scratch_is_made_its_labels_mean_nothing),
         TEST(labels_have_limits_that_are_named),
