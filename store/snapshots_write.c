@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
+#include "store/bytes_map.h"
 #include "store/snapshots_internal.h"
 
 static const char insert_row[] =
@@ -306,27 +307,46 @@ int wcow_snapshots_remove(struct wcow_db *db, const char *key, int64_t *ret_id,
     return WCOW_OK;
 }
 
-static const char *value_of(const struct wcow_store_labels *labels, const char *key)
+/* A label given twice is what it was given last. */
+static int map_labels(struct wcow_store_label *labels, size_t n, struct wcow_bytes_map *ret,
+                      struct wcow_error *err)
 {
-    for (size_t i = 0; i < labels->n; i++) {
-        if (strcmp(labels->items[i].key, key) == 0)
-            return labels->items[i].value;
+    int r = WCOW_OK;
+    for (size_t i = n; r == WCOW_OK && i > 0; i--) {
+        struct wcow_store_label *label = &labels[i - 1];
+        size_t len = strlen(label->key);
+        if (!wcow_bytes_map_find(ret, label->key, len))
+            r = wcow_bytes_map_add(ret, label->key, len, label, err);
     }
-    return NULL;
+    return r;
+}
+
+/* There may be a million keys and a hundred thousand labels, and others wait. */
+static int change_some_labels(struct wcow_db *db, int64_t id, const struct wcow_snapshots_update *u,
+                              struct wcow_error *err)
+{
+    struct wcow_bytes_map given = {0};
+    wcow_autofree struct wcow_store_label *labels = calloc(u->labels.n + 1, sizeof(*labels));
+    if (!labels)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu labels", u->labels.n);
+    for (size_t i = 0; i < u->labels.n; i++)
+        labels[i] = u->labels.items[i];
+    int r = map_labels(labels, u->labels.n, &given, err);
+    for (size_t i = 0; r == WCOW_OK && i < u->n_label_keys; i++) {
+        const char *key = u->label_keys[i];
+        const struct wcow_store_label absent = {.key = key};
+        const struct wcow_store_label *label = wcow_bytes_map_find(&given, key, strlen(key));
+        r = write_label(db, id, label ? label : &absent, err);
+    }
+    wcow_bytes_map_done(&given, NULL);
+    return r;
 }
 
 static int change_labels(struct wcow_db *db, int64_t id, const struct wcow_snapshots_update *u,
                          struct wcow_error *err)
 {
-    if (!u->label_keys)
-        return replace_labels(db, id, &u->labels, err);
-    int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < u->n_label_keys; i++) {
-        const struct wcow_store_label label = {.key = u->label_keys[i],
-                                               .value = value_of(&u->labels, u->label_keys[i])};
-        r = write_label(db, id, &label, err);
-    }
-    return r;
+    return u->label_keys ? change_some_labels(db, id, u, err)
+                         : replace_labels(db, id, &u->labels, err);
 }
 
 int wcow_snapshots_update(struct wcow_db *db, const struct wcow_snapshots_update *u,

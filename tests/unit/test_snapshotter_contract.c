@@ -317,6 +317,50 @@ static void update_changes_labels_and_nothing_else(void **state)
     assert_mount("0 labels");
 }
 
+enum { MANY_PATHS = 700000, MANY_LABELS = 50000 };
+
+/* One that took a time of paths by labels would take more than minutes. */
+static void an_update_of_very_many_labels_takes_no_longer_for_each(void **state)
+{
+    (void)state;
+    static char keys[MANY_PATHS][16];
+    static const char *paths[MANY_PATHS];
+    static struct wcow_store_label labels[MANY_LABELS];
+    for (size_t i = 0; i < MANY_PATHS; i++) {
+        (void)snprintf(keys[i], sizeof(keys[i]), "labels.%zx", i);
+        paths[i] = keys[i];
+        if (i < MANY_LABELS)
+            labels[i] = (struct wcow_store_label){.key = keys[i] + strlen("labels."), .value = "v"};
+    }
+    const struct wcow_update_request request = {.key = "a",
+                                                .labels = {.items = labels, .n = MANY_LABELS},
+                                                .paths = paths,
+                                                .n_paths = MANY_PATHS};
+    assert_int_equal(create(false, "a", "", "fffff", "no path names it"), WCOW_OK);
+    begin();
+    wcow_snapshotter_update(f.s, &request, on_row, &last);
+    assert_int_equal(wait_answer(), WCOW_OK);
+    assert_mount("50001 labels");
+}
+
+static void a_label_given_twice_is_what_it_was_given_last(void **state)
+{
+    (void)state;
+    static const struct wcow_store_label labels[] = {{"k", "first"}, {"k", "last"}};
+    const char *const paths[] = {"labels.k", "labels.k"};
+    const struct wcow_update_request request = {
+        .key = "a", .labels = {.items = labels, .n = 2}, .paths = paths, .n_paths = 2};
+    struct wcow_row row = {0};
+    assert_int_equal(prepare("a", ""), WCOW_OK);
+    begin();
+    wcow_snapshotter_update(f.s, &request, on_row, &last);
+    assert_int_equal(wait_answer(), WCOW_OK);
+    assert_ok(wcow_snapshotter_stat(f.s, "a", &row, &err));
+    assert_int_equal(row.n_labels, 1);
+    assert_string_equal(row.labels[0].value, "last");
+    wcow_row_done(&row);
+}
+
 /* What a request names comes before what is wrong with the rest of it. */
 static void errors_come_in_containerds_order(void **state)
 {
@@ -636,6 +680,8 @@ int main(void)
         TEST(errors_are_containerds),
         TEST(a_commit_may_set_the_parent_of_a_snapshot_that_has_none),
         TEST(update_changes_labels_and_nothing_else),
+        TEST(an_update_of_very_many_labels_takes_no_longer_for_each),
+        TEST(a_label_given_twice_is_what_it_was_given_last),
         TEST(errors_come_in_containerds_order),
         TEST(scratch_labels_are_checked),
         TEST(where_no_scratch_is_made_its_labels_mean_nothing),
