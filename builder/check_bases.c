@@ -8,8 +8,8 @@
 #include "builder/hive_path.h"
 #include "builder/image_layout.h"
 
-/* Somebody waits: what does not answer soon is done without. */
-enum { CONNECT_TIMEOUT_MS = 3000, STALL_TIMEOUT_MS = 5000 };
+/* Somebody waits: what does not answer is done without; but what a busy machine answers counts. */
+enum { CONNECT_TIMEOUT_MS = 3000, STALL_TIMEOUT_MS = 15000 };
 
 /* What a stage begins with. */
 struct base {
