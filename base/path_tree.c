@@ -8,33 +8,14 @@
 
 #include "base/bytes.h"
 #include "base/key_hash.h"
-#include "base/paged.h"
-
-enum { FIRST_CAP_LOG2 = 3, MAX_CAP_LOG2 = 31 };
-
-struct slot {
-    struct node *node; /* NULL: free */
-    uint32_t hash;
-};
-
-/* The names of a directory: open addressing. */
-struct names {
-    struct slot *slots;
-    uint32_t n;
-    uint32_t cap_log2;
-};
+#include "base/paged_table.h"
 
 /* A component of a path; what is above a path may have no value. */
 struct node {
-    struct names *names; /* NULL: nothing is below it */
+    struct wcow_paged_table *names; /* NULL: nothing is below it */
     uint32_t len;
     bool has_value;
     alignas(8) uint8_t data[]; /* the value, then the component */
-};
-
-/* Slots that a table has outgrown. */
-struct spare {
-    struct spare *next;
 };
 
 struct wcow_path_tree {
@@ -42,7 +23,7 @@ struct wcow_path_tree {
     size_t value_bytes;
     uint64_t seed;
     struct node *root;
-    struct spare *spare[MAX_CAP_LOG2 + 1]; /* by cap_log2 */
+    struct wcow_paged_slots slots; /* of all tables, from `memory` */
     /* The directory that was asked for last, where most questions begin. */
     struct node *last;
     struct wcow_buf last_path;
@@ -74,82 +55,24 @@ static bool is_named(const struct wcow_path_tree *tree, const struct node *node,
     return node->len == len && memcmp(node->data + tree->value_bytes, name, len) == 0;
 }
 
-/* ---- tables ---- */
+/* ---- names of a directory ---- */
 
 static uint32_t hash_of(const struct wcow_path_tree *tree, const char *name, size_t len)
 {
     return (uint32_t)wcow_key_hash(tree->seed, name, len);
 }
 
-static void insert(struct slot *slots, uint32_t cap_log2, struct slot slot)
-{
-    uint32_t mask = (UINT32_C(1) << cap_log2) - 1;
-    uint32_t i = slot.hash & mask;
-    while (slots[i].node)
-        i = (i + 1) & mask;
-    slots[i] = slot;
-}
-
-/* Zeroed. */
-static int take_slots(struct wcow_path_tree *tree, uint32_t cap_log2, struct slot **ret,
-                      struct wcow_error *err)
-{
-    size_t size_bytes = sizeof(struct slot) << cap_log2;
-    void *slots = tree->spare[cap_log2];
-    if (slots) {
-        tree->spare[cap_log2] = tree->spare[cap_log2]->next;
-        memset(slots, 0, size_bytes);
-    } else {
-        int r = wcow_paged_alloc(tree->memory, size_bytes, &slots, err);
-        if (r < 0)
-            return r;
-    }
-    *ret = slots;
-    return WCOW_OK;
-}
-
-static void spare_slots(struct wcow_path_tree *tree, uint32_t cap_log2, void *slots)
-{
-    struct spare *spare = slots;
-    spare->next = tree->spare[cap_log2];
-    tree->spare[cap_log2] = spare;
-}
-
-static int grow(struct wcow_path_tree *tree, struct names *names, struct wcow_error *err)
-{
-    uint32_t cap_log2 = names->slots ? names->cap_log2 + 1 : FIRST_CAP_LOG2;
-    if (cap_log2 > MAX_CAP_LOG2)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "a directory of the layer has too many files");
-    struct slot *slots = NULL;
-    int r = take_slots(tree, cap_log2, &slots, err);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; names->slots && i < (size_t)1 << names->cap_log2; i++) {
-        if (names->slots[i].node)
-            insert(slots, cap_log2, names->slots[i]);
-        wcow_paged_look(tree->memory);
-    }
-    if (names->slots)
-        spare_slots(tree, names->cap_log2, names->slots);
-    names->slots = slots;
-    names->cap_log2 = cap_log2;
-    return WCOW_OK;
-}
-
 static struct node *child_of(const struct wcow_path_tree *tree, const struct node *dir,
                              const char *name, size_t len)
 {
-    const struct names *names = dir->names;
-    if (!names || !names->slots)
+    if (!dir->names)
         return NULL;
     uint32_t hash = hash_of(tree, name, len);
-    uint32_t mask = (UINT32_C(1) << names->cap_log2) - 1;
-    for (uint32_t i = hash & mask; names->slots[i].node; i = (i + 1) & mask) {
-        const struct slot *slot = &names->slots[i];
-        if (slot->hash == hash && is_named(tree, slot->node, name, len))
-            return slot->node;
-    }
-    return NULL;
+    uint32_t at = hash;
+    struct node *child = wcow_paged_table_next(dir->names, hash, &at);
+    while (child && !is_named(tree, child, name, len))
+        child = wcow_paged_table_next(dir->names, hash, &at);
+    return child;
 }
 
 static int add_child(struct wcow_path_tree *tree, struct node *dir, const char *name, size_t len,
@@ -157,22 +80,18 @@ static int add_child(struct wcow_path_tree *tree, struct node *dir, const char *
 {
     if (!dir->names) {
         void *room = NULL;
-        int r = wcow_paged_alloc(tree->memory, sizeof(struct names), &room, err);
+        int r = wcow_paged_alloc(tree->memory, sizeof(*dir->names), &room, err);
         if (r < 0)
             return r;
         dir->names = room;
     }
-    struct names *names = dir->names;
-    bool has_room =
-        names->slots && (names->n + UINT64_C(1)) * 4 <= (UINT64_C(3) << names->cap_log2);
-    int r = has_room ? WCOW_OK : grow(tree, names, err);
-    if (r == WCOW_OK)
-        r = new_node(tree, name, len, ret, err);
+    int r = wcow_paged_table_reserve(&tree->slots, dir->names, err);
     if (r < 0)
         return r;
-    insert(names->slots, names->cap_log2,
-           (struct slot){.node = *ret, .hash = hash_of(tree, name, len)});
-    names->n++;
+    r = new_node(tree, name, len, ret, err);
+    if (r < 0)
+        return r;
+    wcow_paged_table_add(dir->names, *ret, hash_of(tree, name, len));
     return WCOW_OK;
 }
 
@@ -269,6 +188,7 @@ int wcow_path_tree_new(const struct wcow_path_tree_options *options, struct wcow
     tree->value_bytes = (options->value_bytes + 7) / 8 * 8;
     tree->seed = wcow_key_hash_seed();
     int r = wcow_paged_new(options->heap_bytes, options->dirfd, &tree->memory, err);
+    tree->slots.memory = tree->memory;
     if (r == WCOW_OK)
         r = new_node(tree, "", 0, &tree->root, err);
     if (r < 0)

@@ -28,6 +28,7 @@ int wcow_tree_new(const struct wcow_tree_options *options, struct wcow_tree **re
     tree->options = *options;
     const struct wcow_tree_new_node root = {.name = "", .entry = &top};
     int r = wcow_paged_new(HEAP_BYTES, -1, &tree->paged, err);
+    tree->slots.memory = tree->paged;
     if (r == WCOW_OK)
         r = wcow_tree_make_node(tree, NULL, &root, &tree->root, err);
     if (r != WCOW_OK)

@@ -7,15 +7,12 @@
 
 #include "layer/names.h"
 
-enum { FIRST_CAP_LOG2 = 3 };
 static const uint32_t FNV_BASIS = 2166136261U;
 
 static int no_memory(struct wcow_error *err)
 {
     return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a file of the layer");
 }
-
-/* ---- tables ---- */
 
 /* FNV-1a. */
 static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
@@ -24,87 +21,6 @@ static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
     for (size_t i = 0; i < len; i++)
         hash = (hash ^ p[i]) * 16777619U;
     return hash;
-}
-
-static void insert(struct wcow_tree_slot *slots, uint32_t cap_log2, struct wcow_tree_slot slot)
-{
-    uint32_t mask = (1U << cap_log2) - 1;
-    uint32_t i = slot.hash & mask;
-    while (slots[i].item)
-        i = (i + 1) & mask;
-    slots[i] = slot;
-}
-
-/* Zeroed. What one table outgrew serves the next. */
-static int take_slots(struct wcow_tree *tree, uint32_t cap_log2, struct wcow_tree_slot **ret,
-                      struct wcow_error *err)
-{
-    void *slots = tree->spare[cap_log2];
-    size_t size_bytes = sizeof(**ret) << cap_log2;
-    int r = WCOW_OK;
-    if (slots) {
-        tree->spare[cap_log2] = tree->spare[cap_log2]->next;
-        memset(slots, 0, size_bytes);
-    } else {
-        r = wcow_paged_alloc(tree->paged, size_bytes, &slots, err);
-    }
-    if (r == WCOW_OK)
-        *ret = slots;
-    return r;
-}
-
-static void spare_slots(struct wcow_tree *tree, uint32_t cap_log2, void *slots)
-{
-    struct wcow_tree_spare *spare = slots;
-    spare->next = tree->spare[cap_log2];
-    tree->spare[cap_log2] = spare;
-}
-
-static int grow(struct wcow_tree *tree, struct wcow_tree_table *table, struct wcow_error *err)
-{
-    uint32_t cap_log2 = table->slots ? table->cap_log2 + 1 : FIRST_CAP_LOG2;
-    struct wcow_tree_slot *slots = NULL;
-    if (cap_log2 > WCOW_TREE_MAX_CAP_LOG2)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "a directory of the layer has too many files");
-    int r = take_slots(tree, cap_log2, &slots, err);
-    if (r != WCOW_OK)
-        return r;
-    for (size_t i = 0; table->slots && i < (size_t)1 << table->cap_log2; i++) {
-        if (table->slots[i].item)
-            insert(slots, cap_log2, table->slots[i]);
-        wcow_paged_look(tree->paged);
-    }
-    if (table->slots)
-        spare_slots(tree, table->cap_log2, table->slots);
-    table->slots = slots;
-    table->cap_log2 = cap_log2;
-    return WCOW_OK;
-}
-
-/* Room for one more. */
-static int reserve(struct wcow_tree *tree, struct wcow_tree_table *table, struct wcow_error *err)
-{
-    bool has_room =
-        table->slots && (table->n + (uint64_t)1) * 4 <= (UINT64_C(3) << table->cap_log2);
-    return has_room ? WCOW_OK : grow(tree, table, err);
-}
-
-static void add(struct wcow_tree_table *table, void *item, uint32_t hash)
-{
-    insert(table->slots, table->cap_log2, (struct wcow_tree_slot){.item = item, .hash = hash});
-    table->n++;
-}
-
-/* The next item of this hash from slot *at on, which is one behind it then; NULL after the last. */
-static void *find_next(const struct wcow_tree_table *table, uint32_t hash, uint32_t *at)
-{
-    uint32_t mask = (1U << table->cap_log2) - 1;
-    while (table->slots && table->slots[*at & mask].item) {
-        const struct wcow_tree_slot *slot = &table->slots[(*at)++ & mask];
-        if (slot->hash == hash)
-            return slot->item;
-    }
-    return NULL;
 }
 
 /* ---- names of a directory ---- */
@@ -132,9 +48,9 @@ struct wcow_tree_node *wcow_tree_child(const struct wcow_tree *tree,
     uint32_t hash = hash_bytes(FNV_BASIS, key, len);
     uint32_t at = hash;
     wcow_paged_look(tree->paged);
-    struct wcow_tree_node *node = find_next(&names->by_key, hash, &at);
+    struct wcow_tree_node *node = wcow_paged_table_next(&names->by_key, hash, &at);
     while (node && !has_key(node, key, len))
-        node = find_next(&names->by_key, hash, &at);
+        node = wcow_paged_table_next(&names->by_key, hash, &at);
     return node;
 }
 
@@ -148,7 +64,7 @@ static int reserve_name(struct wcow_tree *tree, struct wcow_tree_node *dir, stru
             return r;
         dir->names = names;
     }
-    return reserve(tree, &dir->names->by_key, err);
+    return wcow_paged_table_reserve(&tree->slots, &dir->names->by_key, err);
 }
 
 struct wcow_tree_node *wcow_tree_names_of(const struct wcow_tree_node *dir)
@@ -174,9 +90,9 @@ struct wcow_link_group *wcow_tree_find_group(const struct wcow_tree *tree, const
     uint32_t hash = hash_bytes(FNV_BASIS, id, strlen(id));
     uint32_t at = hash;
     wcow_paged_look(tree->paged);
-    struct wcow_link_group *group = find_next(&tree->groups, hash, &at);
+    struct wcow_link_group *group = wcow_paged_table_next(&tree->groups, hash, &at);
     while (group && strcmp(group->id, id) != 0)
-        group = find_next(&tree->groups, hash, &at);
+        group = wcow_paged_table_next(&tree->groups, hash, &at);
     return group;
 }
 
@@ -185,14 +101,14 @@ int wcow_tree_add_group(struct wcow_tree *tree, const char *id, struct wcow_link
 {
     void *room = NULL;
     size_t len = strlen(id);
-    int r = reserve(tree, &tree->groups, err);
+    int r = wcow_paged_table_reserve(&tree->slots, &tree->groups, err);
     if (r == WCOW_OK)
         r = wcow_paged_alloc(tree->paged, sizeof(**ret) + len + 1, &room, err);
     if (r != WCOW_OK)
         return r;
     struct wcow_link_group *group = room;
     memcpy(group->id, id, len + 1);
-    add(&tree->groups, group, hash_bytes(FNV_BASIS, id, len));
+    wcow_paged_table_add(&tree->groups, group, hash_bytes(FNV_BASIS, id, len));
     *ret = group;
     return WCOW_OK;
 }
@@ -438,7 +354,7 @@ int wcow_tree_add_node(struct wcow_tree *tree, struct wcow_tree_node *dir,
     struct wcow_tree_names *names = dir->names;
     node->next = names->last;
     names->last = node;
-    add(&names->by_key, node, hash_bytes(FNV_BASIS, of->key, strlen(of->key)));
+    wcow_paged_table_add(&names->by_key, node, hash_bytes(FNV_BASIS, of->key, strlen(of->key)));
     *ret = node;
     return WCOW_OK;
 }

@@ -10,7 +10,7 @@
 #ifndef WCOW_BUILDER_TREE_NODES_H
 #define WCOW_BUILDER_TREE_NODES_H
 
-#include "base/paged.h"
+#include "base/paged_table.h"
 #include "builder/dockerfile_arena.h"
 #include "builder/tree.h"
 
@@ -53,26 +53,10 @@ enum {
     WCOW_NODE_STREAM = 1 << 3,
 };
 
-/** A hash table of nodes or of link groups: open addressing. */
-struct wcow_tree_slot {
-    void *item; /**< or NULL */
-    uint32_t hash;
-};
-struct wcow_tree_table {
-    struct wcow_tree_slot *slots; /**< NULL: none yet */
-    uint32_t n;
-    uint32_t cap_log2;
-};
-
-/** Slots that are no longer used. */
-struct wcow_tree_spare {
-    struct wcow_tree_spare *next;
-};
-
 /** The names of a directory. */
 struct wcow_tree_names {
-    struct wcow_tree_node *last;   /**< that came; its `next` came before it */
-    struct wcow_tree_table by_key; /**< nodes */
+    struct wcow_tree_node *last;    /**< that came; its `next` came before it */
+    struct wcow_paged_table by_key; /**< nodes */
 };
 
 struct wcow_tree_node {
@@ -96,7 +80,7 @@ struct wcow_link_group {
     char id[];
 };
 
-enum { WCOW_TREE_BUCKETS = 64, WCOW_TREE_MAX_CAP_LOG2 = 31 };
+enum { WCOW_TREE_BUCKETS = 64 };
 
 struct wcow_tree {
     struct wcow_tree_options options;
@@ -104,12 +88,12 @@ struct wcow_tree {
     struct wcow_paged *paged;    /**< of nodes and all that they hold */
     struct wcow_tree_node *gone; /**< what was replaced: others may have borrowed its payloads */
     const struct wcow_tree_node
-        *bare;                    /**< directory without a descriptor that was asked for last */
-    struct wcow_tree_sd *bare_sd; /**< that of the layers below for it; NULL: none */
-    struct wcow_tree_node *root;  /**< its children are Files, Hives, UtilityVM */
-    struct wcow_tree_spare *spare[WCOW_TREE_MAX_CAP_LOG2 + 1]; /**< by cap_log2 */
-    size_t n_owned;                /**< payloads that want to be freed */
-    struct wcow_tree_table groups; /**< by id */
+        *bare;                      /**< directory without a descriptor that was asked for last */
+    struct wcow_tree_sd *bare_sd;   /**< that of the layers below for it; NULL: none */
+    struct wcow_tree_node *root;    /**< its children are Files, Hives, UtilityVM */
+    struct wcow_paged_slots slots;  /**< of all tables, from `paged` */
+    size_t n_owned;                 /**< payloads that want to be freed */
+    struct wcow_paged_table groups; /**< by id */
     uint64_t n_walks;
     struct wcow_tree_sd *sds[WCOW_TREE_BUCKETS];
     struct wcow_tree_traits *traits[WCOW_TREE_BUCKETS];
