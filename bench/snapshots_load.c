@@ -3,8 +3,10 @@
  * prepare, mounts, stat, commit, view, remove, remove (WHAT: cycle), or one of stat, mounts and
  * list alone. Prints operations a second and, for each method, the median and the 99th percentile.
  *
- *   snapshots-load [--calls N] [--depth N] SOCKET CLIENTS SECONDS [WHAT [SNAPSHOTTER]]
+ *   snapshots-load [--grpc] [--calls N] [--depth N] SOCKET CLIENTS SECONDS [WHAT [SNAPSHOTTER]]
  *
+ * A client has a connection of its own and costs little (h2_client.h); with --grpc all are on one
+ * connection of gRPC's C core, as containerd's are on one of its proxy client.
  * WHAT may also be fill: prepare alone, and all of it stays. --calls ends after so many calls,
  * --depth has them work on a chain of so many snapshots (1). A SNAPSHOTTER is named where the
  * socket is containerd's. */
@@ -18,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/h2_client.h"
 #include "google/protobuf/empty.pb-c.h"
 #include "proto/snapshots.pb-c.h"
 #include "rpc/client.h"
@@ -38,7 +41,8 @@ struct samples {
 
 struct client {
     pthread_t thread;
-    struct wcow_rpc_channel *channel;
+    struct wcow_rpc_channel *channel; /* with --grpc */
+    struct h2_client *h2;             /* without */
     unsigned number;
     struct samples samples[N_METHODS];
     size_t n_ops;
@@ -48,6 +52,7 @@ static atomic_bool stop;
 static atomic_size_t n_calls;
 static size_t max_calls = SIZE_MAX;
 static unsigned long depth = 1;
+static bool by_grpc;
 static char *snapshotter;
 static const char *what = "cycle";
 static char base[32] = "load-base";
@@ -93,7 +98,9 @@ static void call(struct client *c, enum method method, const ProtobufCMessage *r
     struct wcow_error err = {0};
     ProtobufCMessage *reply = NULL;
     uint64_t begin = now_us();
-    if (wcow_rpc_unary(c->channel, &options, path, request, reply_type, &reply, &err) < 0)
+    int r = c->h2 ? h2_client_call(c->h2, path, request, &err)
+                  : wcow_rpc_unary(c->channel, &options, path, request, reply_type, &reply, &err);
+    if (r < 0)
         give_up(method, &err);
     sample(c, method, begin);
     protobuf_c_message_free_unpacked(reply, NULL);
@@ -158,18 +165,16 @@ static void stat_one(struct client *c, char *key)
     call(c, STAT, &r.base, TYPE(stat_snapshot_response));
 }
 
-static void list(struct client *c)
+static void list_by_grpc(struct client *c, const PB(ListSnapshotsRequest) * r)
 {
     const struct wcow_rpc_call_options options = call_options();
-    PB(ListSnapshotsRequest) r = PB_INIT(LIST_SNAPSHOTS_REQUEST);
-    r.snapshotter = snapshotter;
     WCOW_CLEANUP(wcow_rpc_stream_free_p) struct wcow_rpc_stream *stream = NULL;
     struct wcow_error err = {0};
     uint64_t begin = now_us();
     int e = wcow_rpc_stream_open(c->channel, &options,
                                  "/containerd.services.snapshots.v1.Snapshots/List", &stream, &err);
     if (e == WCOW_OK)
-        e = wcow_rpc_stream_send(stream, &r.base, &err);
+        e = wcow_rpc_stream_send(stream, &r->base, &err);
     if (e == WCOW_OK)
         e = wcow_rpc_stream_close_send(stream, &err);
     ProtobufCMessage *reply = NULL;
@@ -179,6 +184,16 @@ static void list(struct client *c)
     if (e < 0)
         give_up(LIST, &err);
     sample(c, LIST, begin);
+}
+
+static void list(struct client *c)
+{
+    PB(ListSnapshotsRequest) r = PB_INIT(LIST_SNAPSHOTS_REQUEST);
+    r.snapshotter = snapshotter;
+    if (c->h2)
+        call(c, LIST, &r.base, NULL);
+    else
+        list_by_grpc(c, &r);
 }
 
 static void cycle(struct client *c, unsigned n)
@@ -260,10 +275,16 @@ static void report(const struct client *clients, unsigned n, double seconds)
     free(all);
 }
 
-static bool set_up(struct client *c, unsigned number, struct wcow_rpc_channel *channel)
+static bool set_up(struct client *c, unsigned number, const char *socket,
+                   struct wcow_rpc_channel *channel)
 {
+    struct wcow_error err = {0};
     c->number = number;
     c->channel = channel;
+    if (!channel && h2_client_new(socket, &c->h2, &err) < 0) {
+        (void)fprintf(stderr, "snapshots-load: %s\n", err.msg);
+        return false;
+    }
     for (int m = 0; m < N_METHODS; m++) {
         c->samples[m].us = calloc(MAX_SAMPLES, sizeof(uint32_t));
         if (!c->samples[m].us)
@@ -306,15 +327,19 @@ static void remove_chain(struct client *c)
 
 static int read_options(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"calls", required_argument, NULL, 'c'}, {"depth", required_argument, NULL, 'd'}, {0}};
+    static const struct option options[] = {{"calls", required_argument, NULL, 'c'},
+                                            {"depth", required_argument, NULL, 'd'},
+                                            {"grpc", no_argument, NULL, 'g'},
+                                            {0}};
     int o = 0;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): before any thread starts */
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
-        if (n == 0)
+        if (o == 'g')
+            by_grpc = true;
+        else if (n == 0)
             return -1;
-        if (o == 'c')
+        else if (o == 'c')
             max_calls = n;
         else
             depth = n;
@@ -340,9 +365,9 @@ int main(int argc, char **argv)
     unsigned n = n_args > 1 ? (unsigned)strtoul(args[1], NULL, 10) : 0;
     unsigned seconds = n_args > 2 ? (unsigned)strtoul(args[2], NULL, 10) : 0;
     if (n == 0 || n > MAX_CLIENTS || seconds == 0) {
-        (void)fprintf(stderr,
-                      "usage: snapshots-load [--calls N] [--depth N] SOCKET CLIENTS SECONDS "
-                      "[cycle|stat|mounts|list|fill [SNAPSHOTTER]]\n");
+        (void)fprintf(
+            stderr, "usage: snapshots-load [--grpc] [--calls N] [--depth N] SOCKET CLIENTS SECONDS "
+                    "[cycle|stat|mounts|list|fill [SNAPSHOTTER]]\n");
         return 2;
     }
     static char default_name[] = "wcow";
@@ -357,12 +382,12 @@ int main(int argc, char **argv)
     struct wcow_error err = {0};
     struct wcow_rpc_channel *channel = NULL;
     struct client *clients = calloc(n + 1, sizeof(*clients));
-    if (!clients || wcow_rpc_channel_new(args[0], &channel, &err) < 0) {
+    if (!clients || (by_grpc && wcow_rpc_channel_new(args[0], &channel, &err) < 0)) {
         (void)fprintf(stderr, "snapshots-load: %s\n", err.msg);
         return 1;
     }
     for (unsigned i = 0; i <= n; i++) {
-        if (!set_up(&clients[i], i, channel))
+        if (!set_up(&clients[i], i, args[0], channel))
             return 1;
     }
     make_chain(&clients[n]);
@@ -376,6 +401,8 @@ int main(int argc, char **argv)
         (void)pthread_join(clients[i].thread, NULL);
     report(clients, n, (double)(now_us() - begin) / 1e6);
     remove_chain(&clients[n]);
+    for (unsigned i = 0; i <= n; i++)
+        h2_client_free(clients[i].h2);
     wcow_rpc_channel_free(channel);
     return 0;
 }
