@@ -8,11 +8,10 @@
 #include "snapshotter/filter_internal.h"
 #include "snapshotter/regex.h"
 
-enum { MAX_PATH_PARTS = 64 };
 enum relation { IS_PRESENT, IS_EQUAL, IS_DIFFERENT, MATCHES };
 
 struct selector {
-    char *path[MAX_PATH_PARTS];
+    char **path;
     size_t n_path;
     enum relation relation;
     char *value;
@@ -35,6 +34,7 @@ static void free_selector(struct selector *s)
         return;
     for (size_t i = 0; i < s->n_path; i++)
         free(s->path[i]);
+    free(s->path);
     free(s->value);
     wcow_regex_free(s->regex);
     free(s);
@@ -92,8 +92,10 @@ static int parse_part(struct wcow_filter_scanner *s, struct selector *sel, struc
         return fail_at(start, "the filter ends where a field's name should be", err);
     if (token != WCOW_TOKEN_FIELD && token != WCOW_TOKEN_QUOTED)
         return fail_at(start, "expected a field's name or a quoted one", err);
-    if (sel->n_path == MAX_PATH_PARTS)
-        return fail_at(start, "a field's path has too many parts", err);
+    char **longer = reallocarray(sel->path, sel->n_path + 1, sizeof(*longer));
+    if (!longer)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a filter");
+    sel->path = longer;
     int r = text_of(s, token, start, false, &sel->path[sel->n_path], err);
     if (r == WCOW_OK)
         sel->n_path++;
@@ -176,14 +178,25 @@ static int parse_clause(const char *text, struct clause *clause, struct wcow_err
     }
 }
 
-static int check_text(const char *text, struct wcow_error *err)
+static int check_texts(const char *const *texts, size_t n, struct wcow_error *err)
 {
-    size_t len = strlen(text);
-    if (len > WCOW_FILTER_MAX_BYTES)
-        return WCOW_FAIL(err, WCOW_E_INVALID, "a filter is longer than %d bytes",
-                         WCOW_FILTER_MAX_BYTES);
-    if (!wcow_utf8_is_valid(text, len))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "a filter is not valid UTF-8");
+    size_t total = 0;
+    if (n > WCOW_FILTERS_MAX)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "there are %zu filters; at most %d are allowed", n,
+                         WCOW_FILTERS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(texts[i]);
+        total += len;
+        if (len > WCOW_FILTER_MAX_BYTES)
+            return WCOW_FAIL(err, WCOW_E_INVALID, "a filter is longer than %d bytes",
+                             WCOW_FILTER_MAX_BYTES);
+        if (!wcow_utf8_is_valid(texts[i], len))
+            return WCOW_FAIL(err, WCOW_E_INVALID, "a filter is not valid UTF-8");
+    }
+    if (total > WCOW_FILTERS_MAX_BYTES)
+        return WCOW_FAIL(err, WCOW_E_INVALID,
+                         "the filters have %zu bytes together; at most %d are allowed", total,
+                         WCOW_FILTERS_MAX_BYTES);
     return WCOW_OK;
 }
 
@@ -193,10 +206,10 @@ int wcow_filter_parse(const char *const *texts, size_t n, struct wcow_filter **r
     WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = calloc(1, sizeof(*filter));
     if (!filter)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a filter");
+    int r = check_texts(texts, n, err);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < n; i++) {
-        int r = check_text(texts[i], err);
-        if (r < 0)
-            return r;
         struct clause *clause = calloc(1, sizeof(*clause));
         if (!clause)
             return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a filter");

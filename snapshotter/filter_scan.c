@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words and quotes of the filter language. */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/utf.h"
@@ -8,7 +7,7 @@
 
 static bool is_field_char(char c)
 {
-    return c == '_' || isalnum((unsigned char)c);
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
 static bool is_operator_char(char c)
@@ -16,15 +15,87 @@ static bool is_operator_char(char c)
     return c == '=' || c == '!' || c == '~';
 }
 
+struct range {
+    uint32_t first, last;
+};
+
+static bool is_in(uint32_t c, const struct range *ranges, size_t n)
+{
+    size_t i = 0;
+    while (i < n && c > ranges[i].last)
+        i++;
+    return i < n && c >= ranges[i].first;
+}
+
+/* Unicode's White_Space. */
+static bool is_space(uint32_t c)
+{
+    static const struct range spaces[] = {
+        {'\t', '\r'},     {' ', ' '},       {0x85, 0x85},     {0xa0, 0xa0},     {0x1680, 0x1680},
+        {0x2000, 0x200a}, {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
+    };
+    return is_in(c, spaces, sizeof(spaces) / sizeof(spaces[0]));
+}
+
+/* Letters, marks, numbers, punctuation and symbols: all but spaces, controls, formats (Cf, as of
+ * Unicode 15) and what is private. What is not assigned yet passes, for some day it may be a
+ * letter. */
+static bool is_value_char(uint32_t c)
+{
+    static const struct range others[] = {
+        {0x00, 0x1f},        {0x7f, 0x9f},       {0xad, 0xad},       {0x600, 0x605},
+        {0x61c, 0x61c},      {0x6dd, 0x6dd},     {0x70f, 0x70f},     {0x890, 0x891},
+        {0x8e2, 0x8e2},      {0x180e, 0x180e},   {0x200b, 0x200f},   {0x202a, 0x202e},
+        {0x2060, 0x2064},    {0x2066, 0x206f},   {0xe000, 0xf8ff},   {0xfeff, 0xfeff},
+        {0xfff9, 0xfffb},    {0x110bd, 0x110bd}, {0x110cd, 0x110cd}, {0x13430, 0x1343f},
+        {0x1bca0, 0x1bca3},  {0x1d173, 0x1d17a}, {0xe0001, 0xe0001}, {0xe0020, 0xe007f},
+        {0xf0000, 0x10ffff},
+    };
+    return c != ',' && !is_space(c) && !is_in(c, others, sizeof(others) / sizeof(others[0]));
+}
+
+/* How many bytes the character at the scanner has; 0 at the end, and where it is U+FFFD, which
+ * containerd takes for a broken one. */
+static size_t peek(const struct wcow_filter_scanner *s, uint32_t *ret)
+{
+    const char *at = s->input + s->pos;
+    size_t len = strnlen(at, 4);
+    size_t n = len ? wcow_wtf8_decode(at, len, ret) : 0;
+    return n && *ret == 0xfffd ? 0 : n;
+}
+
+static void skip_spaces(struct wcow_filter_scanner *s)
+{
+    uint32_t c = 0;
+    for (size_t n = peek(s, &c); n && is_space(c); n = peek(s, &c))
+        s->pos += n;
+}
+
+/* As containerd has it, its first character may be any. */
+static enum wcow_filter_token scan_value(struct wcow_filter_scanner *s)
+{
+    uint32_t c = 0;
+    size_t n = peek(s, &c);
+    s->wants_value = false;
+    if (n == 0)
+        return WCOW_TOKEN_ILLEGAL;
+    do {
+        s->pos += n;
+        n = peek(s, &c);
+    } while (n && is_value_char(c));
+    return WCOW_TOKEN_VALUE;
+}
+
 /* To the closing quote; false where there is none. */
 static bool scan_quoted(struct wcow_filter_scanner *s, char quote)
 {
     for (;;) {
-        char c = s->input[s->pos];
-        if (c == '\0' || c == '\n')
+        uint32_t c = 0;
+        size_t n = peek(s, &c);
+        if (n == 0 || c == '\n')
             return false;
-        s->pos++;
-        if (c == quote)
+        s->pos += n;
+        if (c == (unsigned char)quote)
             return true;
         if (c == '\\') {
             if (s->input[s->pos] == '\0')
@@ -36,8 +107,7 @@ static bool scan_quoted(struct wcow_filter_scanner *s, char quote)
 
 enum wcow_filter_token wcow_filter_scan(struct wcow_filter_scanner *s, size_t *ret_start)
 {
-    while (isspace((unsigned char)s->input[s->pos]))
-        s->pos++;
+    skip_spaces(s);
     *ret_start = s->pos;
     char c = s->input[s->pos];
     if (c == '\0')
@@ -58,13 +128,8 @@ enum wcow_filter_token wcow_filter_scan(struct wcow_filter_scanner *s, size_t *r
         s->wants_value = true;
         return WCOW_TOKEN_OPERATOR;
     }
-    if (s->wants_value) {
-        while ((unsigned char)s->input[s->pos] > ' ' && s->input[s->pos] != ',' &&
-               s->input[s->pos] != 0x7f)
-            s->pos++;
-        s->wants_value = false;
-        return s->pos > *ret_start ? WCOW_TOKEN_VALUE : WCOW_TOKEN_ILLEGAL;
-    }
+    if (s->wants_value)
+        return scan_value(s);
     while (is_field_char(s->input[s->pos]))
         s->pos++;
     return s->pos > *ret_start ? WCOW_TOKEN_FIELD : WCOW_TOKEN_ILLEGAL;
@@ -105,9 +170,10 @@ static int add_byte(struct wcow_buf *out, uint32_t value, struct wcow_error *err
 
 static int add_code_point(struct wcow_buf *out, uint32_t value, struct wcow_error *err)
 {
+    enum { REPLACEMENT = 0xfffd };
     uint8_t utf8[4];
     bool is_surrogate = value >= 0xd800 && value < 0xe000;
-    size_t n = value == 0 || is_surrogate ? 0 : wcow_wtf8_encode(value, utf8);
+    size_t n = value == 0 ? 0 : wcow_wtf8_encode(is_surrogate ? REPLACEMENT : value, utf8);
     if (n == 0)
         return WCOW_FAIL(err, WCOW_E_INVALID, "escape of an impossible code point");
     return wcow_buf_add(out, utf8, n, err);

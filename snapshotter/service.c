@@ -10,7 +10,7 @@
 #define PB(name)      Containerd__Services__Snapshots__V1__##name
 #define PB_INIT(name) CONTAINERD__SERVICES__SNAPSHOTS__V1__##name##__INIT
 
-enum { INFOS_A_MESSAGE = 100 };
+enum { INFOS_A_MESSAGE = 100, QUICK_FILTERS = 8, QUICK_FILTER_BYTES = 1024 };
 
 /* protobuf-c has no const strings in messages to be packed. */
 static char *writable(const char *s)
@@ -293,8 +293,6 @@ static int list_send(struct list *list, struct wcow_error *err)
 static int list_add(void *arg, struct wcow_row *row, struct wcow_error *err)
 {
     struct list *list = arg;
-    if (atomic_load(wcow_rpc_call_cancelled(list->call)))
-        return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller of List went away");
     struct info_reply *info = &list->infos[list->n];
     *info = (struct info_reply){0};
     list->rows[list->n] = *row;
@@ -316,8 +314,11 @@ static int list(struct wcow_rpc_call *call, void *ctx, size_t max_rows)
         return 1;
     }
     list->call = call;
-    int r = wcow_snapshotter_walk(ctx, (const char *const *)request->filters, request->n_filters,
-                                  max_rows, list_add, list, &err);
+    const struct wcow_walk walk = {.filters = (const char *const *)request->filters,
+                                   .n_filters = request->n_filters,
+                                   .max_rows = max_rows,
+                                   .cancelled = wcow_rpc_call_cancelled(call)};
+    int r = wcow_snapshotter_walk(ctx, &walk, list_add, list, &err);
     int code = r > 0 ? list_send(list, &err) : r;
     list_clear(list);
     free(list);
@@ -331,20 +332,22 @@ static void list_all(struct wcow_rpc_call *call, void *ctx)
     (void)list(call, ctx, 0);
 }
 
-/* Expressions take their time over each row. */
-static bool has_expression(const PB(ListSnapshotsRequest) * request)
+/* Expressions, and filters that are many or long, take their time over each row. */
+static bool is_quick(const PB(ListSnapshotsRequest) * request)
 {
-    for (size_t i = 0; i < request->n_filters; i++) {
-        if (strstr(request->filters[i], "~="))
-            return true;
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < request->n_filters && i <= QUICK_FILTERS; i++) {
+        n_bytes += strlen(request->filters[i]);
+        if (n_bytes > QUICK_FILTER_BYTES || strstr(request->filters[i], "~="))
+            return false;
     }
-    return false;
+    return request->n_filters <= QUICK_FILTERS;
 }
 
-/* What fits into one message is listed at once. */
+/* What is quick and fits into one message is listed at once. */
 static void handle_list(struct wcow_rpc_call *call, void *ctx)
 {
-    if (has_expression((const void *)wcow_rpc_call_request(call)) ||
+    if (!is_quick((const void *)wcow_rpc_call_request(call)) ||
         !list(call, ctx, INFOS_A_MESSAGE - 1))
         wcow_rpc_call_go_on(call, list_all);
 }

@@ -157,10 +157,14 @@ int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char *key, uint64_t
 
 /* ---- walking ---- */
 
+enum { LABELS_A_ROW = 10 };
+
 struct matching {
     const struct wcow_filter *filter;
-    size_t max_rows;
+    const struct wcow_walk *walk;
     size_t n_rows;
+    size_t n_labels;
+    bool has_more;
     wcow_snapshots_fn fn;
     void *arg;
 };
@@ -207,8 +211,14 @@ static int row_field(const void *object, const char *const *path, size_t n_path,
 static int pass_matching(void *arg, struct wcow_row *row, struct wcow_error *err)
 {
     struct matching *m = arg;
-    if (m->max_rows && ++m->n_rows > m->max_rows)
-        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %zu snapshots", m->max_rows);
+    size_t max = m->walk->max_rows;
+    m->n_rows++;
+    m->n_labels += row->n_labels;
+    m->has_more = max && (m->n_rows > max || m->n_labels > max * LABELS_A_ROW);
+    if (m->has_more)
+        return WCOW_FAIL(err, WCOW_E_LIMIT, "more than %zu snapshots", max);
+    if (atomic_load(m->walk->cancelled))
+        return WCOW_FAIL(err, WCOW_E_CANCELLED, "the caller of List went away");
     bool matches = false;
     int r = wcow_filter_match(m->filter, row_field, row, &matches, err);
     return r == WCOW_OK && matches ? m->fn(m->arg, row, err) : r;
@@ -219,16 +229,16 @@ static int walk_rows(struct wcow_db *db, void *arg, struct wcow_error *err)
     return wcow_snapshots_each(db, pass_matching, arg, err);
 }
 
-int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters, size_t n_filters,
-                          size_t max_rows, wcow_snapshots_fn fn, void *arg, struct wcow_error *err)
+int wcow_snapshotter_walk(struct wcow_snapshotter *s, const struct wcow_walk *walk,
+                          wcow_snapshots_fn fn, void *arg, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
-    int r = wcow_filter_parse(filters, n_filters, &filter, err);
+    int r = wcow_filter_parse(walk->filters, walk->n_filters, &filter, err);
     if (r < 0)
         return r;
-    struct matching m = {.filter = filter, .max_rows = max_rows, .fn = fn, .arg = arg};
+    struct matching m = {.filter = filter, .walk = walk, .fn = fn, .arg = arg};
     r = wcow_store_read(s->store, walk_rows, &m, err);
-    if (max_rows && m.n_rows > max_rows)
+    if (m.has_more)
         return 0;
     return r < 0 ? r : 1;
 }

@@ -9,6 +9,8 @@
 #ifndef WCOW_SNAPSHOTTER_SNAPSHOTTER_H
 #define WCOW_SNAPSHOTTER_SNAPSHOTTER_H
 
+#include <stdatomic.h>
+
 #include "snapshotter/mounts.h"
 #include "store/db.h"
 #include "store/snapshots.h"
@@ -85,11 +87,15 @@ WCOW_NODISCARD int wcow_snapshotter_mounts(struct wcow_snapshotter *s, const cha
 WCOW_NODISCARD int wcow_snapshotter_usage(struct wcow_snapshotter *s, const char *key,
                                           uint64_t *ret_size_bytes, uint64_t *ret_inodes,
                                           struct wcow_error *err);
-/** Each snapshot that matches any of containerd's @p filters (none: all). Blocks, unless
- *  @p max_rows (0: none) are all it looks at: 0 where there were more, else 1. */
-WCOW_NODISCARD int wcow_snapshotter_walk(struct wcow_snapshotter *s, const char *const *filters,
-                                         size_t n_filters, size_t max_rows, wcow_snapshots_fn fn,
-                                         void *arg, struct wcow_error *err);
+struct wcow_walk {
+    const char *const *filters; /**< containerd's; each snapshot that matches any, none: all */
+    size_t n_filters;
+    size_t max_rows; /**< snapshots to look at, and some times as many labels; 0: all */
+    const atomic_bool *cancelled; /**< ends it with WCOW_E_CANCELLED */
+};
+/** Blocks, unless max_rows are all it looks at: 0 where there were more, else 1. */
+WCOW_NODISCARD int wcow_snapshotter_walk(struct wcow_snapshotter *s, const struct wcow_walk *walk,
+                                         wcow_snapshots_fn fn, void *arg, struct wcow_error *err);
 /** Returns once the folders of removed snapshots are deleted, those that the last run left too. */
 WCOW_NODISCARD int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err);
 

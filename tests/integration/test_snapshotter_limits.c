@@ -142,6 +142,46 @@ static void labels_beyond_the_limit_are_refused_and_the_limit_is_named(void **st
     assert_ok(prepare_with_label(4000, &err));
 }
 
+/* @return what a List with @p n filters of those bytes gives, and the one snapshot where it is
+ * WCOW_OK */
+static int list_with(char *text, size_t n, struct wcow_error *err)
+{
+    PB(ListSnapshotsRequest) request = PB_INIT(LIST_SNAPSHOTS_REQUEST);
+    char **filters = calloc(n, sizeof(*filters));
+    ProtobufCMessage *reply = NULL;
+    assert_non_null(filters);
+    for (size_t i = 0; i < n; i++)
+        filters[i] = text;
+    request.filters = filters;
+    request.n_filters = n;
+    int r =
+        wcowd_call(&daemon_, "List", &request.base, PB_TYPE(list_snapshots_response), &reply, err);
+    free(filters);
+    if (r < 0)
+        return r;
+    assert_int_equal(((PB(ListSnapshotsResponse) *)reply)->n_info, 1);
+    protobuf_c_message_free_unpacked(reply, NULL);
+    return r;
+}
+
+static void filters_beyond_the_limits_are_refused_and_the_limits_are_named(void **state)
+{
+    (void)state;
+    static char active[] = "kind==active";
+    static char expression[] = "kind~=/^act/";
+    static char nothing[1001] = "";
+    struct wcow_error why = {0};
+    memset(nothing, 'n', sizeof(nothing) - 1);
+    assert_ok(wcowd_prepare(&daemon_, "a", "", NULL, &err));
+    assert_int_equal(list_with(active, 1000000, &why), WCOW_E_INVALID);
+    assert_non_null(strstr(why.msg, "at most 1000"));
+    assert_int_equal(list_with(nothing, 1000, &why), WCOW_E_INVALID);
+    assert_non_null(strstr(why.msg, "together"));
+    assert_ok(list_with(active, 1, &err)); /* on the loop's thread, the others beside it */
+    assert_ok(list_with(active, 1000, &err));
+    assert_ok(list_with(expression, 1, &err));
+}
+
 static void keys_that_look_like_paths_are_only_names(void **state)
 {
     (void)state;
@@ -225,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(of_many_calls_on_one_key_one_wins),
         TEST(labels_beyond_the_limit_are_refused_and_the_limit_is_named),
+        TEST(filters_beyond_the_limits_are_refused_and_the_limits_are_named),
         TEST(keys_that_look_like_paths_are_only_names),
         TEST(a_removal_goes_on_after_a_kill),
     };

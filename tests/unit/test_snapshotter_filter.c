@@ -84,6 +84,17 @@ static void filters_match_as_containerd_has_them(void **state)
         {"labels.\"of \\\\ and \\\"\".tail==x_y.z-1", true},
         {"labels.\"of \\\\ and \\\"\".tail==x_y.z", false},
         {"\"kind\"==committed", true},
+        {"\u00a0kind\u2003==\u3000committed", true},
+        {"\xc2\x85"
+         "kind==committed",
+         true},
+        {"name!=\x01", true},
+        {"name!=\x01\u65e5\u00e9\u20ac", true},
+        {"name!=\"\\ud800\"", true},
+        {"a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a."
+         "a.a."
+         "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a",
+         false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
@@ -128,7 +139,12 @@ static void bad_filters_are_refused_with_their_position(void **state)
         {"name.", "position 5"},
         {"name==\"x", "position 6"},
         {"name==\"\\q\"", "position 6"},
-        {"name==\"\\ud800\"", "position 6"},
+        {"name==\"\\x00\"", "position 6"},
+        {"name==\"\xef\xbf\xbd\"", "position 6"},
+        {"name==a\u200b", "position 7"},
+        {"name==a\xc2\x85", "position 7"},
+        {"name==a\x7f", "position 7"},
+        {"n\u00e4me", "position 1"},
         {"name==/x/", "position 6"},
         {"/name/==x", "position 0"},
         {"name~=\"(\"", "position 6"},
@@ -150,6 +166,28 @@ static void bad_filters_are_refused_with_their_position(void **state)
             fail_msg("`%s` gave %d: %s", cases[i].filter, r, err.msg);
         assert_null(filter);
     }
+}
+
+static void how_many_and_how_long_they_may_be_is_limited(void **state)
+{
+    (void)state;
+    static const char *many[WCOW_FILTERS_MAX + 1];
+    static char long_one[WCOW_FILTER_MAX_BYTES + 2];
+    WCOW_CLEANUP(wcow_filter_free_p) struct wcow_filter *filter = NULL;
+    for (size_t i = 0; i <= WCOW_FILTERS_MAX; i++)
+        many[i] = "";
+    assert_fails(wcow_filter_parse(many, WCOW_FILTERS_MAX + 1, &filter, &err), WCOW_E_INVALID);
+    assert_ok(wcow_filter_parse(many, WCOW_FILTERS_MAX, &filter, &err));
+    wcow_filter_free(WCOW_TAKE_PTR(filter));
+    memset(long_one, 'a', sizeof(long_one) - 1);
+    many[0] = long_one;
+    assert_fails(wcow_filter_parse(many, 1, &filter, &err), WCOW_E_INVALID);
+    long_one[WCOW_FILTER_MAX_BYTES] = '\0';
+    for (size_t i = 0; i < 5; i++)
+        many[i] = long_one;
+    assert_ok(wcow_filter_parse(many, 4, &filter, &err));
+    wcow_filter_free(WCOW_TAKE_PTR(filter));
+    assert_fails(wcow_filter_parse(many, 5, &filter, &err), WCOW_E_INVALID);
 }
 
 static void no_bytes_crash_the_parser(void **state)
@@ -183,6 +221,7 @@ int main(void)
         cmocka_unit_test(filters_match_as_containerd_has_them),
         cmocka_unit_test(several_filters_mean_or_and_none_means_all),
         cmocka_unit_test(bad_filters_are_refused_with_their_position),
+        cmocka_unit_test(how_many_and_how_long_they_may_be_is_limited),
         cmocka_unit_test(no_bytes_crash_the_parser),
     };
     return cmocka_run_group_tests_name("snapshotter/filter", tests, NULL, NULL);
