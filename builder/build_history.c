@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "builder/build_internal.h"
+#include "image/http.h"
 
 static const char layer_mark[] = " # buildkit"; /* of a step that may make a layer */
 
@@ -141,6 +142,7 @@ int wcow_build_add_history(struct wcow_build *b, struct wcow_stage_state *s,
         r = describe(s, ins, &created_by, err);
     if (r < 0)
         return r;
+    created_by.len = wcow_http_mask_logins((char *)created_by.data, created_by.len);
     const struct wcow_history entry = {.has_created = true,
                                        .created_s = s->created_s,
                                        .created_by = (const char *)created_by.data,

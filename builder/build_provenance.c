@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "image/http.h"
+
 /* ---- what was used ---- */
 
 /* A name and password in a URL are nobody's business. */
@@ -52,8 +54,12 @@ static int set_arg(struct wcow_str_map *args, const char *prefix, const char *ke
                    const char *value, struct wcow_error *err)
 {
     wcow_autobuf name = {0};
+    wcow_autofree char *shown = strdup(value);
+    if (!shown)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the provenance");
+    (void)wcow_http_mask_logins(shown, strlen(shown));
     int r = wcow_buf_addf(&name, err, "%s%s", prefix, key);
-    return r < 0 ? r : wcow_str_map_set(args, (const char *)name.data, value, err);
+    return r < 0 ? r : wcow_str_map_set(args, (const char *)name.data, shown, err);
 }
 
 static int take_args(const struct wcow_build *b, struct wcow_str_map *args, struct wcow_error *err)
@@ -76,6 +82,14 @@ static int take_args(const struct wcow_build *b, struct wcow_str_map *args, stru
         r = wcow_str_map_set(args, "platform", o->platform, err);
     if (r == WCOW_OK && o->no_cache)
         r = wcow_str_map_set(args, "no-cache", "", err);
+    return r;
+}
+
+static int take_dockerfile(const struct wcow_build *b, struct wcow_buf *ret, struct wcow_error *err)
+{
+    int r = wcow_buf_add(ret, b->source.data, b->source.len, err);
+    if (r == WCOW_OK && ret->len > 0)
+        ret->len = wcow_http_mask_logins((char *)ret->data, ret->len);
     return r;
 }
 
@@ -124,6 +138,8 @@ int wcow_build_provenance_init(const struct wcow_build *b, struct wcow_build_pro
     int r = take_args(b, &ret->args, err);
     if (r == WCOW_OK)
         r = take_secrets(b, &ret->secrets, err);
+    if (r == WCOW_OK)
+        r = take_dockerfile(b, &ret->dockerfile, err);
     return r < 0 ? r : make_id(b, ret->invocation_id, err);
 }
 
@@ -133,6 +149,7 @@ void wcow_build_provenance_done(struct wcow_build_provenance *p)
         json_decref(p->predicates[i].predicate);
     free(p->predicates);
     wcow_str_map_done(&p->args);
+    wcow_buf_done(&p->dockerfile);
     wcow_str_list_done(&p->secrets);
 }
 
@@ -176,8 +193,8 @@ int wcow_build_provenance_of(struct wcow_build_provenance *p, size_t variant,
                                                .is_reproducible = attest->is_reproducible,
                                                .builder_id = attest->builder_id,
                                                .filename = b->dockerfile_name,
-                                               .dockerfile = b->source.data,
-                                               .dockerfile_len = b->source.len,
+                                               .dockerfile = p->dockerfile.data,
+                                               .dockerfile_len = p->dockerfile.len,
                                                .args = &p->args,
                                                .secrets = &p->secrets,
                                                .materials = &b->variants[variant].materials,

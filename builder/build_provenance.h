@@ -12,6 +12,7 @@
 struct wcow_build_provenance {
     const struct wcow_build *build;
     struct wcow_str_map args;
+    struct wcow_buf dockerfile; /**< without the logins of its URLs */
     struct wcow_str_list secrets;
     char invocation_id[WCOW_DIGEST_LEN + 1];
     int64_t finished_s;

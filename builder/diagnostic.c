@@ -5,6 +5,7 @@
 
 #include "base/utf.h"
 #include "builder/words_text.h"
+#include "image/http.h"
 
 enum {
     SUGGEST_DISTANCE = 3,   /* nearer than this */
@@ -74,8 +75,11 @@ int wcow_diagnostic_excerpt(struct wcow_buf *out, const char *file_name, const v
     }
     if (r == WCOW_OK)
         r = wcow_buf_add_str(out, rule, err);
-    if (r == WCOW_OK) /* the Dockerfile may be a foreign repository's */
-        wcow_utf8_tame((char *)out->data + begin, out->len - begin);
+    if (r == WCOW_OK) { /* the Dockerfile may be a foreign repository's */
+        char *text = (char *)out->data + begin;
+        wcow_utf8_tame(text, out->len - begin);
+        out->len = begin + wcow_http_mask_logins(text, out->len - begin);
+    }
     return r;
 }
 

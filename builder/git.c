@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/dir_tree.h"
+#include "builder/git_login.h"
 #include "image/http.h"
 
 enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
@@ -27,55 +28,13 @@ struct git {
     const char *folder;
     const atomic_bool *cancel;
     char **env;
-    char *repository; /* without a login: it stands in a .git that is kept */
-    char *logins[2];  /* as settings, "url.<with it>.insteadOf=<without>"; NULL: there is none */
+    struct wcow_git_login login;
 };
 
 static void git_done(struct git *git)
 {
     free(git->env);
-    free(git->repository);
-    free(git->logins[0]);
-    free(git->logins[1]);
-}
-
-/* That what begins with "<scheme>://<rest>" has the login. A setting's name has no '='. */
-static int make_login(int scheme, const char *url, const char *rest, int len, char **ret,
-                      struct wcow_error *err)
-{
-    wcow_autobuf text = {0};
-    int r = wcow_buf_addf(&text, err, "url.%.*s", scheme, url);
-    for (const char *p = url + scheme; r == WCOW_OK && p < rest; p++)
-        r = *p == '=' ? wcow_buf_add_str(&text, "%3D", err) : wcow_buf_add(&text, p, 1, err);
-    if (r == WCOW_OK)
-        r = wcow_buf_addf(&text, err, "%.*s.insteadOf=%.*s%.*s", len, rest, scheme, url, len, rest);
-    if (r < 0)
-        return r;
-    *ret = wcow_buf_take_str(&text);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
-}
-
-/* The login of an address over HTTP goes to its server, with submodules that lie there, too, and
- * into no file. The whole address is named before any shorter one that the user's settings name. */
-static int take_repository(struct git *git, const char *url, struct wcow_error *err)
-{
-    wcow_autobuf clean = {0};
-    const char *host = strncasecmp(url, "http", 4) == 0 ? strstr(url, "://") : NULL;
-    host = host ? host + strlen("://") : url;
-    int scheme = (int)(host - url);
-    const char *at = scheme ? memrchr(host, '@', strcspn(host, "/?#")) : NULL;
-    const char *rest = at ? at + 1 : host;
-    size_t server = strcspn(rest, "/");
-    int r = wcow_buf_addf(&clean, err, "%.*s%s", scheme, url, rest);
-    if (r == WCOW_OK && at)
-        r = make_login(scheme, url, rest, (int)strlen(rest), &git->logins[0], err);
-    if (r == WCOW_OK && at && rest[server])
-        r = make_login(scheme, url, rest, (int)server + 1, &git->logins[1], err);
-    if (r < 0)
-        return r;
-    git->repository = wcow_buf_take_str(&clean);
-    return git->repository ? WCOW_OK
-                           : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a repository");
+    wcow_git_login_done(&git->login);
 }
 
 /* What git tells its hooks about the caller's own repository, which is none of ours: with such a
@@ -103,19 +62,21 @@ static bool is_of_caller(const char *variable)
 }
 
 /* Its environment: nobody is there to be asked for a password. */
-static char **make_environment(void)
+static char **make_environment(const struct wcow_git_login *login)
 {
     static char no_prompt[] = "GIT_TERMINAL_PROMPT=0";
     static char ssh[] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
     size_t n = 0;
     while (environ[n])
         n++;
-    char **env = calloc(n + 3, sizeof(char *));
+    char **env = calloc(n + WCOW_GIT_LOGIN_VARIABLES + 3, sizeof(char *));
     size_t k = 0;
     for (size_t i = 0; env && i < n; i++) {
-        if (!is_of_caller(environ[i]))
+        if (!is_of_caller(environ[i]) && !wcow_git_login_replaces(login, environ[i]))
             env[k++] = environ[i];
     }
+    for (size_t i = 0; env && i < WCOW_GIT_LOGIN_VARIABLES && login->variables[i]; i++)
+        env[k++] = login->variables[i];
     if (env) {
         env[k++] = no_prompt;
         // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
@@ -127,9 +88,11 @@ static char **make_environment(void)
 
 static int begin(struct git *git, const char *url, struct wcow_error *err)
 {
-    git->env = make_environment();
-    return git->env ? take_repository(git, url, err)
-                    : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
+    int r = wcow_git_login_take(url, &git->login, err);
+    if (r < 0)
+        return r;
+    git->env = make_environment(&git->login);
+    return git->env ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
 }
 
 static int spawn_git(const struct git *git, const char *const *args, int output, pid_t *ret)
@@ -145,9 +108,9 @@ static int spawn_git(const struct git *git, const char *const *args, int output,
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
         memcpy(&argv[n++], &first[i], sizeof(char *));
-    for (size_t i = 0; i < 2 && git->logins[i]; i++) {
+    for (size_t i = 0; i < WCOW_GIT_LOGIN_SETTINGS && git->login.settings[i]; i++) {
         argv[n++] = setting;
-        argv[n++] = git->logins[i];
+        argv[n++] = git->login.settings[i];
     }
     for (size_t i = 0; args[i] && i < MAX_ARGS; i++)
         memcpy(&argv[n++], &args[i], sizeof(char *));
@@ -262,7 +225,7 @@ static bool is_hexadecimal(const char *text)
 static int fetch(const struct git *git, const struct wcow_git_url *url, struct wcow_error *err)
 {
     const char *ref = url->ref ? url->ref : "HEAD";
-    const char *const from = git->repository;
+    const char *const from = git->login.repository;
     const char *const shallow[] = {"fetch", "-q", "--depth=1", "--no-tags", "--", from, ref, NULL};
     const char *const deep[] = {"fetch", "-q", "--no-tags", "--", from, ref, NULL};
     const char *const all[] = {
@@ -350,7 +313,7 @@ static int check_out(const struct git *git, const struct wcow_git_url *url, cons
     static const char *const init[] = {"init", "-q", NULL};
     static const char *const submodules[] = {"submodule",   "-q",        "update", "--init",
                                              "--recursive", "--depth=1", NULL};
-    const char *const origin[] = {"remote", "add", "origin", git->repository, NULL};
+    const char *const origin[] = {"remote", "add", "origin", git->login.repository, NULL};
     int r = run_quietly(git, init, err);
     if (r == WCOW_OK)
         r = run_quietly(git, origin, err);
@@ -417,7 +380,7 @@ int wcow_git_resolve(const struct wcow_git_url *url, const atomic_bool *cancel, 
     WCOW_CLEANUP(git_done) struct git git = {.folder = "/", .cancel = cancel};
     r = begin(&git, url->repository, err);
     const char *const args[] = {
-        "ls-remote", "-q", "--", git.repository, ref, (const char *)peeled.data, NULL};
+        "ls-remote", "-q", "--", git.login.repository, ref, (const char *)peeled.data, NULL};
     if (r == WCOW_OK)
         r = run(&git, args, &out, err);
     if (r < 0)

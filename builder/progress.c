@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/utf.h"
 #include "builder/progress_display.h"
+#include "image/http.h"
 
 enum {
     TICK_MS = 100,
@@ -194,6 +195,7 @@ static unsigned add_step(struct wcow_progress_state *s, const char *name)
     if (!copy)
         return 0;
     wcow_utf8_tame(copy, strlen(copy)); /* it quotes the Dockerfile */
+    (void)wcow_http_mask_logins(copy, strlen(copy));
     unsigned number = (unsigned)s->n_steps + 1;
     grown[s->n_steps++] = (struct wcow_progress_step){
         .number = number, .name = copy, .start_ms = wcow_progress_now_ms()};
@@ -294,6 +296,8 @@ void wcow_progress_end(struct wcow_progress *p, unsigned number, enum wcow_progr
         step->how = how;
         step->end_ms = wcow_progress_now_ms();
         step->message = message ? strdup(message) : NULL;
+        if (step->message)
+            (void)wcow_http_mask_logins(step->message, strlen(step->message));
         if (p->display)
             p->display->end(&p->state, step);
     }

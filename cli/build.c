@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/place.h"
 #include "cli/verbs.h"
+#include "image/http.h"
 
 /* What the command line says, before it is made into a wcow_build_options. */
 struct arguments {
@@ -237,7 +238,9 @@ static int report(const struct arguments *a, int code, const struct wcow_buf *ex
     }
     if (excerpt->len > 0)
         (void)fprintf(stderr, "%s", (const char *)excerpt->data);
-    (void)fprintf(stderr, "ERROR: %s\n", err->msg);
+    struct wcow_error shown = *err;
+    (void)wcow_http_mask_logins(shown.msg, strlen(shown.msg));
+    (void)fprintf(stderr, "ERROR: %s\n", shown.msg);
     if (a->debug && err->file)
         (void)fprintf(stderr, "       (%s:%d)\n", err->file, err->line);
     return WCOW_EXIT_FAILURE;

@@ -97,6 +97,10 @@ struct wcow_http_shown {
     char text[256];
 };
 struct wcow_http_shown wcow_http_shown(const char *url);
+/** Take the logins out of all URLs in a text, in place: "https://xxxxx@host/". A name alone, as in
+ *  ssh://git@host, is no login but of HTTP, where it may be a token.
+ *  @return the length that is left; the byte there is '\0' where there was a login */
+size_t wcow_http_mask_logins(char *text, size_t len);
 /** Whether two URLs are of one origin. */
 WCOW_NODISCARD int wcow_http_same_origin(const char *a, const char *b, bool *ret,
                                          struct wcow_error *err);

@@ -3,6 +3,7 @@
  *  URLs of image/http.h: resolved, compared, escaped. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "image/curl.h"
 #include "image/http.h"
@@ -105,6 +106,37 @@ struct wcow_http_shown wcow_http_shown(const char *url)
                    (int)(scheme_len < 16 ? scheme_len : 16), url, has_login ? "xxxxx" : "",
                    (int)strcspn(rest, "?"), rest);
     return shown;
+}
+
+/* Of a URL, @p host after its "://". */
+static bool is_http(const char *text, const char *host)
+{
+    const size_t before = (size_t)(host - text) - strlen("://");
+    return (before >= 4 && strncasecmp(text + before - 4, "http", 4) == 0) ||
+           (before >= 5 && strncasecmp(text + before - 5, "https", 5) == 0);
+}
+
+size_t wcow_http_mask_logins(char *text, size_t len)
+{
+    enum { MASK_BYTES = 5 };
+    static const char ends[] = "/?#\\ \t\r\n\"'`<>|";
+    char *p = text;
+    while ((p = memmem(p, len - (size_t)(p - text), "://", 3))) {
+        p += strlen("://");
+        size_t n = 0;
+        while ((size_t)(p - text) + n < len && !memchr(ends, p[n], sizeof(ends)))
+            n++;
+        const char *at = memrchr(p, '@', n);
+        const size_t login = at ? (size_t)(at - p) : 0;
+        if (login == 0 || (!is_http(text, p) && !memchr(p, ':', login)))
+            continue;
+        const size_t kept = login < MASK_BYTES ? login : MASK_BYTES;
+        memset(p, 'x', kept);
+        memmove(p + kept, at, len - (size_t)(at - text));
+        len -= login - kept;
+        text[len] = '\0';
+    }
+    return len;
 }
 
 int wcow_http_escape(const char *text, struct wcow_buf *out, struct wcow_error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wcow_test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "image/http.h"
@@ -62,9 +63,34 @@ static void servers_are_the_same_by_scheme_name_and_port(void **state)
     assert_int_equal(wcow_http_same_origin("https://[", "https://a", &same, &err), WCOW_E_INVALID);
 }
 
+static void texts_show_no_login(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        {"ADD https://me:s3cret@h/a.git C:/", "ADD https://xxxxx@h/a.git C:/"},
+        {"https://token@h https://a:b@i/", "https://xxxxx@h https://xxx@i/"},
+        {"HTTP://me:p@q@h/a@b", "HTTP://xxxxx@h/a@b"},
+        {"ssh://git@h/a ssh://a:b@h/", "ssh://git@h/a ssh://xxx@h/"},
+        {"http://h:80 a@b", "http://h:80 a@b"},
+        {"\"https://u:p@h\"", "\"https://xxx@h\""},
+        {"://", "://"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[100];
+        (void)snprintf(text, sizeof(text), "%s", cases[i].text);
+        assert_int_equal(wcow_http_mask_logins(text, strlen(text)), strlen(cases[i].shown));
+        assert_string_equal(text, cases[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_show_no_login),
         cmocka_unit_test(messages_show_neither_logins_nor_signatures),
         cmocka_unit_test(a_long_url_is_cut),
         cmocka_unit_test(servers_are_the_same_by_scheme_name_and_port),
