@@ -9,6 +9,7 @@
 
 #include "base/beneath.h"
 #include "builder/backend.h"
+#include "builder/in_turn.h"
 #include "containerd/content.h"
 #include "containerd/leases.h"
 
@@ -287,59 +288,25 @@ int wcow_blob_fetch(struct wcow_backend *b, const struct wcow_descriptor *desc, 
     return r < 0 ? r : fetch_it(&f, err);
 }
 
-/* ---- several, taken in turn by a few threads ---- */
+/* ---- several ---- */
 
 struct fetching {
     struct wcow_backend *backend;
     const struct wcow_descriptor *descs;
-    size_t n;
     unsigned step;
-    atomic_size_t next;
-    atomic_int failed;
-};
-struct fetcher {
-    struct fetching *shared;
-    pthread_t thread;
-    int result;
-    struct wcow_error err;
 };
 
-static void *fetch_some(void *arg)
+static int fetch_one(void *ctx, size_t i, struct wcow_error *err)
 {
-    struct fetcher *me = arg;
-    struct fetching *f = me->shared;
-    for (;;) {
-        size_t i = atomic_fetch_add(&f->next, 1);
-        if (i >= f->n || atomic_load(&f->failed))
-            return NULL;
-        me->result = wcow_blob_fetch(f->backend, &f->descs[i], f->step, &me->err);
-        if (me->result < 0) {
-            atomic_store(&f->failed, 1);
-            return NULL;
-        }
-    }
+    const struct fetching *f = ctx;
+    return wcow_blob_fetch(f->backend, &f->descs[i], f->step, err);
 }
 
 int wcow_blobs_fetch(struct wcow_backend *b, const struct wcow_descriptor *descs, size_t n,
                      unsigned step, struct wcow_error *err)
 {
-    struct fetching shared = {.backend = b, .descs = descs, .n = n, .step = step};
-    struct fetcher fetchers[PARALLEL_FETCHES] = {0};
-    size_t threads = 0;
-    for (size_t i = 0; i < PARALLEL_FETCHES; i++)
-        fetchers[i].shared = &shared;
-    while (threads + 1 < PARALLEL_FETCHES && threads + 1 < n &&
-           pthread_create(&fetchers[threads].thread, NULL, fetch_some, &fetchers[threads]) == 0)
-        threads++;
-    (void)fetch_some(&fetchers[threads]); /* this thread is one of them */
-    for (size_t i = 0; i < threads; i++)
-        (void)pthread_join(fetchers[i].thread, NULL);
-    for (size_t i = 0; i <= threads; i++) {
-        if (fetchers[i].result < 0) {
-            if (err)
-                *err = fetchers[i].err;
-            return fetchers[i].result;
-        }
-    }
-    return WCOW_OK;
+    struct fetching fetching = {.backend = b, .descs = descs, .step = step};
+    const struct wcow_in_turn work = {
+        .one = fetch_one, .ctx = &fetching, .n = n, .n_threads = PARALLEL_FETCHES};
+    return wcow_in_turn(&work, err);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/push_blobs.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "builder/in_turn.h"
 #include "containerd/content.h"
 
 enum { PARALLEL_PUSHES = 4 };
@@ -12,11 +12,8 @@ struct pushing {
     struct wcow_backend *backend;
     const struct wcow_reference *ref;
     const struct wcow_descriptor *descs;
-    size_t n;
     const struct wcow_str_list *mount_from;
     unsigned step;
-    atomic_size_t next;
-    atomic_int failed;
 };
 
 /* ---- one layer ---- */
@@ -114,49 +111,10 @@ static int push_layer(struct pushing *p, const struct wcow_descriptor *desc, str
 
 /* ---- all of them ---- */
 
-struct pusher {
-    struct pushing *shared;
-    pthread_t thread;
-    int result;
-    struct wcow_error err;
-};
-
-static void *push_layers(void *arg)
+static int push_one(void *ctx, size_t i, struct wcow_error *err)
 {
-    struct pusher *me = arg;
-    struct pushing *p = me->shared;
-    for (;;) {
-        size_t i = atomic_fetch_add(&p->next, 1);
-        if (i >= p->n || atomic_load(&p->failed))
-            return NULL;
-        me->result = push_layer(p, &p->descs[i], &me->err);
-        if (me->result < 0) {
-            atomic_store(&p->failed, 1);
-            return NULL;
-        }
-    }
-}
-
-static int push_all(struct pushing *p, struct wcow_error *err)
-{
-    struct pusher pushers[PARALLEL_PUSHES] = {0};
-    size_t n = 0;
-    for (size_t i = 0; i < PARALLEL_PUSHES; i++)
-        pushers[i].shared = p;
-    while (n + 1 < PARALLEL_PUSHES && n + 1 < p->n &&
-           pthread_create(&pushers[n].thread, NULL, push_layers, &pushers[n]) == 0)
-        n++;
-    (void)push_layers(&pushers[n]);
-    for (size_t i = 0; i < n; i++)
-        (void)pthread_join(pushers[i].thread, NULL);
-    for (size_t i = 0; i <= n; i++) {
-        if (pushers[i].result < 0) {
-            if (err)
-                *err = pushers[i].err;
-            return pushers[i].result;
-        }
-    }
-    return WCOW_OK;
+    struct pushing *p = ctx;
+    return push_layer(p, &p->descs[i], err);
 }
 
 int wcow_blobs_push(struct wcow_backend *b, const struct wcow_reference *ref,
@@ -164,6 +122,8 @@ int wcow_blobs_push(struct wcow_backend *b, const struct wcow_reference *ref,
                     const struct wcow_str_list *mount_from, unsigned step, struct wcow_error *err)
 {
     struct pushing p = {
-        .backend = b, .ref = ref, .descs = descs, .n = n, .mount_from = mount_from, .step = step};
-    return n ? push_all(&p, err) : WCOW_OK;
+        .backend = b, .ref = ref, .descs = descs, .mount_from = mount_from, .step = step};
+    const struct wcow_in_turn work = {
+        .one = push_one, .ctx = &p, .n = n, .n_threads = PARALLEL_PUSHES};
+    return wcow_in_turn(&work, err);
 }
