@@ -22,6 +22,15 @@ struct wcow_sweeper {
     bool has_thread;
 };
 
+/** Cleanups under way. */
+struct wcow_cleanups {
+    pthread_mutex_t mutex;
+    struct wcow_cleanup *waiting; /**< for whoever serves those before them */
+    bool is_served;
+};
+void wcow_cleanups_init(struct wcow_cleanups *cleanups);
+void wcow_cleanups_done(struct wcow_cleanups *cleanups);
+
 struct wcow_snapshotter {
     struct wcow_store *store; /* borrowed */
     enum wcow_mount_type mount_type;
@@ -32,6 +41,7 @@ struct wcow_snapshotter {
     struct wcow_chores *chores;
     struct wcow_syncer syncer;
     struct wcow_sweeper sweeper;
+    struct wcow_cleanups cleanups;
 };
 
 /** Say that a snapshot's folder was deleted behind wcowd's back, and what to do: always
@@ -50,8 +60,8 @@ WCOW_NODISCARD int wcow_snapshotter_fail_missing(struct wcow_snapshotter *s,
  *  What takes long goes on beside calls. */
 WCOW_NODISCARD int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err);
 void wcow_sweeper_init(struct wcow_sweeper *sweeper);
-/** Until it is over; only once it was begun. */
-void wcow_sweeper_wait(struct wcow_sweeper *sweeper);
+/** Until it is over, or the time; only once it was begun. @return whether it is over */
+bool wcow_sweeper_wait(struct wcow_sweeper *sweeper, uint32_t timeout_ms);
 /** Ends it where it is; before the reaper goes. */
 void wcow_sweeper_done(struct wcow_sweeper *sweeper);
 

@@ -251,20 +251,22 @@ void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id)
     (void)pthread_mutex_unlock(&reaper->mutex);
 }
 
+void wcow_reaper_try_again(struct wcow_reaper *reaper)
+{
+    (void)pthread_mutex_lock(&reaper->mutex);
+    try_again(reaper);
+    (void)pthread_cond_signal(&reaper->wake);
+    (void)pthread_mutex_unlock(&reaper->mutex);
+}
+
 int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms, struct wcow_error *err)
 {
     const struct timespec until = wcow_after_ms(timeout_ms);
     int e = 0;
     (void)pthread_mutex_lock(&reaper->mutex);
-    try_again(reaper);
-    (void)pthread_cond_signal(&reaper->wake);
     while ((reaper->first || reaper->busy || reaper->n_announced) &&
-           !atomic_load(&reaper->stopping) && e != ETIMEDOUT) {
-        if (timeout_ms)
-            e = wcow_cond_wait_until(&reaper->idle, &reaper->mutex, &until);
-        else
-            (void)pthread_cond_wait(&reaper->idle, &reaper->mutex);
-    }
+           !atomic_load(&reaper->stopping) && e != ETIMEDOUT)
+        e = wcow_cond_wait_until(&reaper->idle, &reaper->mutex, &until);
     int r = WCOW_OK;
     if (e == ETIMEDOUT) {
         r = WCOW_FAIL(err, WCOW_E_DEADLINE, "folders of removed snapshots are still being deleted");

@@ -29,8 +29,10 @@ void wcow_reaper_announce(struct wcow_reaper *reaper);
 void wcow_reaper_take_announced(struct wcow_reaper *reaper, int64_t id);
 /** Move a folder without a snapshot out of sight and delete it; one that is empty goes at once. */
 void wcow_reaper_take(struct wcow_reaper *reaper, int64_t id);
-/** Until everything added before is gone; what failed before is tried again.
- *  @param timeout_ms give up waiting after so long (WCOW_E_DEADLINE); 0: never
+/** What failed before is tried again now. */
+void wcow_reaper_try_again(struct wcow_reaper *reaper);
+/** Until everything added before is gone.
+ *  @param timeout_ms give up waiting after so long: WCOW_E_DEADLINE
  *  @return the last failure, if any */
 WCOW_NODISCARD int wcow_reaper_wait(struct wcow_reaper *reaper, uint32_t timeout_ms,
                                     struct wcow_error *err);

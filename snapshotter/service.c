@@ -154,9 +154,14 @@ static void handle_remove(struct wcow_rpc_call *call, void *ctx)
 
 static void handle_cleanup(struct wcow_rpc_call *call, void *ctx)
 {
-    struct wcow_error err = {0};
-    int code = wcow_snapshotter_cleanup(ctx, &err);
-    finish_empty(call, code, &err);
+    struct wcow_cleanup *cleanup = wcow_rpc_call_alloc(call, sizeof(*cleanup));
+    if (!cleanup) {
+        finish_no_memory(call);
+        return;
+    }
+    *cleanup = (struct wcow_cleanup){
+        .cancelled = wcow_rpc_call_cancelled(call), .done = finish_empty, .arg = call};
+    wcow_snapshotter_cleanup(ctx, cleanup);
 }
 
 /* ---- Stat, Update, List ---- */

@@ -40,6 +40,7 @@ int wcow_snapshotter_new(struct wcow_store *store, const struct wcow_snapshotter
     int r = open_folders(s, err);
     wcow_syncer_init(&s->syncer, s->folders_fd);
     wcow_sweeper_init(&s->sweeper);
+    wcow_cleanups_init(&s->cleanups);
     if (r == WCOW_OK)
         r = wcow_reaper_new(s->folders_fd, &s->reaper, err);
     if (r == WCOW_OK)
@@ -59,6 +60,7 @@ void wcow_snapshotter_free(struct wcow_snapshotter *s)
     wcow_sweeper_done(&s->sweeper);
     wcow_reaper_free(s->reaper); /* waits for removals that are still to come by a chore */
     wcow_chores_free(s->chores);
+    wcow_cleanups_done(&s->cleanups);
     wcow_syncer_done(&s->syncer);
     wcow_closep_(&s->folders_fd);
     free(s->folders);
@@ -241,10 +243,4 @@ int wcow_snapshotter_walk(struct wcow_snapshotter *s, const struct wcow_walk *wa
     if (m.has_more)
         return 0;
     return r < 0 ? r : 1;
-}
-
-int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err)
-{
-    wcow_sweeper_wait(&s->sweeper); /* which may have more for the reaper */
-    return wcow_reaper_wait(s->reaper, 0, err);
 }

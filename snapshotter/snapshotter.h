@@ -96,7 +96,15 @@ struct wcow_walk {
 /** Blocks, unless max_rows are all it looks at: 0 where there were more, else 1. */
 WCOW_NODISCARD int wcow_snapshotter_walk(struct wcow_snapshotter *s, const struct wcow_walk *walk,
                                          wcow_snapshots_fn fn, void *arg, struct wcow_error *err);
-/** Returns once the folders of removed snapshots are deleted, those that the last run left too. */
-WCOW_NODISCARD int wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_error *err);
+/** Someone who waits until the folders of removed snapshots are deleted, those that the last run
+ * left too. Zero-initialise, set what is public, keep it alive until `done` was called. */
+struct wcow_cleanup {
+    const atomic_bool *cancelled; /**< then it is WCOW_E_CANCELLED, within a moment */
+    wcow_change_done done;        /**< on the thread of this or of another Cleanup */
+    void *arg;
+    struct wcow_cleanup *next; /* private */
+};
+/** Blocks, for itself and for those who come meanwhile, which return at once. */
+void wcow_snapshotter_cleanup(struct wcow_snapshotter *s, struct wcow_cleanup *cleanup);
 
 #endif

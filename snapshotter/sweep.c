@@ -268,18 +268,9 @@ static int new_sweep(struct wcow_snapshotter *s, struct sweep **ret, struct wcow
     return WCOW_OK;
 }
 
-void wcow_sweeper_wait(struct wcow_sweeper *sweeper)
+bool wcow_sweeper_wait(struct wcow_sweeper *sweeper, uint32_t timeout_ms)
 {
-    (void)pthread_mutex_lock(&sweeper->mutex);
-    while (!sweeper->done)
-        (void)pthread_cond_wait(&sweeper->ended, &sweeper->mutex);
-    (void)pthread_mutex_unlock(&sweeper->mutex);
-}
-
-/* Whether the sweep is over within the time. */
-static bool wait_for_sweep(struct wcow_sweeper *sweeper, uint32_t ms)
-{
-    const struct timespec until = wcow_after_ms(ms);
+    const struct timespec until = wcow_after_ms(timeout_ms);
     int e = 0;
     (void)pthread_mutex_lock(&sweeper->mutex);
     while (!sweeper->done && e == 0)
@@ -315,7 +306,7 @@ int wcow_snapshotter_sweep(struct wcow_snapshotter *s, struct wcow_error *err)
     sweep = NULL; /* the thread's */
     s->sweeper.has_thread = true;
     struct wcow_error ignored = {0};
-    if (is_small && wait_for_sweep(&s->sweeper, WAIT_MS))
+    if (is_small && wcow_sweeper_wait(&s->sweeper, WAIT_MS))
         (void)!wcow_reaper_wait(s->reaper, REAPER_MS, &ignored);
     return WCOW_OK;
 }
