@@ -50,6 +50,27 @@ int wcow_entry_set_sd(struct wcow_entry *entry, const void *sd, size_t len, stru
     return WCOW_OK;
 }
 
+int wcow_entry_append_ea(struct wcow_entry *entry, const char *name, const void *value, size_t len,
+                         struct wcow_error *err)
+{
+    size_t n = entry->n_eas;
+    if ((n & (n - 1)) == 0) { /* full at 0, 1, 2, 4, ... */
+        struct wcow_ea *more = reallocarray(entry->eas, n ? n * 2 : 1, sizeof(*more));
+        if (!more)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an extended attribute");
+        entry->eas = more;
+    }
+    struct wcow_ea ea = {.name = strdup(name), .len_bytes = len};
+    int r = ea.name ? copy_bytes(value, len, &ea.value, err)
+                    : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an extended attribute");
+    if (r < 0) {
+        free(ea.name);
+        return r;
+    }
+    entry->eas[entry->n_eas++] = ea;
+    return WCOW_OK;
+}
+
 int wcow_entry_add_ea(struct wcow_entry *entry, const char *name, const void *value, size_t len,
                       struct wcow_error *err)
 {
@@ -57,28 +78,15 @@ int wcow_entry_add_ea(struct wcow_entry *entry, const char *name, const void *va
     for (size_t i = 0; i < entry->n_eas && !ea; i++)
         if (strcmp(entry->eas[i].name, name) == 0)
             ea = &entry->eas[i];
-
+    if (!ea)
+        return wcow_entry_append_ea(entry, name, value, len, err);
     uint8_t *bytes = NULL;
     int r = copy_bytes(value, len, &bytes, err);
     if (r < 0)
         return r;
-    if (ea) {
-        free(ea->value);
-        ea->value = bytes;
-        ea->len_bytes = len;
-        return WCOW_OK;
-    }
-
-    char *copy = strdup(name);
-    struct wcow_ea *eas = reallocarray(entry->eas, entry->n_eas + 1, sizeof(*eas));
-    if (eas)
-        entry->eas = eas;
-    if (!copy || !eas) {
-        free(copy);
-        free(bytes);
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an extended attribute");
-    }
-    eas[entry->n_eas++] = (struct wcow_ea){.name = copy, .value = bytes, .len_bytes = len};
+    free(ea->value);
+    ea->value = bytes;
+    ea->len_bytes = len;
     return WCOW_OK;
 }
 
@@ -105,8 +113,8 @@ int wcow_entry_copy(const struct wcow_entry *from, struct wcow_entry *ret, struc
     if (r == WCOW_OK && from->sd)
         r = wcow_entry_set_sd(&to, from->sd, from->sd_len_bytes, err);
     for (size_t i = 0; r == WCOW_OK && i < from->n_eas; i++)
-        r = wcow_entry_add_ea(&to, from->eas[i].name, from->eas[i].value, from->eas[i].len_bytes,
-                              err);
+        r = wcow_entry_append_ea(&to, from->eas[i].name, from->eas[i].value, from->eas[i].len_bytes,
+                                 err);
     if (r < 0)
         return r;
     to.has = from->has; /* set_sd() forgets that it came as SDDL */

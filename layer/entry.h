@@ -85,8 +85,12 @@ WCOW_NODISCARD int wcow_entry_copy(const struct wcow_entry *from, struct wcow_en
                                    struct wcow_error *err);
 WCOW_NODISCARD int wcow_entry_set_sd(struct wcow_entry *entry, const void *sd, size_t len,
                                      struct wcow_error *err);
+/** Add an extended attribute, or give the one of this name another value. */
 WCOW_NODISCARD int wcow_entry_add_ea(struct wcow_entry *entry, const char *name, const void *value,
                                      size_t len, struct wcow_error *err);
+/** The same where none is known to have this name: many are added without a look at each other. */
+WCOW_NODISCARD int wcow_entry_append_ea(struct wcow_entry *entry, const char *name,
+                                        const void *value, size_t len, struct wcow_error *err);
 
 #define wcow_autoentry WCOW_CLEANUP(wcow_entry_done) struct wcow_entry
 

@@ -2,10 +2,10 @@
 #include "layer/pax.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Most digits that the length of a record may have: 1 MiB has seven; leading zeros are legal. */
-enum { MAX_LENGTH_DIGITS = 20 };
+enum { LENGTH_BYTES = 21 }; /* of a size_t in digits, with its NUL */
 
 bool wcow_pax_is(struct wcow_bytes bytes, const char *text)
 {
@@ -49,12 +49,14 @@ int wcow_pax_number(struct wcow_bytes value, uint64_t max, uint64_t *ret, struct
     return WCOW_OK;
 }
 
-/* The length and the space behind it. @return their bytes, 0 where there is none. */
+/* The length and the space behind it; Go takes a '+' before it and any number of zeros.
+ * @return their bytes, 0 where there is none. */
 static size_t parse_length(const uint8_t *p, size_t left, size_t *ret_len)
 {
     size_t len = 0;
-    for (size_t i = 0; i < left && i <= MAX_LENGTH_DIGITS; i++) {
-        if (p[i] == ' ' && i > 0) {
+    size_t first = left && p[0] == '+';
+    for (size_t i = first; i < left; i++) {
+        if (p[i] == ' ' && i > first) {
             *ret_len = len;
             return i + 1;
         }
@@ -99,6 +101,94 @@ int wcow_pax_next(struct wcow_cursor *cursor, struct wcow_pax_record *ret, struc
     return 1;
 }
 
+/* ---- all of a header ---- */
+
+void wcow_pax_records_done(struct wcow_pax_records *records)
+{
+    free(records->items);
+    *records = (struct wcow_pax_records){0};
+}
+
+static int add_record(struct wcow_pax_records *to, const struct wcow_pax_record *rec,
+                      struct wcow_error *err)
+{
+    if (to->n == to->cap) {
+        size_t cap = to->cap ? to->cap * 2 : 16;
+        struct wcow_pax_record *more = reallocarray(to->items, cap, sizeof(*more));
+        if (!more)
+            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a PAX header");
+        to->items = more;
+        to->cap = cap;
+    }
+    to->items[to->n++] = *rec;
+    return WCOW_OK;
+}
+
+static int compare_bytes(struct wcow_bytes a, struct wcow_bytes b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int c = memcmp(a.data, b.data, len);
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/* By key; records of the same key in their order, which is that of their bytes. */
+static int by_key(const void *a, const void *b)
+{
+    const struct wcow_pax_record *const *x = a;
+    const struct wcow_pax_record *const *y = b;
+    int c = compare_bytes((*x)->key, (*y)->key);
+    return c ? c : (*x > *y) - (*x < *y);
+}
+
+static bool is_list(struct wcow_bytes key)
+{
+    return wcow_pax_is(key, "GNU.sparse.offset") || wcow_pax_is(key, "GNU.sparse.numbytes");
+}
+
+/* Take out those that another of their key follows. */
+static int drop_earlier(struct wcow_pax_records *records, struct wcow_error *err)
+{
+    wcow_autofree struct wcow_pax_record **sorted = calloc(records->n, sizeof(*sorted));
+    if (!sorted)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a PAX header");
+    for (size_t i = 0; i < records->n; i++)
+        sorted[i] = &records->items[i];
+    qsort(sorted, records->n, sizeof(struct wcow_pax_record *), by_key);
+    for (size_t i = 1; i < records->n; i++) {
+        if (compare_bytes(sorted[i - 1]->key, sorted[i]->key) == 0 && !is_list(sorted[i]->key))
+            sorted[i - 1]->key.len = 0;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < records->n; i++) {
+        if (records->items[i].key.len)
+            records->items[n++] = records->items[i];
+    }
+    records->n = n;
+    return WCOW_OK;
+}
+
+int wcow_pax_read(struct wcow_bytes header, struct wcow_pax_records *records,
+                  struct wcow_error *err)
+{
+    struct wcow_cursor c = wcow_cursor_of(header.data, header.len);
+    bool is_sorted = true; /* as Go writes them: then none is there twice */
+    records->n = 0;
+    for (;;) {
+        struct wcow_pax_record rec = {0};
+        int r = wcow_pax_next(&c, &rec, err);
+        if (r < 0)
+            return r;
+        if (r == 0)
+            break;
+        is_sorted = is_sorted &&
+                    (!records->n || compare_bytes(records->items[records->n - 1].key, rec.key) < 0);
+        r = add_record(records, &rec, err);
+        if (r < 0)
+            return r;
+    }
+    return is_sorted ? WCOW_OK : drop_earlier(records, err);
+}
+
 int wcow_pax_add(struct wcow_buf *out, const char *key, struct wcow_bytes value,
                  struct wcow_error *err)
 {
@@ -109,7 +199,7 @@ int wcow_pax_add(struct wcow_buf *out, const char *key, struct wcow_bytes value,
                          key);
     size_t rest = k.len + value.len + 3; /* ' ', '=' and '\n' */
     size_t len = rest + 1;
-    char digits[MAX_LENGTH_DIGITS + 1];
+    char digits[LENGTH_BYTES];
     for (;;) {
         int n = snprintf(digits, sizeof(digits), "%zu", len);
         if (rest + (size_t)n == len)

@@ -21,6 +21,20 @@ struct wcow_pax_record {
 WCOW_NODISCARD int wcow_pax_next(struct wcow_cursor *cursor, struct wcow_pax_record *ret,
                                  struct wcow_error *err);
 
+/** Records of one header. */
+struct wcow_pax_records {
+    struct wcow_pax_record *items;
+    size_t n;
+    size_t cap;
+};
+
+/** All records of a header, in its order, and of each key the last alone, as in Go;
+ * GNU.sparse.offset and GNU.sparse.numbytes make a list and stay. Into the room that @p records
+ * has; nothing in it is kept. WCOW_E_CORRUPT as wcow_pax_next(). */
+WCOW_NODISCARD int wcow_pax_read(struct wcow_bytes header, struct wcow_pax_records *records,
+                                 struct wcow_error *err);
+void wcow_pax_records_done(struct wcow_pax_records *records);
+
 /** Append a record, its length counting itself. WCOW_E_INVALID where the key or value may not
  *  stand in one; WCOW_E_LIMIT past the maximum of @p out. */
 WCOW_NODISCARD int wcow_pax_add(struct wcow_buf *out, const char *key, struct wcow_bytes value,

@@ -56,6 +56,7 @@ void wcow_tar_headers_done(struct wcow_tar_headers *headers)
     wcow_buf_done(&headers->pax);
     wcow_buf_done(&headers->long_name);
     wcow_buf_done(&headers->long_link);
+    wcow_pax_records_done(&headers->records);
     wcow_tar_sparse_done(&headers->sparse);
 }
 
@@ -133,7 +134,7 @@ static int add_ea(struct build *b, const struct wcow_pax_record *rec, struct wco
     if (value.len > MAX_EA_BYTES)
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "%zu bytes, Windows allows %d", value.len,
                          MAX_EA_BYTES);
-    return wcow_entry_add_ea(b->entry, name, value.data, value.len, err);
+    return wcow_entry_append_ea(b->entry, name, value.data, value.len, err);
 }
 
 static int set_number(uint64_t *to, struct wcow_bytes value, uint64_t max, struct wcow_error *err)
@@ -211,20 +212,19 @@ static int apply_record(struct build *b, const struct wcow_pax_record *rec, stru
     return apply_time_record(b, rec, err);
 }
 
-static int apply_records(struct build *b, const struct wcow_buf *pax, struct wcow_error *err)
+static int apply_records(struct build *b, struct wcow_tar_headers *h, struct wcow_error *err)
 {
-    struct wcow_cursor c = wcow_cursor_of(pax->data, pax->len);
-    for (;;) {
-        struct wcow_pax_record rec = {0};
-        int r = wcow_pax_next(&c, &rec, err);
-        if (r <= 0)
-            return r;
-        r = apply_record(b, &rec, err);
+    const struct wcow_bytes pax = {.data = h->pax.data, .len = h->pax.len};
+    int r = wcow_pax_read(pax, &h->records, err);
+    for (size_t i = 0; r == WCOW_OK && i < h->records.n; i++) {
+        const struct wcow_pax_record *rec = &h->records.items[i];
+        r = apply_record(b, rec, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "PAX record \"%.*s\"",
-                                   rec.key.len > 80 ? 80 : (int)rec.key.len,
-                                   (const char *)rec.key.data);
+                                   rec->key.len > 80 ? 80 : (int)rec->key.len,
+                                   (const char *)rec->key.data);
     }
+    return r;
 }
 
 /* Other tar writers put "./" before names and '/' behind directories. */
@@ -356,7 +356,7 @@ static void set_block_times(struct build *b, const struct wcow_tar_block *block)
 }
 
 static int set_names(struct build *b, const struct wcow_tar_block *block,
-                     const struct wcow_tar_headers *h, struct wcow_error *err)
+                     struct wcow_tar_headers *h, struct wcow_error *err)
 {
     struct wcow_bytes name = {.data = (const uint8_t *)block->name, .len = strlen(block->name)};
     struct wcow_bytes link = {.data = (const uint8_t *)block->link, .len = strlen(block->link)};
@@ -364,7 +364,7 @@ static int set_names(struct build *b, const struct wcow_tar_block *block,
     if (r == WCOW_OK)
         r = set_string(&b->link, link, err);
     if (r == WCOW_OK)
-        r = apply_records(b, &h->pax, err);
+        r = apply_records(b, h, err);
     if (r == WCOW_OK)
         r = wcow_tar_sparse_records_done(b->sparse, err);
     if (r == WCOW_OK && b->sparse->name)

@@ -5,12 +5,14 @@
 #define WCOW_LAYER_TAR_ENTRY_H
 
 #include "layer/entry.h"
+#include "layer/pax.h"
 #include "layer/tar_block.h"
 #include "layer/tar_sparse.h"
 
 /** Extension headers seen before the header proper. Zero-initialise. */
 struct wcow_tar_headers {
     struct wcow_buf pax; /* records of the last 'x' header: it replaces those before it */
+    struct wcow_pax_records records; /* of pax, once they are looked at */
     struct wcow_buf long_name;
     struct wcow_buf long_link;
     size_t len_bytes;              /* of all of them */

@@ -38,9 +38,13 @@ static void records_that_go_reads(void **state)
         const char *key;
         const char *value;
     } good[] = {
-        {"6 k=v\n", "k", "v"},          {"5 k=\n", "k", ""},
-        {"0010 k=x\n\n", "k", "x\n"},   {"10 k==v=v\n", "k", "=v=v"},
+        {"6 k=v\n", "k", "v"},
+        {"5 k=\n", "k", ""},
+        {"0010 k=x\n\n", "k", "x\n"},
+        {"10 k==v=v\n", "k", "=v=v"},
         {"11 k=a b c\n", "k", "a b c"},
+        {"+7 k=v\n", "k", "v"},
+        {"0000000000000000000000030 k=v\n", "k", "v"},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct wcow_cursor c = wcow_cursor_of(good[i].text, strlen(good[i].text));
@@ -92,6 +96,44 @@ static void records_that_are_none(void **state)
     assert_int_equal(out.len, 0);
 }
 
+static void assert_read(const char *const *texts, size_t n, struct wcow_pax_records *records,
+                        const char *want)
+{
+    wcow_autobuf header = {0};
+    wcow_autobuf got = {0};
+    for (size_t i = 0; i < n; i++) {
+        wcow_autofree char *key = strdup(texts[i]);
+        char *eq = strchr(key, '=');
+        *eq = '\0';
+        assert_ok(wcow_pax_add(&header, key, bytes(eq + 1), &err));
+    }
+    const struct wcow_bytes all = {.data = header.data, .len = header.len};
+    assert_ok(wcow_pax_read(all, records, &err));
+    for (size_t i = 0; i < records->n; i++)
+        assert_ok(wcow_buf_addf(&got, &err, "%.*s=%.*s ", (int)records->items[i].key.len,
+                                (const char *)records->items[i].key.data,
+                                (int)records->items[i].value.len,
+                                (const char *)records->items[i].value.data));
+    assert_string_equal(got.data ? (const char *)got.data : "", want);
+}
+
+static void the_last_record_of_a_key_counts(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_pax_records_done) struct wcow_pax_records records = {0};
+    static const char *const sorted[] = {"a=1", "aa=2", "b=3"};
+    static const char *const twice[] = {"b=1", "a=2", "b=", "a=3", "ab=4", "b=5"};
+    static const char *const pieces[] = {"GNU.sparse.offset=1", "GNU.sparse.numbytes=2", "x=1",
+                                         "GNU.sparse.offset=1", "GNU.sparse.numbytes=2", "x=2"};
+    assert_read(sorted, 3, &records, "a=1 aa=2 b=3 ");
+    assert_read(twice, 6, &records, "a=3 ab=4 b=5 ");
+    assert_read(pieces, 6, &records,
+                "GNU.sparse.offset=1 GNU.sparse.numbytes=2 GNU.sparse.offset=1 "
+                "GNU.sparse.numbytes=2 x=2 ");
+    assert_read(NULL, 0, &records, "");
+    assert_fails(wcow_pax_read(bytes("6 k=v\n6 k="), &records, &err), WCOW_E_CORRUPT);
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -113,6 +155,7 @@ int main(void)
         cmocka_unit_test(a_record_counts_its_own_length),
         cmocka_unit_test(records_that_go_reads),
         cmocka_unit_test(records_that_are_none),
+        cmocka_unit_test(the_last_record_of_a_key_counts),
         cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests_name("layer/pax", tests, NULL, NULL);

@@ -371,6 +371,39 @@ static void records(void **state)
     assert_each(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+/* As many as a header has room for, each twice: the work does not grow with their square. */
+static void a_file_may_have_very_many_attributes(void **state)
+{
+    (void)state;
+    enum { N = 18000 };
+    wcow_autobuf body = {0};
+    wcow_autobuf tar = {0};
+    for (unsigned i = 0; i < 2 * N; i++) {
+        char record[64];
+        (void)snprintf(record, sizeof(record), "MSWINDOWS.xattr.E%u=%s", i % N,
+                       i < N ? "*" : "AA==");
+        make_record(&body, record);
+    }
+    assert_true(body.len <= 1 << 20);
+    make_block(&tar, "PaxHeaders.0/x", 'x', NULL, body.len);
+    append(&tar, body.data, body.len);
+    make_fill(&tar);
+    make_block(&tar, "Files/a.txt", '0', NULL, 0);
+    make_end(&tar);
+    struct memory_source chunks = {.data = tar.data, .len = tar.len, .step = 65536};
+    struct wcow_source source = memory_source(&chunks);
+    WCOW_CLEANUP(wcow_tar_reader_free_p) struct wcow_tar_reader *reader = NULL;
+    struct wcow_entry *e = NULL;
+    wcow_autoentry copy = {0};
+    assert_ok(wcow_tar_reader_new(&source, NULL, &reader, &err));
+    assert_int_equal(wcow_tar_reader_next(reader, &e, NULL), 1);
+    assert_int_equal(e->n_eas, N);
+    assert_ok(wcow_entry_copy(e, &copy, &err));
+    assert_int_equal(copy.n_eas, N);
+    assert_string_equal(copy.eas[N - 1].name, "E17999");
+    assert_int_equal(copy.eas[N - 1].len_bytes, 1);
+}
+
 static void truncation_and_damage_are_corrupt(void **state)
 {
     (void)state;
@@ -477,6 +510,7 @@ int main(void)
         cmocka_unit_test(links_and_types),
         cmocka_unit_test(a_bare_target_of_a_hard_link_lies_below_files),
         cmocka_unit_test(records),
+        cmocka_unit_test(a_file_may_have_very_many_attributes),
         cmocka_unit_test(truncation_and_damage_are_corrupt),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(a_header_of_a_gibibyte_is_refused_before_it_is_read),
