@@ -49,6 +49,18 @@ int wcow_pax_number(struct wcow_bytes value, uint64_t max, uint64_t *ret, struct
     return WCOW_OK;
 }
 
+int wcow_pax_signed(struct wcow_bytes value, int64_t *ret, struct wcow_error *err)
+{
+    bool is_negative = value.len && value.data[0] == '-';
+    size_t sign = is_negative || (value.len && value.data[0] == '+');
+    const struct wcow_bytes digits = {.data = value.data + sign, .len = value.len - sign};
+    uint64_t v = 0;
+    int r = wcow_pax_number(digits, (uint64_t)INT64_MAX + is_negative, &v, err);
+    if (r == WCOW_OK)
+        *ret = (int64_t)(is_negative ? 0 - v : v);
+    return r;
+}
+
 /* The length and the space behind it; Go takes a '+' before it and any number of zeros.
  * @return their bytes, 0 where there is none. */
 static size_t parse_length(const uint8_t *p, size_t left, size_t *ret_len)
@@ -148,7 +160,8 @@ static bool is_list(struct wcow_bytes key)
 /* Take out those that another of their key follows. */
 static int drop_earlier(struct wcow_pax_records *records, struct wcow_error *err)
 {
-    wcow_autofree struct wcow_pax_record **sorted = calloc(records->n, sizeof(*sorted));
+    wcow_autofree struct wcow_pax_record **sorted =
+        calloc(records->n, sizeof(struct wcow_pax_record *));
     if (!sorted)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a PAX header");
     for (size_t i = 0; i < records->n; i++)

@@ -43,6 +43,10 @@ WCOW_NODISCARD int wcow_pax_add(struct wcow_buf *out, const char *key, struct wc
 /** Whether @p bytes are the text @p text. */
 bool wcow_pax_is(struct wcow_bytes bytes, const char *text);
 
+/** Decimal number as Go's strconv.ParseInt reads it: of 64 bits, with a sign where there is one.
+ *  WCOW_E_CORRUPT. */
+WCOW_NODISCARD int wcow_pax_signed(struct wcow_bytes value, int64_t *ret, struct wcow_error *err);
+
 /** Decimal number as Go's strconv.ParseUint reads it, no more than @p max. WCOW_E_CORRUPT. */
 WCOW_NODISCARD int wcow_pax_number(struct wcow_bytes value, uint64_t max, uint64_t *ret,
                                    struct wcow_error *err);

@@ -119,6 +119,12 @@ static bool is_at(const uint8_t *block, struct wcow_tar_field f, const char *byt
     return memcmp(block + f.at, bytes, f.len) == 0;
 }
 
+/* With any version, as in Go. */
+static bool is_ustar(const uint8_t *block)
+{
+    return memcmp(block + WCOW_TAR_MAGIC.at, WCOW_TAR_MAGIC_USTAR, strlen("ustar") + 1) == 0;
+}
+
 /* An optional time; false where the field holds something else. */
 static bool get_time(const uint8_t *block, struct wcow_tar_field f, bool *ret_has, int64_t *ret)
 {
@@ -128,25 +134,88 @@ static bool get_time(const uint8_t *block, struct wcow_tar_field f, bool *ret_ha
     return *ret_has;
 }
 
-static void get_extras(const uint8_t *block, struct wcow_tar_block *b)
+static bool is_ascii(const uint8_t *p, size_t len)
+{
+    size_t n = strnlen((const char *)p, len);
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* @return how many bytes of a prefix there are room for: Go before 1.8 wrote one where GNU has
+ * times */
+static size_t get_gnu_extras(const uint8_t *block, struct wcow_tar_block *b)
+{
+    if (get_time(block, WCOW_TAR_GNU_ATIME, &b->has_atime, &b->atime) &&
+        get_time(block, WCOW_TAR_GNU_CTIME, &b->has_ctime, &b->ctime))
+        return 0;
+    b->has_atime = b->has_ctime = false;
+    struct wcow_tar_field f = WCOW_TAR_PREFIX;
+    return is_ascii(block + f.at, f.len) ? f.len : 0;
+}
+
+static int bad_number(const char *what, struct wcow_error *err)
+{
+    return WCOW_FAIL(err, WCOW_E_CORRUPT, "tar header with a bad %s", what);
+}
+
+static int get_extras(const uint8_t *block, struct wcow_tar_block *b, struct wcow_error *err)
 {
     size_t prefix_len = 0;
     if (is_at(block, WCOW_TAR_MAGIC, WCOW_TAR_MAGIC_GNU)) {
-        /* Go before 1.8 wrote a prefix where GNU has times. */
-        if (!get_time(block, WCOW_TAR_GNU_ATIME, &b->has_atime, &b->atime) ||
-            !get_time(block, WCOW_TAR_GNU_CTIME, &b->has_ctime, &b->ctime)) {
-            b->has_atime = b->has_ctime = false;
-            prefix_len = WCOW_TAR_PREFIX.len;
-        }
-    } else if (is_at(block, WCOW_TAR_MAGIC, WCOW_TAR_MAGIC_USTAR)) {
+        prefix_len = get_gnu_extras(block, b);
+    } else if (is_ustar(block)) {
         bool is_star = is_at(block, WCOW_TAR_STAR_TRAILER, "tar\0");
         prefix_len = is_star ? WCOW_TAR_STAR_PREFIX.len : WCOW_TAR_PREFIX.len;
-        if (is_star) {
-            (void)get_time(block, WCOW_TAR_STAR_ATIME, &b->has_atime, &b->atime);
-            (void)get_time(block, WCOW_TAR_STAR_CTIME, &b->has_ctime, &b->ctime);
-        }
+        b->has_atime = b->has_ctime = is_star;
+        if (is_star && (!parse_number(block, WCOW_TAR_STAR_ATIME, &b->atime) ||
+                        !parse_number(block, WCOW_TAR_STAR_CTIME, &b->ctime)))
+            return bad_number("time", err);
     }
     get_name(block, prefix_len, b->name);
+    return WCOW_OK;
+}
+
+/* What has no data, whatever its size says. */
+static bool is_header_only(char typeflag)
+{
+    return typeflag >= '1' && typeflag <= '6';
+}
+
+static int get_size(const uint8_t *block, struct wcow_tar_block *b, struct wcow_error *err)
+{
+    int64_t size = 0;
+    if (!parse_number(block, WCOW_TAR_SIZE, &size))
+        return bad_number("size", err);
+    if (size < 0 && !is_header_only(b->typeflag))
+        return bad_number("size", err);
+    b->size = size < 0 ? 0 : (uint64_t)size;
+    return WCOW_OK;
+}
+
+/* What a layer has no use for; but where Go cannot read it nobody unpacks the layer. */
+static int check_unused(const uint8_t *block, struct wcow_error *err)
+{
+    const struct {
+        struct wcow_tar_field field;
+        const char *name;
+        bool is_in_v7;
+    } fields[] = {
+        {WCOW_TAR_MODE, "mode", true},
+        {WCOW_TAR_UID, "owner", true},
+        {WCOW_TAR_GID, "group", true},
+        {WCOW_TAR_DEVMAJOR, "device number", false},
+        {WCOW_TAR_DEVMINOR, "device number", false},
+    };
+    bool is_v7 = !is_ustar(block) && !is_at(block, WCOW_TAR_MAGIC, WCOW_TAR_MAGIC_GNU);
+    int64_t ignored = 0;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if ((!is_v7 || fields[i].is_in_v7) && !parse_number(block, fields[i].field, &ignored))
+            return bad_number(fields[i].name, err);
+    }
+    return WCOW_OK;
 }
 
 int wcow_tar_block_parse(const uint8_t *block, struct wcow_tar_block *ret, struct wcow_error *err)
@@ -154,14 +223,15 @@ int wcow_tar_block_parse(const uint8_t *block, struct wcow_tar_block *ret, struc
     if (!is_checksum_right(block))
         return WCOW_FAIL(err, WCOW_E_CORRUPT, "no tar header (its checksum is wrong)");
     struct wcow_tar_block b = {.typeflag = (char)block[WCOW_TAR_TYPE.at]};
-    int64_t size = 0;
-    if (!parse_number(block, WCOW_TAR_SIZE, &size) || size < 0)
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "tar header with a bad size");
-    b.size = (uint64_t)size;
-    if (!parse_number(block, WCOW_TAR_MTIME, &b.mtime))
-        return WCOW_FAIL(err, WCOW_E_CORRUPT, "tar header with a bad modification time");
+    int r = get_size(block, &b, err);
+    if (r == WCOW_OK && !parse_number(block, WCOW_TAR_MTIME, &b.mtime))
+        r = bad_number("modification time", err);
+    if (r == WCOW_OK)
+        r = check_unused(block, err);
     (void)get_string(block, WCOW_TAR_LINK, b.link);
-    get_extras(block, &b);
-    *ret = b;
-    return WCOW_OK;
+    if (r == WCOW_OK)
+        r = get_extras(block, &b, err);
+    if (r == WCOW_OK)
+        *ret = b;
+    return r;
 }

@@ -14,7 +14,7 @@ struct wcow_tar_block {
     char name[WCOW_TAR_SHORT_NAME];
     char link[101];
     char typeflag;
-    uint64_t size;
+    uint64_t size; /* 0 also where it is negative, which Go allows what has no data */
     int64_t mtime;
     bool has_atime; /* star and old GNU headers have room for it */
     bool has_ctime;
@@ -26,7 +26,7 @@ struct wcow_tar_block {
 bool wcow_tar_block_is_zero(const uint8_t *block);
 /** A field of a header that is a number no less than 0, octal or base 256. */
 bool wcow_tar_number(const uint8_t *field, size_t len, uint64_t *ret);
-/** WCOW_E_CORRUPT: a bad checksum or number. */
+/** WCOW_E_CORRUPT: a bad checksum or number, also of a field that no layer has a use for. */
 WCOW_NODISCARD int wcow_tar_block_parse(const uint8_t *block, struct wcow_tar_block *ret,
                                         struct wcow_error *err);
 

@@ -22,30 +22,51 @@ struct build {
     struct wcow_entry *entry;
     char *name; /* as in the tar */
     char *link;
-    uint64_t size;
+    int64_t size; /* whatever it is where no data follows */
     uint64_t mtime;
     bool has_rawsd;
     struct wcow_tar_sparse *sparse;
 };
 
+static int add_pax(struct wcow_tar_headers *headers, struct wcow_bytes body, struct wcow_error *err)
+{
+    headers->pax.len = 0;
+    int r = wcow_buf_add(&headers->pax, body.data, body.len, err);
+    const struct wcow_bytes kept = {.data = headers->pax.data, .len = headers->pax.len};
+    return r < 0 ? r : wcow_pax_read(kept, &headers->records, err);
+}
+
+/* GNU's names end with a NUL. */
+static int add_name(struct wcow_buf *to, struct wcow_bytes body, struct wcow_error *err)
+{
+    to->len = 0;
+    return wcow_buf_add(to, body.data, strnlen((const char *)body.data, body.len), err);
+}
+
+static void forget_names_and_records(struct wcow_tar_headers *headers)
+{
+    headers->records.n = 0;
+    headers->long_name.len = 0;
+    headers->long_link.len = 0;
+}
+
 int wcow_tar_headers_add(struct wcow_tar_headers *headers, char typeflag, struct wcow_bytes body,
                          struct wcow_error *err)
 {
-    struct wcow_buf *to = typeflag == 'x'   ? &headers->pax
-                          : typeflag == 'L' ? &headers->long_name
-                          : typeflag == 'K' ? &headers->long_link
-                                            : NULL;
-    if (!to)
-        return WCOW_OK;
-    to->len = 0;
-    /* GNU's names end with a NUL. */
-    size_t len = typeflag == 'x' ? body.len : strnlen((const char *)body.data, body.len);
-    return wcow_buf_add(to, body.data, len, err);
+    if (typeflag == 'x')
+        return add_pax(headers, body, err);
+    if (typeflag == 'L')
+        return add_name(&headers->long_name, body, err);
+    if (typeflag == 'K')
+        return add_name(&headers->long_link, body, err);
+    int r = add_pax(headers, body, err);
+    forget_names_and_records(headers);
+    return r;
 }
 
 void wcow_tar_headers_reset(struct wcow_tar_headers *headers)
 {
-    headers->pax.len = headers->long_name.len = headers->long_link.len = 0;
+    forget_names_and_records(headers);
     headers->len_bytes = 0;
     headers->stored_bytes = 0;
     wcow_tar_sparse_done(&headers->sparse);
@@ -201,7 +222,11 @@ static int apply_record(struct build *b, const struct wcow_pax_record *rec, stru
     if (wcow_pax_is(rec->key, "linkpath"))
         return set_string(&b->link, rec->value, err);
     if (wcow_pax_is(rec->key, "size"))
-        return set_number(&b->size, rec->value, INT64_MAX, err);
+        return wcow_pax_signed(rec->value, &b->size, err);
+    if (wcow_pax_is(rec->key, "uid") || wcow_pax_is(rec->key, "gid")) {
+        int64_t ignored = 0;
+        return wcow_pax_signed(rec->value, &ignored, err);
+    }
     if (has_prefix(rec->key, "GNU.sparse."))
         return wcow_tar_sparse_record(b->sparse, rec->key, rec->value, err);
     if (has_prefix(rec->key, "MSWINDOWS.") && rec->key.len < 32) {
@@ -212,19 +237,18 @@ static int apply_record(struct build *b, const struct wcow_pax_record *rec, stru
     return apply_time_record(b, rec, err);
 }
 
-static int apply_records(struct build *b, struct wcow_tar_headers *h, struct wcow_error *err)
+static int apply_records(struct build *b, const struct wcow_pax_records *records,
+                         struct wcow_error *err)
 {
-    const struct wcow_bytes pax = {.data = h->pax.data, .len = h->pax.len};
-    int r = wcow_pax_read(pax, &h->records, err);
-    for (size_t i = 0; r == WCOW_OK && i < h->records.n; i++) {
-        const struct wcow_pax_record *rec = &h->records.items[i];
-        r = apply_record(b, rec, err);
+    for (size_t i = 0; i < records->n; i++) {
+        const struct wcow_pax_record *rec = &records->items[i];
+        int r = apply_record(b, rec, err);
         if (r < 0)
             return wcow_error_wrap(r, err, "PAX record \"%.*s\"",
                                    rec->key.len > 80 ? 80 : (int)rec->key.len,
                                    (const char *)rec->key.data);
     }
-    return r;
+    return WCOW_OK;
 }
 
 /* Other tar writers put "./" before names and '/' behind directories. */
@@ -356,7 +380,7 @@ static void set_block_times(struct build *b, const struct wcow_tar_block *block)
 }
 
 static int set_names(struct build *b, const struct wcow_tar_block *block,
-                     struct wcow_tar_headers *h, struct wcow_error *err)
+                     const struct wcow_tar_headers *h, struct wcow_error *err)
 {
     struct wcow_bytes name = {.data = (const uint8_t *)block->name, .len = strlen(block->name)};
     struct wcow_bytes link = {.data = (const uint8_t *)block->link, .len = strlen(block->link)};
@@ -364,7 +388,7 @@ static int set_names(struct build *b, const struct wcow_tar_block *block,
     if (r == WCOW_OK)
         r = set_string(&b->link, link, err);
     if (r == WCOW_OK)
-        r = apply_records(b, h, err);
+        r = apply_records(b, &h->records, err);
     if (r == WCOW_OK)
         r = wcow_tar_sparse_records_done(b->sparse, err);
     if (r == WCOW_OK && b->sparse->name)
@@ -414,7 +438,9 @@ static int set_size(struct build *b, struct wcow_tar_headers *headers, struct wc
 {
     struct wcow_entry *e = b->entry;
     bool has_body = e->type == WCOW_ENTRY_FILE || e->type == WCOW_ENTRY_STREAM;
-    headers->stored_bytes = has_body ? b->size : 0;
+    if (has_body && b->size < 0)
+        return WCOW_FAIL(err, WCOW_E_CORRUPT, "a size of %lld bytes", (long long)b->size);
+    headers->stored_bytes = has_body ? (uint64_t)b->size : 0;
     e->size_bytes = headers->stored_bytes;
     if (!b->sparse->is_sparse)
         return WCOW_OK;
@@ -428,7 +454,7 @@ static int set_size(struct build *b, struct wcow_tar_headers *headers, struct wc
 static int build(struct build *b, const struct wcow_tar_block *block,
                  struct wcow_tar_headers *headers, struct wcow_error *err)
 {
-    b->size = block->size;
+    b->size = (int64_t)block->size;
     set_block_times(b, block);
     int r = set_names(b, block, headers, err);
     if (r < 0)

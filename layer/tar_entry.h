@@ -11,8 +11,8 @@
 
 /** Extension headers seen before the header proper. Zero-initialise. */
 struct wcow_tar_headers {
-    struct wcow_buf pax; /* records of the last 'x' header: it replaces those before it */
-    struct wcow_pax_records records; /* of pax, once they are looked at */
+    struct wcow_buf pax;             /* the last 'x' header: it replaces those before it */
+    struct wcow_pax_records records; /* of it, which borrow from it */
     struct wcow_buf long_name;
     struct wcow_buf long_link;
     size_t len_bytes;              /* of all of them */
@@ -20,7 +20,8 @@ struct wcow_tar_headers {
     uint64_t stored_bytes;         /* that follow an entry; of a sparse file with its map */
 };
 
-/** Remember an extension header: 'x', 'L', 'K' (GNU); 'g' is ignored. */
+/** Remember an extension header: 'x', 'L', 'K' (GNU). A 'g' says nothing of any entry, but in Go it
+ *  is one itself: those before it are forgotten. */
 WCOW_NODISCARD int wcow_tar_headers_add(struct wcow_tar_headers *headers, char typeflag,
                                         struct wcow_bytes body, struct wcow_error *err);
 /** Forget them, keep the memory. */

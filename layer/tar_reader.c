@@ -8,6 +8,9 @@
 #include "layer/tar_entry.h"
 #include "layer/tar_writer.h"
 
+/* Of the blocks of an entry's extension headers, without what stands in them. */
+enum { HEADER_BLOCKS_BYTES = 64 << 10 };
+
 /* Whoever reads a sparse file reads its holes too; a small one is let through. */
 enum { FREE_OF_RATIO = 64 << 20 };
 
@@ -144,6 +147,11 @@ static int truncated(struct wcow_tar_reader *r, struct wcow_error *err)
 static int take_block(struct wcow_tar_reader *r, const uint8_t **ret, struct wcow_error *err)
 {
     size_t got = 0;
+    if (r->segment.len > (size_t)r->limits.max_header_bytes + HEADER_BLOCKS_BYTES)
+        return WCOW_FAIL(err, WCOW_E_LIMIT,
+                         "%zu bytes of extension headers before byte %llu of the tar, and no entry "
+                         "behind them",
+                         r->segment.len, (unsigned long long)r->offset);
     int rc = take(r, WCOW_TAR_BLOCK, &got, err);
     if (rc < 0)
         return rc;
@@ -289,7 +297,7 @@ static int read_header(struct wcow_tar_reader *r, struct wcow_error *err)
     if (rc < 0)
         return rc;
     if (rc == 0) {
-        if (r->headers.len_bytes)
+        if (r->headers.len_bytes) /* Go takes no notice */
             return truncated(r, err);
         r->is_ended = true;
         return 0;

@@ -149,6 +149,40 @@ static void numbers(void **state)
     assert_int_equal(v, 7);
 }
 
+static void numbers_with_a_sign(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t value;
+    } good[] = {{"0", 0},
+                {"-0", 0},
+                {"+7", 7},
+                {"-007", -7},
+                {"9223372036854775807", INT64_MAX},
+                {"-9223372036854775808", INT64_MIN}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        int64_t v = 1;
+        assert_ok(wcow_pax_signed(bytes(good[i].text), &v, &err));
+        assert_true(v == good[i].value);
+    }
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+",
+                                      "--1",
+                                      "+-1",
+                                      "1-",
+                                      " -1",
+                                      "0x1",
+                                      "9223372036854775808",
+                                      "-9223372036854775809"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        int64_t v = 1;
+        assert_fails(wcow_pax_signed(bytes(bad[i]), &v, &err), WCOW_E_CORRUPT);
+        assert_int_equal(v, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +191,7 @@ int main(void)
         cmocka_unit_test(records_that_are_none),
         cmocka_unit_test(the_last_record_of_a_key_counts),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(numbers_with_a_sign),
     };
     return cmocka_run_group_tests_name("layer/pax", tests, NULL, NULL);
 }
