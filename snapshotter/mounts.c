@@ -193,6 +193,22 @@ static int add_upper(const char *folders, int64_t id, struct wcow_layer_mount *m
     return r < 0 ? r : add_folder(m, "upperdir=", folders, id, "/Files", err);
 }
 
+/* What ends a path among an overlay's options stands behind a backslash where it is part of one. */
+static int escape_path(const char *path, struct wcow_buf *ret, struct wcow_error *err)
+{
+    int r = wcow_buf_add(ret, NULL, 0, err);
+    for (const char *c = path; r == WCOW_OK && *c;) {
+        size_t n_plain = strcspn(c, "\\:,");
+        r = wcow_buf_add(ret, c, n_plain, err);
+        c += n_plain;
+        if (r < 0 || !*c)
+            break;
+        const char escaped[2] = {'\\', *c++};
+        r = wcow_buf_add(ret, escaped, sizeof(escaped), err);
+    }
+    return r;
+}
+
 /* The order of options is that of containerd's overlayfs snapshotter; callers shorten a lowerdir
  * that is too long for mount(2) by the paths' common beginning. redirect_dir is not left to the
  * kernel's default: a directory of a lower layer can be renamed as on any other file system, and is
@@ -209,15 +225,17 @@ static int overlay(const char *folders, const struct wcow_row *row, bool index_o
     m->source = strdup("overlay");
     if (!m->source)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a mount");
-    int r = WCOW_OK;
+    wcow_autobuf escaped = {0};
+    int r = escape_path(folders, &escaped, err);
+    const char *path = (const char *)escaped.data;
     /* Without it the kernel may refuse a folder that another mount uses, or used, as its upper. */
-    if (index_off)
+    if (r == WCOW_OK && index_off)
         r = add_fixed(m, "index=off", err);
     if (r == WCOW_OK)
         r = add_fixed(m, is_view ? "redirect_dir=follow" : "redirect_dir=on", err);
     if (r == WCOW_OK && !is_view)
-        r = add_upper(folders, row->id, m, err);
-    return r < 0 ? r : add_lower(folders, row, m, err);
+        r = add_upper(path, row->id, m, err);
+    return r < 0 ? r : add_lower(path, row, m, err);
 }
 
 int wcow_layer_mount_of(const char *folders, const struct wcow_row *row, bool index_off,
