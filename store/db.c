@@ -207,6 +207,19 @@ static int new_store(const char *root, struct wcow_store **ret, struct wcow_erro
     return WCOW_OK;
 }
 
+/* They hold what callers said, and the root may be open to others; sqlite gives its log the
+ * database's mode. Before this process has a connection: closing a file gives up the locks that its
+ * connections have there. What is wrong sqlite finds out, and says. */
+static void keep_private(const struct wcow_store *store)
+{
+    char log[PATH_MAX];
+    wcow_autoclose int fd = open(store->db_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)fchmod(fd, 0600);
+    if (snprintf(log, sizeof(log), "%s-wal", store->db_path) < (int)sizeof(log))
+        (void)chmod(log, 0600);
+}
+
 int wcow_store_open(const char *root, struct wcow_store **ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_store_close_p) struct wcow_store *store = NULL;
@@ -216,14 +229,14 @@ int wcow_store_open(const char *root, struct wcow_store **ret, struct wcow_error
     if (r == WCOW_OK)
         r = take_lock(store, err);
     WCOW_CLEANUP(wcow_db_close_p) struct wcow_db *db = NULL;
-    if (r == WCOW_OK)
+    if (r == WCOW_OK) {
+        keep_private(store);
         r = wcow_db_open(store->db_path, WCOW_DB_WRITER, &db, err);
+    }
     if (r == WCOW_OK)
         r = wcow_db_migrate(db, err);
-    if (r == WCOW_OK) {
-        (void)chmod(store->db_path, 0600);
+    if (r == WCOW_OK)
         r = wcow_writer_new(&db, store->db_path, &store->writer, err);
-    }
     if (r < 0)
         return wcow_error_wrap(r, err, "open the store in %s", root);
     *ret = WCOW_TAKE_PTR(store);

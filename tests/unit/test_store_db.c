@@ -244,10 +244,42 @@ static void a_failed_op_leaves_nothing(void **state)
     assert_ok(wcow_store_read(store, find, key, &err));
 }
 
+static mode_t mode_of(const char *name)
+{
+    char path[128];
+    struct stat st = {0};
+    (void)snprintf(path, sizeof(path), "%s/%s", root, name);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* Whatever the umask is, in a root that is open to others, and where an older version left them so.
+ */
+static void its_files_are_nobody_elses(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"metadata.db", "metadata.db-wal", "metadata.db-shm",
+                                        "lock"};
+    mode_t before = umask(0);
+    assert_int_equal(chmod(root, 0755), 0);
+    for (int i = 0; i < 2; i++) {
+        WCOW_CLEANUP(wcow_store_close_p) struct wcow_store *store = NULL;
+        assert_ok(wcow_store_open(root, &store, &err));
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+            assert_int_equal(mode_of(names[k]), 0600);
+        wcow_store_close(WCOW_TAKE_PTR(store));
+        char path[128];
+        (void)snprintf(path, sizeof(path), "%s/metadata.db", root);
+        assert_int_equal(chmod(path, 0644), 0);
+    }
+    (void)umask(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_root_is_made_and_opened_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(its_files_are_nobody_elses, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_writer_is_refused_and_a_reader_is_not, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_highest_ids_or_all_are_read_in_order, setup, teardown),
