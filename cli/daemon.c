@@ -202,7 +202,7 @@ static int start(struct wcow_daemon *d, const struct wcow_settings *s, struct wc
         if (r == WCOW_OK)
             r = wcow_metrics_serve(d->metrics, s->metrics_address, err);
     }
-    if (r == WCOW_OK)
+    if (r == WCOW_OK && d->inherited.fd < 0)
         r = make_parent(s->address, err);
     return r < 0 ? r : open_server(d, s, err);
 }
@@ -218,6 +218,11 @@ int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon *
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(d);
     return r;
+}
+
+const char *wcow_daemon_address(const struct wcow_daemon *daemon)
+{
+    return wcow_rpc_server_address(daemon->server);
 }
 
 uint32_t wcow_daemon_busy_ms(const struct wcow_daemon *daemon)

@@ -14,6 +14,8 @@ struct wcow_daemon;
  *  @param settings borrowed, must outlive the daemon */
 WCOW_NODISCARD int wcow_daemon_start(const struct wcow_settings *settings, struct wcow_daemon **ret,
                                      struct wcow_error *err);
+/** The path of the socket that it serves on, whoever made it. */
+const char *wcow_daemon_address(const struct wcow_daemon *daemon);
 /** How long the oldest call that runs has been running, of those that may take long. */
 uint32_t wcow_daemon_busy_ms(const struct wcow_daemon *daemon);
 /** Keep the socket for a successor; wcow_daemon_free() then lets running calls end. */

@@ -79,7 +79,7 @@ static int serve(const struct wcow_settings *settings, const sigset_t *set, int 
         return WCOW_EXIT_FAILURE;
     }
     wcow_log(WCOW_LOG_INFO, "serving", WCOW_STR("version", WCOW_VERSION),
-             WCOW_STR("address", settings->address), WCOW_STR("root", settings->root),
+             WCOW_STR("address", wcow_daemon_address(daemon)), WCOW_STR("root", settings->root),
              WCOW_STR("services", settings->services), WCOW_INT("pid", getpid()));
     wcow_notify("READY=1");
     while (daemon && wait_for_end(daemon, set, argc, argv) == SIGUSR2)

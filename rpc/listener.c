@@ -67,6 +67,15 @@ static int is_listening_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && listening;
 }
 
+/* Where an inherited socket was bound to a path, that is what it is called. */
+static void read_path(struct wcow_listener *l)
+{
+    struct sockaddr_un sun = {0};
+    socklen_t len = sizeof(sun);
+    if (getsockname(l->fd, (struct sockaddr *)&sun, &len) == 0)
+        memcpy(l->path, sun.sun_path, sizeof(l->path) - 1);
+}
+
 /* A socket that this program's last image had bound comes with its lock and its path, and stays
  * ours to unlink. */
 static void take_over(struct wcow_listener *l)
@@ -131,6 +140,7 @@ static int take_inherited(struct wcow_listener *l, struct wcow_error *err)
     (void)unsetenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe): at start only */
     (void)unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): at start only */
     l->fd = LISTEN_FDS_START;
+    read_path(l);
     take_over(l);
     int greeted[WCOW_GREETED_MAX];
     size_t n = take_greeted(greeted);

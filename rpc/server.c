@@ -114,6 +114,11 @@ int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
     return WCOW_OK;
 }
 
+const char *wcow_rpc_server_address(const struct wcow_rpc_server *server)
+{
+    return server->listener.path;
+}
+
 int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err)
 {
     int r = wcow_thread_start(&server->looper, wcow_server_loop, server, err);

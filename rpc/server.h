@@ -106,6 +106,10 @@ struct wcow_rpc_server_options {
 WCOW_NODISCARD int wcow_rpc_server_new(const struct wcow_rpc_server_options *options,
                                        const struct wcow_rpc_method *methods, size_t n_methods,
                                        struct wcow_rpc_server **ret, struct wcow_error *err);
+/** The path of its socket, which may be another than the option's; "" where it has none. Until
+ * stop.
+ */
+const char *wcow_rpc_server_address(const struct wcow_rpc_server *server);
 /** Begin to serve; returns at once. */
 WCOW_NODISCARD int wcow_rpc_server_start(struct wcow_rpc_server *server, struct wcow_error *err);
 /** From any thread: calls that rounds took wait for rounds.answer. */

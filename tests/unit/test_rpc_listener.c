@@ -176,7 +176,7 @@ static void paths_have_their_limit(void **state)
 }
 
 /* In a child, as systemd starts one: the socket is descriptor 3. @return its exit code */
-static int open_inherited(const char *n_fds, int fd)
+static int open_inherited(const char *n_fds, int fd, const char *path)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -189,7 +189,8 @@ static int open_inherited(const char *n_fds, int fd)
         int r = wcow_listener_open(NULL, &listener, NULL);
         if (r == WCOW_OK) {
             int again = wcow_listener_open(NULL, &listener, NULL);
-            r = again == WCOW_E_INVALID && listener.fd == 3 ? 0 : 99;
+            bool is_it = listener.fd == 3 && strcmp(listener.path, path) == 0;
+            r = again == WCOW_E_INVALID && is_it ? 0 : 99;
             wcow_listener_close(&listener);
         }
         _exit(-r);
@@ -204,10 +205,10 @@ static void a_socket_from_systemd_is_taken_once_and_never_unlinked(void **state)
     const struct fixture *f = *state;
     wcow_autoclose int fd = listen_at(f->path);
     wcow_autoclose int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(open_inherited("1", fd), WCOW_OK);
+    assert_int_equal(open_inherited("1", fd, f->path), WCOW_OK);
     assert_int_equal(access(f->path, F_OK), 0);
-    assert_int_equal(open_inherited("2", fd), WCOW_E_INVALID);
-    assert_int_equal(open_inherited("1", file), WCOW_E_INVALID);
+    assert_int_equal(open_inherited("2", fd, ""), WCOW_E_INVALID);
+    assert_int_equal(open_inherited("1", file, ""), WCOW_E_INVALID);
 }
 
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
