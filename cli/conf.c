@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/conf.h"
 
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "builder/instructions_flags.h"
+#include "cli/ini_text.h"
 
 enum { CONF_MAX_BYTES = 65536, MIN_PROCESSES = 32, MAX_PROCESSES = 1 << 20 };
 #define SYSTEM_CONF "/etc/wcow/wcow.conf"
@@ -19,12 +19,6 @@ void wcow_conf_done(struct wcow_conf *conf)
     free(conf->max_parallelism);
     *conf = (struct wcow_conf){0};
 }
-
-struct reader {
-    struct wcow_conf *conf;
-    struct wcow_error *err;
-    int result;
-};
 
 static int set(char **target, const char *value, struct wcow_error *err)
 {
@@ -61,46 +55,37 @@ static int set_executor(char **target, const char *value, struct wcow_error *err
     return r < 0 ? r : set(target, value, err);
 }
 
-static int on_setting(void *arg, const char *section, const char *name, const char *value)
+static int on_setting(void *arg, const char *name, const char *value, struct wcow_error *err)
 {
-    struct reader *r = arg;
-    struct wcow_conf *conf = r->conf;
-    if (section[0])
-        r->result =
-            WCOW_FAIL(r->err, WCOW_E_INVALID, "sections are not used, but there is [%s]", section);
-    else if (strcmp(name, "executor") == 0)
-        r->result = set_executor(&conf->executor, value, r->err);
-    else if (strcmp(name, "run-timeout") == 0)
-        r->result = set(&conf->run_timeout, value, r->err);
-    else if (strcmp(name, "max-parallelism") == 0)
-        r->result = set(&conf->max_parallelism, value, r->err);
-    else if (strcmp(name, "run-memory") == 0)
-        r->result = wcow_conf_size(value, &conf->run_limits.memory_bytes, r->err);
-    else if (strcmp(name, "run-memory-all") == 0)
-        r->result = wcow_conf_size(value, &conf->run_limits.all_memory_bytes, r->err);
-    else if (strcmp(name, "run-disk") == 0)
-        r->result = wcow_conf_size(value, &conf->run_limits.disk_bytes, r->err);
-    else if (strcmp(name, "run-processes") == 0)
-        r->result = set_processes(&conf->run_limits.processes, value, r->err);
-    else
-        r->result =
-            WCOW_FAIL(r->err, WCOW_E_INVALID,
-                      "unknown name \"%s\": there are executor, max-parallelism, run-timeout, "
-                      "run-memory, run-memory-all, run-disk and run-processes",
-                      name);
-    return r->result == WCOW_OK;
+    struct wcow_conf *conf = arg;
+    if (strcmp(name, "executor") == 0)
+        return set_executor(&conf->executor, value, err);
+    if (strcmp(name, "run-timeout") == 0)
+        return set(&conf->run_timeout, value, err);
+    if (strcmp(name, "max-parallelism") == 0)
+        return set(&conf->max_parallelism, value, err);
+    if (strcmp(name, "run-memory") == 0)
+        return wcow_conf_size(value, &conf->run_limits.memory_bytes, err);
+    if (strcmp(name, "run-memory-all") == 0)
+        return wcow_conf_size(value, &conf->run_limits.all_memory_bytes, err);
+    if (strcmp(name, "run-disk") == 0)
+        return wcow_conf_size(value, &conf->run_limits.disk_bytes, err);
+    if (strcmp(name, "run-processes") == 0)
+        return set_processes(&conf->run_limits.processes, value, err);
+    return WCOW_FAIL(err, WCOW_E_INVALID,
+                     "unknown name \"%s\": there are executor, max-parallelism, run-timeout, "
+                     "run-memory, run-memory-all, run-disk and run-processes",
+                     name);
 }
 
 int wcow_conf_parse(const char *text, struct wcow_conf *ret, struct wcow_error *err)
 {
     struct wcow_conf conf = {0};
-    struct reader reader = {.conf = &conf, .err = err};
-    int line = ini_parse_string(text, on_setting, &reader);
-    if (line != 0 && reader.result == WCOW_OK)
-        reader.result = WCOW_FAIL(err, WCOW_E_INVALID, "not \"name = value\"");
-    if (reader.result < 0) {
+    int line = 0;
+    int r = wcow_ini_parse(text, on_setting, &conf, &line, err);
+    if (r < 0) {
         wcow_conf_done(&conf);
-        return wcow_error_wrap(reader.result, err, "line %d", line);
+        return wcow_error_wrap(r, err, "line %d", line);
     }
     *ret = conf;
     return WCOW_OK;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/settings.h"
 
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "cli/ini_text.h"
 
 enum { OPTIONS_MAX = 15, CONFIG_MAX_BYTES = 64 << 10 };
 
@@ -86,27 +86,16 @@ static void set_defaults(struct wcow_settings *s)
 struct config_reader {
     const struct wcow_option *options;
     struct wcow_buf *kept; /* values, each with its NUL; reserved up front, so they never move */
-    struct wcow_error *err;
-    int result;
 };
 
-static int on_setting(void *arg, const char *section, const char *name, const char *value)
+static int on_setting(void *arg, const char *name, const char *value, struct wcow_error *err)
 {
-    struct config_reader *r = arg;
-    if (section[0]) {
-        r->result =
-            WCOW_FAIL(r->err, WCOW_E_INVALID, "sections are not used, but there is [%s]", section);
-        return 0;
-    }
-    if (strcmp(name, "config") == 0 || strcmp(name, "version") == 0 || strcmp(name, "adopt") == 0) {
-        r->result = WCOW_FAIL(r->err, WCOW_E_INVALID, "\"%s\" is for the command line", name);
-        return 0;
-    }
-    const char *at = (const char *)r->kept->data + r->kept->len;
-    r->result = wcow_buf_add(r->kept, value, strlen(value) + 1, r->err);
-    if (r->result == WCOW_OK)
-        r->result = wcow_options_set(r->options, name, at, r->err);
-    return r->result == WCOW_OK;
+    const struct config_reader *c = arg;
+    if (strcmp(name, "config") == 0 || strcmp(name, "version") == 0 || strcmp(name, "adopt") == 0)
+        return WCOW_FAIL(err, WCOW_E_INVALID, "\"%s\" is for the command line", name);
+    const char *at = (const char *)c->kept->data + c->kept->len;
+    int r = wcow_buf_add(c->kept, value, strlen(value) + 1, err);
+    return r < 0 ? r : wcow_options_set(c->options, name, at, err);
 }
 
 /* A missing default file is fine; a missing file that was asked for is not. */
@@ -123,7 +112,7 @@ static int read_config(struct wcow_settings *s, const char *path, bool required,
     wcow_autobuf kept = {.max_bytes = CONFIG_MAX_BYTES};
     struct wcow_option options[OPTIONS_MAX];
     make_options(s, options);
-    struct config_reader reader = {.options = options, .kept = &kept, .err = err};
+    struct config_reader reader = {.options = options, .kept = &kept};
     uint8_t *room = NULL;
     /* No value is longer than the file, and all of them together neither. */
     int r = wcow_buf_reserve(&kept, CONFIG_MAX_BYTES, &room, err);
@@ -139,11 +128,10 @@ static int read_config(struct wcow_settings *s, const char *path, bool required,
     (void)fclose(f);
     if (r < 0)
         return r;
-    int line = ini_parse_string((const char *)text.data, on_setting, &reader);
-    if (line != 0 && reader.result == WCOW_OK)
-        reader.result = WCOW_FAIL(err, WCOW_E_INVALID, "not \"name = value\"");
-    if (reader.result < 0)
-        return wcow_error_wrap(reader.result, err, "%s:%d", path, line);
+    int line = 0;
+    r = wcow_ini_parse((const char *)text.data, on_setting, &reader, &line, err);
+    if (r < 0)
+        return wcow_error_wrap(r, err, "%s:%d", path, line);
     s->kept = wcow_buf_take_str(&kept);
     return WCOW_OK;
 }

@@ -37,7 +37,9 @@ static void an_error_names_its_line(void **state)
         {"run-disk = 10\n", "line 1: \"10\" is less than 1m"},
         {"run-processes = 3\n", "line 1: run-processes is a number from 32 to"},
         {"run-processes = 64x\n", "line 1: run-processes is a number from 32 to"},
-        {"[run]\nexecutor = wine\n", "sections are not used"},
+        {"[run]\nexecutor = wine\n", "line 1: sections are not used, but there is [run]"},
+        {"# a comment\n  [lone]\n", "line 2: sections are not used, but there is [lone]"},
+        {"executor = wine\r\n[broken", "line 2: sections are not used"},
         {"executor\n", "line 1: not \"name = value\""},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

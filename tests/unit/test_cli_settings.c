@@ -81,6 +81,7 @@ static void bad_settings_are_refused(void **state)
         const char *argument;
     } cases[] = {
         {"[section]\nroot = /x\n", NULL},
+        {"root = /x\n[lone]\n", NULL},
         {"no-such-setting = 1\n", NULL},
         {"this is no setting\n", NULL},
         {"config = /etc/other\n", NULL},
