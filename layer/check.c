@@ -25,7 +25,8 @@ struct wcow_check {
     unsigned n_hives;
     bool has_hives_dir;
     bool has_entries;
-    char *file_key; /* of the file or directory that streams may follow; owned, or NULL */
+    bool has_awaited; /* targets of links that nobody knows */
+    char *file_key;   /* of the file or directory that streams may follow; owned, or NULL */
 };
 
 enum wcow_severity wcow_rule_severity(enum wcow_rule rule)
@@ -279,6 +280,38 @@ static bool is_below(const char *name, const char *dir)
     return strncmp(name, dir, strlen(dir)) == 0;
 }
 
+/* Where it is remembered that a link stood before what has @p key: no stream has an empty name. */
+static int awaited_key(const char *key, struct wcow_buf *ret, struct wcow_error *err)
+{
+    return wcow_buf_addf(ret, err, "%s:", key);
+}
+
+/* Without the parents nobody knows whether they have the target. They do where this layer never
+ * has it. */
+static int await_target(struct wcow_check *check, const char *key, struct wcow_error *err)
+{
+    wcow_autobuf awaited = {0};
+    int r = awaited_key(key, &awaited, err);
+    if (r < 0 || find(check, (const char *)awaited.data, awaited.len))
+        return r;
+    check->has_awaited = true;
+    return remember(check, (const char *)awaited.data, awaited.len, WCOW_ENTRY_HARDLINK, key, err);
+}
+
+static int check_awaited(struct wcow_check *check, const struct wcow_entry *e, const char *key,
+                         struct wcow_error *err)
+{
+    wcow_autobuf awaited = {0};
+    if (!check->has_awaited || is_whiteout(e))
+        return WCOW_OK;
+    int r = awaited_key(key, &awaited, err);
+    if (r < 0 || !find(check, (const char *)awaited.data, awaited.len))
+        return r;
+    return report(check, WCOW_RULE_LINK_TARGET_MISSING, e->name, err,
+                  "a hard link to it stands before it, where importers look for the file in the "
+                  "parents; `wcow repair` moves a link behind its file");
+}
+
 /* What the file is that a hard link is another name of. @return 1, or 0 where there is none */
 static int find_link_target(struct wcow_check *check, const struct wcow_entry *e,
                             enum wcow_entry_type *ret_type, struct wcow_error *err)
@@ -296,8 +329,12 @@ static int find_link_target(struct wcow_check *check, const struct wcow_entry *e
     if (s && !is_below(e->link, "Files/"))
         return 0;
     *ret_type = WCOW_ENTRY_FILE;
-    if (!check->options.parents) /* not known */
-        return !check->options.is_base;
+    if (!check->options.parents && !check->options.is_base) {
+        r = await_target(check, key, err);
+        return r < 0 ? r : 1;
+    }
+    if (!check->options.parents)
+        return 0;
     wcow_autoentry target = {0};
     r = wcow_chain_lookup(check->options.parents, e->link, &target, NULL, err);
     *ret_type = target.type;
@@ -407,6 +444,8 @@ static int check_name(struct wcow_check *check, const struct wcow_entry *e, cons
     if (old)
         return check_duplicate(check, e, old, err);
     int r = check_parents(check, e, key, err);
+    if (r == WCOW_OK)
+        r = check_awaited(check, e, key, err);
     if (r == WCOW_OK && e->type == WCOW_ENTRY_HARDLINK)
         r = check_hard_link(check, e, err);
     if (r == WCOW_OK)

@@ -102,6 +102,11 @@ static void entries_of_one_layer(void **state)
         {{"d:Files", "w:Files/.wh.a", "s:Files/a:x"}, "stream-without-file"},
         {{"d:Files", "d:Files/d", "h:Files/h>Files/d"}, "link-target-not-file"},
         {{"d:Files", "w:Files/.wh.a", "h:Files/h>Files/a"}, ""},
+        {{"d:Files", "h:Files/h>Files/a", "f:Files/b"}, ""},
+        {{"d:Files", "h:Files/h>Files/a", "h:Files/i>Files/a", "f:Files/A"}, "link-target-missing"},
+        {{"d:Files", "h:Files/h>Files/a", "f:Files/a", "s:Files/a:x"}, "link-target-missing"},
+        {{"d:Files", "h:Files/h>Files/a", "w:Files/.wh.a"}, ""},
+        {{"d:Files", "h:Files/a>Files/a"}, ""},
         {{"d:UtilityVM", "d:UtilityVM/Files", "w:UtilityVM/Files/.wh.a",
           "h:UtilityVM/Files/h>UtilityVM/Files/a"},
          "link-target-missing"},
@@ -150,6 +155,7 @@ static void links_into_parents(void **state)
         {{"d:Files", "w:Files/.wh.d", "h:Files/h>Files/d"}, "link-target-not-file"},
         {{"d:Files", "w:Files/.wh.b", "h:Files/h>Files/b"}, "link-target-missing"},
         {{"d:Files", "h:Files/A.txt>Files/A.txt"}, ""},
+        {{"d:Files", "h:Files/h>Files/a.txt", "f:Files/a.txt"}, ""},
     };
     assert_rules(cases, sizeof(cases) / sizeof(cases[0]),
                  (struct wcow_check_options){.parents = &chain});
