@@ -11,21 +11,6 @@
 #include "builder/linux_image.h"
 #include "containerd/images.h"
 
-static int full_name(const char *name, char **ret, struct wcow_error *err)
-{
-    struct wcow_reference ref;
-    wcow_autobuf text = {0};
-    int r = wcow_reference_parse(name, &ref, err);
-    if (r < 0)
-        return r;
-    wcow_reference_set_default_tag(&ref);
-    r = wcow_reference_format(&ref, &text, err);
-    if (r < 0)
-        return r;
-    *ret = wcow_buf_take_str(&text);
-    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
-}
-
 static int copy_text(const char *text, char **ret, struct wcow_error *err)
 {
     *ret = strdup(text);
@@ -186,7 +171,8 @@ int wcow_build_base_image(struct wcow_build *b, const char *name,
     wcow_autofree char *full = NULL;
     wcow_autobuf key = {0};
     WCOW_CLEANUP(wcow_key_hold_done) struct wcow_key_hold hold = {0};
-    int r = wcow_image_layout_is(name) ? copy_text(name, &full, err) : full_name(name, &full, err);
+    int r = wcow_image_layout_is(name) ? copy_text(name, &full, err)
+                                       : wcow_reference_full_name(name, &full, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "the image \"%s\"", name);
     r = wcow_buf_addf(&key, err, "image %s", full);

@@ -116,11 +116,26 @@ int wcow_image_load(struct wcow_backend *b, const struct wcow_image_record *reco
     return WCOW_OK;
 }
 
+int wcow_image_find_record(struct wcow_backend *b, const char *name, struct wcow_image_record *ret,
+                           struct wcow_error *err)
+{
+    wcow_autofree char *full = NULL;
+    int r = wcow_image_get(&b->ctx, name, ret, err);
+    if (r != WCOW_E_NOT_FOUND || wcow_reference_full_name(name, &full, NULL) < 0 ||
+        strcmp(full, name) == 0)
+        return r;
+    struct wcow_error why = {0};
+    int second = wcow_image_get(&b->ctx, full, ret, &why);
+    if (second < 0 && second != WCOW_E_NOT_FOUND)
+        return WCOW_FAIL(err, second, "%s", why.msg);
+    return second < 0 ? r : second;
+}
+
 int wcow_image_find(struct wcow_backend *b, const char *name, const struct wcow_platform *platform,
                     struct wcow_local_image *ret, struct wcow_error *err)
 {
     struct wcow_image_record record = {0};
-    int r = wcow_image_get(&b->ctx, name, &record, err);
+    int r = wcow_image_find_record(b, name, &record, err);
     if (r == WCOW_OK)
         r = wcow_image_load(b, &record, platform, ret, err);
     wcow_image_record_done(&record);

@@ -31,6 +31,14 @@ void wcow_local_image_done(struct wcow_local_image *image);
 /** Whether it is for another system than Windows. */
 bool wcow_image_is_foreign(const struct wcow_local_image *image);
 
+struct wcow_image_record;
+
+/** The record of image @p name in containerd's image store: of that very name, else of its full
+ * form, as docker takes names ("app" is "docker.io/library/app:latest"). Caller:
+ * wcow_image_record_done(). WCOW_E_NOT_FOUND where there is neither. */
+WCOW_NODISCARD int wcow_image_find_record(struct wcow_backend *b, const char *name,
+                                          struct wcow_image_record *ret, struct wcow_error *err);
+
 /** Each of the following that finds an image for one platform alone, and that not Windows, takes it
  *  whatever @p platform says: its config tells.
  *
@@ -52,7 +60,6 @@ WCOW_NODISCARD int wcow_image_complete(struct wcow_backend *b, struct wcow_local
                                        unsigned step, struct wcow_error *err);
 
 /** The image that a record stands for, from documents in the content store. */
-struct wcow_image_record;
 WCOW_NODISCARD int wcow_image_load(struct wcow_backend *b, const struct wcow_image_record *record,
                                    const struct wcow_platform *platform,
                                    struct wcow_local_image *ret, struct wcow_error *err);

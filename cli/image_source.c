@@ -318,7 +318,7 @@ int wcow_image_source_of_all(struct wcow_backend *backend, const char *name,
 {
     WCOW_CLEANUP(wcow_image_record_done) struct wcow_image_record record = {0};
     wcow_auto_image_source s = {.backend = backend};
-    int r = wcow_image_get(&backend->ctx, name, &record, err);
+    int r = wcow_image_find_record(backend, name, &record, err);
     if (r < 0)
         return r;
     s.name = strdup(record.name);

@@ -231,6 +231,21 @@ int wcow_reference_format(const struct wcow_reference *ref, struct wcow_buf *out
     return r < 0 ? r : add_tag_and_digest(ref, out, err);
 }
 
+int wcow_reference_full_name(const char *name, char **ret, struct wcow_error *err)
+{
+    struct wcow_reference ref = {0};
+    wcow_autobuf text = {0};
+    int r = wcow_reference_parse(name, &ref, err);
+    if (r < 0)
+        return r;
+    wcow_reference_set_default_tag(&ref);
+    r = wcow_reference_format(&ref, &text, err);
+    if (r < 0)
+        return r;
+    *ret = wcow_buf_take_str(&text);
+    return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
+}
+
 int wcow_reference_format_familiar(const struct wcow_reference *ref, struct wcow_buf *out,
                                    struct wcow_error *err)
 {

@@ -36,6 +36,9 @@ WCOW_NODISCARD int wcow_reference_set_tag(struct wcow_reference *ref, const char
 /** Append the full form to @p out: the name under which containerd keeps the image. */
 WCOW_NODISCARD int wcow_reference_format(const struct wcow_reference *ref, struct wcow_buf *out,
                                          struct wcow_error *err);
+/** The full form of @p name, with "latest" where it says neither tag nor digest. WCOW_E_INVALID as
+ *  wcow_reference_parse(). @param ret caller frees. */
+WCOW_NODISCARD int wcow_reference_full_name(const char *name, char **ret, struct wcow_error *err);
 /** Append the short form that a docker user would write ("nanoserver:ltsc2022"). */
 WCOW_NODISCARD int wcow_reference_format_familiar(const struct wcow_reference *ref,
                                                   struct wcow_buf *out, struct wcow_error *err);

@@ -52,6 +52,12 @@ equal "a tar, its zstd and its folder list the same" \
     "$("$wcow" ls -lR "$base_folder" / | sha256sum; "$wcow" ls -lR - / <"$PARTS/base.tar" | sha256sum)"
 equal "a tar on its parent lists as the image" \
     "$("$wcow" ls -lR "$PARTS/update.tar.gz" -p "$PARTS/base.tar" | sha256sum)" "$("$wcow" ls -lR "$IMAGE" | sha256sum)"
+ctr images tag "$IMAGE" docker.io/library/app:latest >/dev/null
+ctr images tag "$IMAGE" short >/dev/null
+equal "an image by the short name that docker would take" "$("$wcow" ls -R app | sha256sum)" "$("$wcow" ls -R "$IMAGE" | sha256sum)"
+check "and by its very name, whatever that is" "$wcow" cat short 'C:\License.txt'
+equal "verify of the same" "$(exit_code "$wcow" verify app:latest)" "$(exit_code "$wcow" verify "$IMAGE")"
+ctr images rm docker.io/library/app:latest short >/dev/null
 refused "ls of a path that is not there" "is not there" "$wcow" ls "$IMAGE" 'C:\nothing'
 refused "ls of another drive" "only the drive C:" "$wcow" ls "$IMAGE" D:/x
 refused "ls of nothing there" "neither a file nor a snapshot" "$wcow" ls nothing:1

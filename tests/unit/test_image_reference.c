@@ -121,6 +121,25 @@ static void latest_is_added_only_when_asked(void **state)
     assert_string_equal(ref.tag, "");
 }
 
+static void a_full_name_says_all(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"app", "docker.io/library/app:latest"},
+        {"me/app:1", "docker.io/me/app:1"},
+        {"localhost:5000/app", "localhost:5000/app:latest"},
+        {"app@" D, "docker.io/library/app@" D},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wcow_autofree char *full = NULL;
+        assert_ok(wcow_reference_full_name(cases[i][0], &full, &err));
+        assert_string_equal(full, cases[i][1]);
+    }
+    char *none = NULL;
+    assert_fails(wcow_reference_full_name("App", &none, &err), WCOW_E_INVALID);
+    assert_null(none);
+}
+
 static void loopback_hosts_are_known(void **state)
 {
     (void)state;
@@ -139,11 +158,9 @@ static void loopback_hosts_are_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_normalised),
-        cmocka_unit_test(what_is_wrong_is_said),
-        cmocka_unit_test(lengths_have_limits),
-        cmocka_unit_test(latest_is_added_only_when_asked),
-        cmocka_unit_test(loopback_hosts_are_known),
+        cmocka_unit_test(names_are_normalised), cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(lengths_have_limits),  cmocka_unit_test(latest_is_added_only_when_asked),
+        cmocka_unit_test(a_full_name_says_all), cmocka_unit_test(loopback_hosts_are_known),
     };
     return cmocka_run_group_tests_name("image/reference", tests, NULL, NULL);
 }
