@@ -289,6 +289,11 @@ check "and bytes" cmp "$PARTS/out/Windows/System32/new.dll" "$PARTS/plain/window
 refused "into a folder that is not empty" "new or empty" "$wcow" tar --extract "$PARTS/out" "$PARTS/layer.tar"
 equal "--plain is a tar for Linux" "$("$wcow" tar --plain "$IMAGE" /Users/Public -o - 2>/dev/null | tar -xO desktop.ini | sha256sum)" \
     "$("$wcow" cat "$IMAGE" /Users/Public/desktop.ini | sha256sum)"
+mkdir -p "$PARTS/whiteouts/sub"
+touch "$PARTS/whiteouts/sub/a" "$PARTS/whiteouts/sub/.wh.gone"
+tar cf "$PARTS/whiteouts.tar" -C "$PARTS/whiteouts" .
+refused "tar of a folder with a file that would delete" 'sub/.wh.gone.*would delete' "$wcow" tar "$PARTS/whiteouts" -o "$PARTS/x.tar"
+refused "tar of a Linux layer with a whiteout" 'sub/.wh.gone.*would delete' "$wcow" tar "$PARTS/whiteouts.tar" -o "$PARTS/x.tar"
 refused "tar without a place to write to" "where to" "$wcow" tar "$PARTS/plain"
 refused "tar of nothing" "No such file" "$wcow" tar "$PARTS/nothing" -o "$PARTS/x.tar"
 equal "a tar that fails leaves no file" "$(find "$PARTS" -maxdepth 1 -name '*.partial*' | wc -l)" 0
