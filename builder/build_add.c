@@ -7,6 +7,7 @@
 #include "builder/build_check.h"
 #include "builder/build_provenance.h"
 #include "builder/copy.h"
+#include "builder/git_kept.h"
 #include "builder/remote.h"
 #include "image/http.h"
 #include "layer/filetime.h"
@@ -108,6 +109,11 @@ static int check_folder(struct wcow_context *context, const struct wcow_git_url 
     return WCOW_OK;
 }
 
+static bool keeps_git_dir(const struct wcow_copy *copy, const struct wcow_git_url *url)
+{
+    return (url->keep_git_dir != WCOW_UNSET ? url->keep_git_dir : copy->keep_git_dir) == WCOW_YES;
+}
+
 /* Without the repository's own files, unless they are asked for. */
 static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *copying,
                         struct wcow_context *context, const struct wcow_git_url *url,
@@ -115,15 +121,13 @@ static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *cop
 {
     struct wcow_copy copy = *copying->copy;
     struct wcow_copying inner = *copying;
-    const enum wcow_tristate keeps =
-        url->keep_git_dir != WCOW_UNSET ? url->keep_git_dir : copy.keep_git_dir;
     copy.sources = (struct wcow_strings){0};
     copy.content_count = 0;
     copy.excludes = (struct wcow_strings){0};
     int r = wcow_strings_add(arena, &copy.sources, url->folder ? url->folder : ".", err);
     for (size_t i = 0; r == WCOW_OK && i < copying->copy->excludes.count; i++)
         r = wcow_strings_add(arena, &copy.excludes, copying->copy->excludes.items[i], err);
-    if (r == WCOW_OK && keeps != WCOW_YES)
+    if (r == WCOW_OK && !keeps_git_dir(copying->copy, url))
         r = wcow_strings_add(arena, &copy.excludes, "**/.git", err);
     if (r < 0)
         return r;
@@ -133,15 +137,18 @@ static int add_checkout(struct wcow_arena *arena, const struct wcow_copying *cop
 }
 
 /* The commit that is fetched is the one that the step's key was made of. */
-static int fetch_commit(struct wcow_build *b, const struct wcow_git_url *url, const char *checksum,
-                        struct wcow_git_checkout **ret, struct wcow_error *err)
+static int fetch_commit(struct wcow_build *b, const struct wcow_git_url *url,
+                        const struct wcow_copy *copy, struct wcow_git_checkout **ret,
+                        struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *checkout = NULL;
     int r = wcow_build_check_repository(b, url, err);
     if (r == WCOW_OK)
-        r = wcow_git_clone(url, checksum, b->options->cancel, &checkout, err);
+        r = wcow_git_clone(url, copy->checksum, b->options->cancel, &checkout, err);
     if (r == WCOW_OK)
         r = wcow_build_check_fetched(b, url, checkout->commit, err);
+    if (r == WCOW_OK && keeps_git_dir(copy, url))
+        r = wcow_git_settle(checkout, b->options->cancel, err);
     if (r == WCOW_OK)
         *ret = WCOW_TAKE_PTR(checkout);
     return r;
@@ -158,7 +165,7 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
     if (r == WCOW_OK && url.keep_git_dir + copying->copy->keep_git_dir == WCOW_YES + WCOW_NO)
         r = WCOW_FAIL(err, WCOW_E_INVALID, "--keep-git-dir and the URL's keep-git-dir contradict");
     if (r == WCOW_OK)
-        r = fetch_commit(b, &url, copying->copy->checksum, &checkout, err);
+        r = fetch_commit(b, &url, copying->copy, &checkout, err);
     if (r != WCOW_OK)
         return r;
     wcow_autobuf text = {0};

@@ -19,7 +19,7 @@
 #include "builder/archive.h"
 #include "builder/build.h"
 #include "builder/dockerfile.h"
-#include "builder/git.h"
+#include "builder/git_kept.h"
 #include "builder/instructions_flags.h"
 #include "builder/remote.h"
 #include "builder/spool.h"
@@ -248,8 +248,9 @@ static int take_repository(const struct wcow_context_fetch *fetch,
         url.keep_git_dir == WCOW_UNSET ? keeps_git_dir(fetch) : url.keep_git_dir == WCOW_YES;
     if (r == WCOW_OK)
         source->time_s = source->checkout->time_s;
-    if (r == WCOW_OK && !keeps)
-        r = remove_git_dirs(source, err);
+    if (r == WCOW_OK)
+        r = keeps ? wcow_git_settle(source->checkout, fetch->cancel, err)
+                  : remove_git_dirs(source, err);
     if (r == WCOW_OK && url.folder && *url.folder)
         r = check_folder(source, url.folder, err);
     if (r == WCOW_OK)

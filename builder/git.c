@@ -1,216 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builder/git.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/dir_tree.h"
-#include "builder/git_login.h"
+#include "builder/git_kept.h"
+#include "builder/git_run.h"
 #include "image/http.h"
-
-enum { MAX_OUTPUT_BYTES = 64 << 10, POLL_MS = 100, MAX_ARGS = 24, OPEN_FOLDERS = 32 };
-
-/* ---- the command ---- */
-
-struct git {
-    const char *folder;
-    const atomic_bool *cancel;
-    char **env;
-    struct wcow_git_login login;
-};
-
-static void git_done(struct git *git)
-{
-    free(git->env);
-    wcow_git_login_done(&git->login);
-}
-
-/* What git tells its hooks about the caller's own repository, which is none of ours: with such a
- * variable a checkout would write that one's index. How git is configured stays. */
-static bool is_of_caller(const char *variable)
-{
-    static const char *const names[] = {"GIT_DIR",
-                                        "GIT_WORK_TREE",
-                                        "GIT_IMPLICIT_WORK_TREE",
-                                        "GIT_INDEX_FILE",
-                                        "GIT_OBJECT_DIRECTORY",
-                                        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-                                        "GIT_COMMON_DIR",
-                                        "GIT_NAMESPACE",
-                                        "GIT_QUARANTINE_PATH",
-                                        "GIT_PREFIX",
-                                        "GIT_GRAFT_FILE",
-                                        "GIT_SHALLOW_FILE",
-                                        "GIT_REPLACE_REF_BASE"};
-    size_t len = strcspn(variable, "=");
-    bool is = false;
-    for (size_t i = 0; !is && i < sizeof(names) / sizeof(names[0]); i++)
-        is = strlen(names[i]) == len && strncmp(variable, names[i], len) == 0;
-    return is;
-}
-
-/* Its environment: nobody is there to be asked for a password. */
-static char **make_environment(const struct wcow_git_login *login)
-{
-    static char no_prompt[] = "GIT_TERMINAL_PROMPT=0";
-    static char ssh[] = "GIT_SSH_COMMAND=ssh -o BatchMode=yes";
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    char **env = calloc(n + WCOW_GIT_LOGIN_VARIABLES + 3, sizeof(char *));
-    size_t k = 0;
-    for (size_t i = 0; env && i < n; i++) {
-        if (!is_of_caller(environ[i]) && !wcow_git_login_replaces(login, environ[i]))
-            env[k++] = environ[i];
-    }
-    for (size_t i = 0; env && i < WCOW_GIT_LOGIN_VARIABLES && login->variables[i]; i++)
-        env[k++] = login->variables[i];
-    if (env) {
-        env[k++] = no_prompt;
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
-        if (!getenv("GIT_SSH_COMMAND"))
-            env[k] = ssh;
-    }
-    return env;
-}
-
-static int begin(struct git *git, const char *url, struct wcow_error *err)
-{
-    int r = wcow_git_login_take(url, &git->login, err);
-    if (r < 0)
-        return r;
-    git->env = make_environment(&git->login);
-    return git->env ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for git");
-}
-
-static int spawn_git(const struct git *git, const char *const *args, int output, pid_t *ret)
-{
-    char *argv[MAX_ARGS + 12] = {0};
-    size_t n = 0;
-    /* A log of a .git that is kept would say who fetched it, and when. */
-    const char *const first[] = {"git", "-C", git->folder, "-c", "core.logAllRefUpdates=false"};
-    static char setting[] = "-c";
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    (void)posix_spawnattr_init(&attributes);
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-        memcpy(&argv[n++], &first[i], sizeof(char *));
-    for (size_t i = 0; i < WCOW_GIT_LOGIN_SETTINGS && git->login.settings[i]; i++) {
-        argv[n++] = setting;
-        argv[n++] = git->login.settings[i];
-    }
-    for (size_t i = 0; args[i] && i < MAX_ARGS; i++)
-        memcpy(&argv[n++], &args[i], sizeof(char *));
-    int r = posix_spawn_file_actions_init(&actions);
-    if (r == 0)
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    if (r == 0)
-        r = posix_spawnp(ret, "git", &actions, &attributes, argv, git->env);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
-    return r;
-}
-
-static bool has_ended(pid_t pid)
-{
-    siginfo_t info = {0};
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
-}
-
-/* All that it says; the last of it where that is much. WCOW_E_CANCELLED where it was stopped. Not
- * what it leaves behind, as a connection that ssh keeps for later: that holds the pipe on. */
-static int listen_to(const struct git *git, int fd, pid_t pid, struct wcow_buf *out,
-                     struct wcow_error *err)
-{
-    for (;;) {
-        char text[4096];
-        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        if (git->cancel && atomic_load(git->cancel))
-            return WCOW_FAIL(err, WCOW_E_CANCELLED, "cancelled");
-        bool ended = has_ended(pid);
-        int ready = poll(&poll_fd, 1, POLL_MS);
-        if (ready == 0 && ended)
-            return WCOW_OK;
-        if (ready == 0 || (ready < 0 && errno == EINTR))
-            continue;
-        ssize_t n = read(fd, text, sizeof(text));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return WCOW_OK;
-        if (out->len + (size_t)n > MAX_OUTPUT_BYTES)
-            wcow_buf_done(out);
-        int r = wcow_buf_add(out, text, (size_t)n, err);
-        if (r < 0)
-            return r;
-    }
-}
-
-static void trim(struct wcow_buf *out)
-{
-    while (out->len > 0 && isspace(out->data[out->len - 1]))
-        out->data[--out->len] = '\0';
-}
-
-/* Run it; @p out gets what it says. */
-static int run(const struct git *git, const char *const *args, struct wcow_buf *out,
-               struct wcow_error *err)
-{
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "make a pipe for git");
-    wcow_autoclose int from = pipe_fds[0];
-    pid_t pid = 0;
-    int failed = spawn_git(git, args, pipe_fds[1], &pid);
-    (void)close(pipe_fds[1]);
-    if (failed == ENOENT)
-        return WCOW_FAIL(err, WCOW_E_UNSUPPORTED,
-                         "ADD of a git repository needs the git command, which is not installed");
-    if (failed) {
-        errno = failed;
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "start git");
-    }
-    int r = listen_to(git, from, pid, out, err);
-    int status = 0;
-    if (r < 0)
-        (void)kill(-pid, SIGTERM);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    trim(out);
-    if (r < 0)
-        return r;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return WCOW_OK;
-    const char *said = out->data ? (const char *)out->data : "it said nothing";
-    const size_t first = strcspn(said, "\n");
-    if (!said[first])
-        return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %s", args[0], said);
-    return WCOW_FAIL(err, WCOW_E_IO, "git %s failed: %.*s\n%s", args[0], (int)first, said,
-                     said + first + 1);
-}
-
-static int run_quietly(const struct git *git, const char *const *args, struct wcow_error *err)
-{
-    wcow_autobuf out = {0};
-    return run(git, args, &out, err);
-}
 
 /* ---- a commit ---- */
 
@@ -222,7 +24,8 @@ static bool is_hexadecimal(const char *text)
 
 /* One commit without its history; with it from a server that cannot else; and all there is where
  * none goes by that name, which may be the abbreviation of a commit's. */
-static int fetch(const struct git *git, const struct wcow_git_url *url, struct wcow_error *err)
+static int fetch(const struct wcow_git_run *git, const struct wcow_git_url *url,
+                 struct wcow_error *err)
 {
     const char *ref = url->ref ? url->ref : "HEAD";
     const char *const from = git->login.repository;
@@ -232,14 +35,14 @@ static int fetch(const struct git *git, const struct wcow_git_url *url, struct w
         "fetch", "-q", "--tags", "--", from, "+refs/heads/*:refs/remotes/origin/*", NULL};
     const char *const fetched[] = {"checkout", "-q", "--detach", "FETCH_HEAD", NULL};
     const char *const named[] = {"checkout", "-q", "--detach", ref, NULL};
-    int r = run_quietly(git, shallow, err);
-    if (r == WCOW_E_IO && run_quietly(git, deep, NULL) == WCOW_OK)
+    int r = wcow_git_run_quietly(git, shallow, err);
+    if (r == WCOW_E_IO && wcow_git_run_quietly(git, deep, NULL) == WCOW_OK)
         r = WCOW_OK;
     if (r == WCOW_OK)
-        return run_quietly(git, fetched, err);
-    if (r != WCOW_E_IO || !is_hexadecimal(ref) || run_quietly(git, all, NULL) < 0)
+        return wcow_git_run_quietly(git, fetched, err);
+    if (r != WCOW_E_IO || !is_hexadecimal(ref) || wcow_git_run_quietly(git, all, NULL) < 0)
         return r;
-    return run_quietly(git, named, err);
+    return wcow_git_run_quietly(git, named, err);
 }
 
 static bool begins_as(const char *commit, const char *wanted)
@@ -249,23 +52,23 @@ static bool begins_as(const char *commit, const char *wanted)
 
 /* An annotated tag has a digest of its own, which will do as well where the tag is of @p commit:
  * what was fetched last may be more than was asked for. */
-static bool is_of_tag(const struct git *git, const char *commit, const char *wanted)
+static bool is_of_tag(const struct wcow_git_run *git, const char *commit, const char *wanted)
 {
     static const char *const args[] = {"rev-parse", "FETCH_HEAD", "FETCH_HEAD^{commit}", NULL};
     wcow_autobuf out = {0};
-    if (run(git, args, &out, NULL) < 0 || out.len == 0)
+    if (wcow_git_run(git, args, &out, NULL) < 0 || out.len == 0)
         return false;
     const char *fetched = (const char *)out.data;
     const char *its_commit = strchr(fetched, '\n');
     return its_commit && strcmp(its_commit + 1, commit) == 0 && begins_as(fetched, wanted);
 }
 
-static int check_commit(const struct git *git, const char *wanted, char ret[static 65],
+static int check_commit(const struct wcow_git_run *git, const char *wanted, char ret[static 65],
                         struct wcow_error *err)
 {
     static const char *const args[] = {"rev-parse", "HEAD", NULL};
     wcow_autobuf out = {0};
-    int r = run(git, args, &out, err);
+    int r = wcow_git_run(git, args, &out, err);
     if (r < 0)
         return r;
     if (out.len == 0 || out.len > 64)
@@ -279,50 +82,35 @@ static int check_commit(const struct git *git, const char *wanted, char ret[stat
                      "the repository is at commit %s, not %s as the checksum says", ret, wanted);
 }
 
-static _Thread_local struct timespec commit_time;
-
-static int set_time(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    const struct timespec times[2] = {commit_time, commit_time};
-    (void)utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
-    return 0;
-}
-
 /* A checkout has the time of the clock; the same commit is to give the same layer. */
-static int set_times(const struct git *git, int64_t *ret_time_s, struct wcow_error *err)
+static int set_times(const struct wcow_git_run *git, int64_t *ret_time_s, struct wcow_error *err)
 {
     static const char *const args[] = {"log", "-1", "--format=%ct", NULL};
     wcow_autobuf out = {0};
-    int r = run(git, args, &out, err);
+    int r = wcow_git_run(git, args, &out, err);
     if (r < 0)
         return r;
-    commit_time =
-        (struct timespec){.tv_sec = out.data ? strtoll((const char *)out.data, NULL, 10) : 0};
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): it does not change the folder
-    (void)nftw(git->folder, set_time, OPEN_FOLDERS, FTW_PHYS | FTW_DEPTH);
-    *ret_time_s = commit_time.tv_sec;
+    *ret_time_s = out.data ? strtoll((const char *)out.data, NULL, 10) : 0;
+    wcow_git_set_times(git->folder, *ret_time_s);
     return WCOW_OK;
 }
 
-static int check_out(const struct git *git, const struct wcow_git_url *url, const char *commit,
-                     struct wcow_git_checkout *ret, struct wcow_error *err)
+static int check_out(const struct wcow_git_run *git, const struct wcow_git_url *url,
+                     const char *commit, struct wcow_git_checkout *ret, struct wcow_error *err)
 {
     static const char *const init[] = {"init", "-q", NULL};
     static const char *const submodules[] = {"submodule",   "-q",        "update", "--init",
                                              "--recursive", "--depth=1", NULL};
     const char *const origin[] = {"remote", "add", "origin", git->login.repository, NULL};
-    int r = run_quietly(git, init, err);
+    int r = wcow_git_run_quietly(git, init, err);
     if (r == WCOW_OK)
-        r = run_quietly(git, origin, err);
+        r = wcow_git_run_quietly(git, origin, err);
     if (r == WCOW_OK)
         r = fetch(git, url, err);
     if (r == WCOW_OK)
         r = check_commit(git, commit ? commit : url->commit, ret->commit, err);
     if (r == WCOW_OK && url->submodules != WCOW_NO)
-        r = run_quietly(git, submodules, err);
+        r = wcow_git_run_quietly(git, submodules, err);
     return r < 0 ? r : set_times(git, &ret->time_s, err);
 }
 
@@ -377,12 +165,12 @@ int wcow_git_resolve(const struct wcow_git_url *url, const atomic_bool *cancel, 
     int r = wcow_buf_addf(&peeled, err, "%s^{}", ref);
     if (r < 0)
         return r;
-    WCOW_CLEANUP(git_done) struct git git = {.folder = "/", .cancel = cancel};
-    r = begin(&git, url->repository, err);
+    WCOW_CLEANUP(wcow_git_run_done) struct wcow_git_run git = {.folder = "/", .cancel = cancel};
+    r = wcow_git_run_begin(&git, url->repository, err);
     const char *const args[] = {
         "ls-remote", "-q", "--", git.login.repository, ref, (const char *)peeled.data, NULL};
     if (r == WCOW_OK)
-        r = run(&git, args, &out, err);
+        r = wcow_git_run(&git, args, &out, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "%s", wcow_http_shown(url->repository).text);
     return find_ref(out.data ? (const char *)out.data : "", ref, ret);
@@ -430,8 +218,9 @@ int wcow_git_clone(const struct wcow_git_url *url, const char *commit, const ato
     int r = make_folder(&checkout->path, err);
     if (r < 0)
         return r;
-    WCOW_CLEANUP(git_done) struct git git = {.folder = checkout->path, .cancel = cancel};
-    r = begin(&git, url->repository, err);
+    WCOW_CLEANUP(wcow_git_run_done)
+    struct wcow_git_run git = {.folder = checkout->path, .cancel = cancel};
+    r = wcow_git_run_begin(&git, url->repository, err);
     if (r == WCOW_OK)
         r = check_out(&git, url, commit, checkout, err);
     if (r < 0)
