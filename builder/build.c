@@ -60,6 +60,8 @@ static int build(struct wcow_build *b, struct wcow_build_result *ret, struct wco
         r = wcow_build_check_outputs(b, err);
     if (r == WCOW_OK)
         r = wcow_build_check_caches(b, err);
+    if (r == WCOW_OK)
+        r = wcow_secrets_parse(&b->options->secrets, &b->secrets, err);
     /* A build is as good without its cache. */
     if (r == WCOW_OK && b->options->cache_file &&
         wcow_build_cache_open(b->options->cache_file, &b->cache, NULL) < 0)

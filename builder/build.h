@@ -53,7 +53,7 @@ struct wcow_build_options {
     enum wcow_run_isolation isolation;
     struct wcow_str_list cache_from; /**< "type=registry,ref=…", "type=local,src=…", references */
     struct wcow_str_list cache_to;   /**< likewise with dest=…, mode=…; "type=inline" */
-    struct wcow_str_list secrets;    /**< "id=NAME,src=FILE" or ",env=NAME", for RUN's mounts */
+    struct wcow_str_list secrets;    /**< for RUN's mounts, as builder/secrets.h has them */
     unsigned max_parallelism;        /**< steps at work at once; 0: by the processors */
     struct wcow_progress *progress;
     const atomic_bool *cancel;

@@ -19,6 +19,7 @@
 #include "builder/layer_write.h"
 #include "builder/layers.h"
 #include "builder/run.h"
+#include "builder/secrets.h"
 #include "builder/words_env.h"
 #include "image/provenance.h"
 #include "store/cache.h"
@@ -151,6 +152,7 @@ struct wcow_build {
                                made */
 
     char *dockerfile_name; /**< as messages call it */
+    struct wcow_secrets secrets;
     struct wcow_buf source;
     struct wcow_dockerfile *dockerfile;
     struct wcow_build_file *file;

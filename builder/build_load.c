@@ -237,6 +237,7 @@ void wcow_build_done(struct wcow_build *b)
     wcow_backend_free(b->backend);
     wcow_build_file_free(b->file);
     wcow_dockerfile_free(b->dockerfile);
+    wcow_secrets_done(&b->secrets);
     wcow_buf_done(&b->source);
     free(b->dockerfile_name);
     (void)pthread_mutex_destroy(&b->lock);

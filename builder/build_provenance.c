@@ -93,21 +93,13 @@ static int take_dockerfile(const struct wcow_build *b, struct wcow_buf *ret, str
     return r;
 }
 
-/* The names of secrets, never what they hold: "id=NAME,src=FILE". */
+/* The names of secrets, never what they hold. */
 static int take_secrets(const struct wcow_build *b, struct wcow_str_list *secrets,
                         struct wcow_error *err)
 {
     int r = WCOW_OK;
-    for (size_t i = 0; r == WCOW_OK && i < b->options->secrets.count; i++) {
-        const char *text = b->options->secrets.items[i];
-        while (text && strncmp(text, "id=", 3) != 0) {
-            text = strchr(text, ',');
-            text += text != NULL;
-        }
-        wcow_autofree char *id = text ? strndup(text + 3, strcspn(text + 3, ",")) : NULL;
-        if (id)
-            r = wcow_str_list_add(secrets, id, err);
-    }
+    for (size_t i = 0; r == WCOW_OK && i < b->secrets.n; i++)
+        r = wcow_str_list_add(secrets, b->secrets.items[i].id, err);
     return r;
 }
 

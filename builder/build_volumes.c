@@ -15,8 +15,6 @@
 #include "builder/winpath.h"
 #include "layer/filetime.h"
 
-enum { SECRET_MAX_BYTES = 500 * 1024 };
-
 void wcow_build_volumes_done(struct wcow_build_volumes *v)
 {
     for (size_t i = 0; i < v->n_locks; i++)
@@ -266,66 +264,12 @@ static int take_cache(struct taking *t, struct wcow_error *err)
 
 /* ---- secret ---- */
 
-/* The value of KEY=VALUE in a text of such, with commas between; into @p out. */
-static bool field(const char *text, const char *key, struct wcow_buf *out)
-{
-    size_t len = strlen(key);
-    for (const char *p = text; *p;) {
-        size_t n = strcspn(p, ",");
-        if (n > len && strncmp(p, key, len) == 0 && p[len] == '=')
-            return wcow_buf_add(out, p + len + 1, n - len - 1, NULL) == WCOW_OK;
-        p += n + (p[n] == ',');
-    }
-    return false;
-}
-
-static int read_secret_file(const char *path, struct wcow_buf *out, struct wcow_error *err)
-{
-    wcow_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char data[4096];
-    ssize_t n = 0;
-    if (fd < 0)
-        return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "--secret: %s", path);
-    while ((n = read(fd, data, sizeof(data))) > 0) {
-        int r = wcow_buf_add(out, data, (size_t)n, err);
-        if (r < 0)
-            return r;
-        if (out->len > SECRET_MAX_BYTES)
-            return WCOW_FAIL(err, WCOW_E_LIMIT, "--secret: %s has over %d bytes", path,
-                             SECRET_MAX_BYTES);
-    }
-    return n < 0 ? WCOW_FAIL_ERRNO(err, WCOW_E_IO, "--secret: %s", path) : WCOW_OK;
-}
-
-/* 1 and its bytes, or 0 where the command line gives no such secret. */
-static int find_secret(const struct taking *t, struct wcow_buf *out, struct wcow_error *err)
-{
-    const struct wcow_str_list *secrets = &t->b->options->secrets;
-    for (size_t i = 0; i < secrets->count; i++) {
-        wcow_autobuf id = {0};
-        wcow_autobuf place = {0};
-        if (!field(secrets->items[i], "id", &id) || strcmp((const char *)id.data, t->m->id) != 0)
-            continue;
-        if (field(secrets->items[i], "src", &place) || field(secrets->items[i], "source", &place)) {
-            int r = read_secret_file((const char *)place.data, out, err);
-            return r < 0 ? r : 1;
-        }
-        const char *name =
-            field(secrets->items[i], "env", &place) ? (const char *)place.data : t->m->id;
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
-        const char *value = getenv(name);
-        if (value)
-            return wcow_buf_add_str(out, value, err) < 0 ? WCOW_E_NOMEM : 1;
-    }
-    return 0;
-}
-
 static int take_secret(struct taking *t, struct wcow_error *err)
 {
     wcow_autobuf value = {0};
     wcow_autobuf target = {0};
     wcow_autofree char *path = NULL;
-    int r = find_secret(t, &value, err);
+    int r = wcow_secrets_read(&t->b->secrets, t->m->id, &value, err);
     if (r == 0 && t->m->required)
         return WCOW_FAIL(err, WCOW_E_NOT_FOUND,
                          "secret %s: not found; give it with --secret id=%s,src=FILE", t->m->id,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "builder/csv_field.h"
 #include "builder/instructions_flags.h"
 #include "builder/pattern.h"
 #include "builder/words_text.h"
@@ -63,35 +64,6 @@ struct reading {
     bool sharing_given;
     struct wcow_error *err;
 };
-
-/* One field; *text moves behind its comma, and becomes NULL at the end. */
-static int next_field(const char **text, struct wcow_buf *out, struct wcow_error *err)
-{
-    const char *c = *text;
-    out->len = 0;
-    int r = wcow_buf_add(out, "", 0, err);
-    bool quoted = *c == '"';
-    c += quoted;
-    for (; *c && r == WCOW_OK; c++) {
-        if (quoted && *c == '"' && c[1] != '"')
-            break;
-        if (!quoted && *c == ',')
-            break;
-        if (!quoted && *c == '"')
-            return WCOW_FAIL(err, WCOW_E_INVALID,
-                             "a quote within a mount's field: quote the whole field, key and all");
-        c += quoted && *c == '"';
-        r = wcow_buf_add(out, c, 1, err);
-    }
-    if (r != WCOW_OK)
-        return r;
-    if (quoted && *c++ != '"')
-        return WCOW_FAIL(err, WCOW_E_INVALID, "a quoted field of the mount has no end: %s", *text);
-    if (*c && *c != ',')
-        return WCOW_FAIL(err, WCOW_E_INVALID, "text behind a quoted field of the mount: %s", c);
-    *text = *c ? c + 1 : NULL;
-    return WCOW_OK;
-}
 
 static int unknown_word(const struct reading *in, const char *what, const char *word,
                         const char *const *known, size_t count)
@@ -371,7 +343,7 @@ int wcow_mount_parse(const char *text, const struct wcow_lexer *lexer, struct wc
     struct reading in = {.mount = &mount, .lexer = lexer, .arena = arena, .err = err};
     wcow_autobuf field = {0};
     while (text) {
-        int r = next_field(&text, &field, err);
+        int r = wcow_csv_field(&text, &field, err);
         if (r == WCOW_OK)
             r = set_field(&in, (char *)field.data);
         if (r != WCOW_OK)
@@ -408,7 +380,7 @@ int wcow_mount_check(const char *text, char escape, struct wcow_arena *arena,
     struct wcow_run_mount mount = {.type = WCOW_MOUNT_BIND, .mode = -1, .uid = -1, .gid = -1};
     wcow_autobuf field = {0};
     while (text) {
-        int r = next_field(&text, &field, err);
+        int r = wcow_csv_field(&text, &field, err);
         if (r == WCOW_OK)
             r = take_from((const char *)field.data, arena, &mount, err);
         if (r != WCOW_OK)
