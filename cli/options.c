@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,51 @@ static enum wcow_parse usage_error(const struct wcow_command *c, const char *wha
     return WCOW_PARSE_USAGE;
 }
 
+static bool is_operand(const char *word, size_t len)
+{
+    return len > 0 && isupper((unsigned char)word[0]);
+}
+
+/* Operand @p number of the usage, which has those that may be left out in brackets; *ret_before:
+ * how many of the same name stand before it. NULL where the usage has other words for it. */
+static const char *operand_of(const char *usage, size_t number, size_t *ret_len, size_t *ret_before)
+{
+    const char *wanted = NULL;
+    for (const char *p = usage; *p && *p != '\n'; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " \n[.");
+        if (is_operand(p, len) && number-- == 0) {
+            wanted = p;
+            *ret_len = len;
+            break;
+        }
+        p += strcspn(p, " \n");
+    }
+    *ret_before = 0;
+    for (const char *p = usage; wanted && p < wanted; p += strcspn(p, " "), p += strspn(p, " "))
+        *ret_before += strcspn(p, " \n[.") == *ret_len && strncmp(p, wanted, *ret_len) == 0;
+    return wanted;
+}
+
+static enum wcow_parse missing_operand(const struct wcow_command *c, size_t n_given)
+{
+    char text[128];
+    size_t len = 0;
+    size_t n_before = 0;
+    const char *name = operand_of(c->usage, n_given, &len, &n_before);
+    if (!name)
+        return usage_error(c, "an argument is missing");
+    (void)snprintf(text, sizeof(text), "%s%.*s is missing", n_before ? "the second " : "", (int)len,
+                   name);
+    return usage_error(c, text);
+}
+
+static enum wcow_parse odd_operand(const struct wcow_command *c, const char *operand)
+{
+    char text[128];
+    (void)snprintf(text, sizeof(text), "too many arguments: \"%.80s\"", operand);
+    return usage_error(c, text);
+}
+
 /* getopt's two tables from ours. */
 static size_t fill_tables(const struct wcow_command *c, struct option *longs, char *shorts)
 {
@@ -171,9 +217,9 @@ enum wcow_parse wcow_options_parse(const struct wcow_command *command, int argc,
 
     size_t operands = (size_t)(argc - optind);
     if (operands < command->min_args)
-        return usage_error(command, "an argument is missing");
+        return missing_operand(command, operands);
     if (operands > command->max_args)
-        return usage_error(command, "too many arguments");
+        return odd_operand(command, argv[(size_t)optind + command->max_args]);
     *ret_operands = optind;
     return WCOW_PARSE_RUN;
 }

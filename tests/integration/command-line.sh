@@ -136,7 +136,22 @@ for url in http://user:s3cret@127.0.0.1:1/context.tar http://user:s3cret@127.0.0
     equal "a login in ${url##*/} is not shown" "$(grep -c s3cret "$PARTS/said") $(grep -c '^ERROR.*127.0.0.1:1/' "$PARTS/said")" '0 1'
 done
 
-code=0
-"$wcow" build >"$PARTS/said" 2>&1 || code=$?
-equal "without a context the usage is shown" "$code $(grep -c '^Usage: wcow build' "$PARTS/said")" '2 1'
+# ---- arguments ----
+# usage NAME CODE MESSAGE COMMAND...: a command line that is wrong, with the usage behind MESSAGE.
+usage() {
+    local name=$1 want=$2 code=0
+    shift 2
+    "$wcow" "$@" >"$PARTS/said" 2>&1 || code=$?
+    equal "$name" "$code $(head -n 1 "$PARTS/said") $(grep -c "^Usage: wcow $1 " "$PARTS/said")" "2 wcow $1: $want 1"
+}
+usage "without a context that is said" 'PATH|URL|- is missing' build -t a:1
+usage "one too many is named" 'too many arguments: "b"' build a b
+usage "diff wants two" 'TARGET is missing' diff
+usage "the other one, too" 'the second TARGET is missing' diff a
+usage "cat wants a path" 'PATH is missing' cat a
+usage "verify, at least one" 'TARGET is missing' verify
+usage "tar, a source" 'SOURCE is missing' tar
+usage "spec, an image" 'IMAGE|KEY is missing' spec
+usage "prune wants none" 'too many arguments: "all"' prune all
+usage "executor, a word" 'an argument is missing' executor
 finish
