@@ -7,6 +7,7 @@
 
 #include "builder/links.h"
 #include "builder/tree_nodes.h"
+#include "layer/filetime.h"
 #include "layer/names.h"
 #include "layer/sd.h"
 
@@ -485,6 +486,87 @@ int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *dir,
         return replace_node(tree, node, item, err);
     }
     return add_new(tree, dir, below ? last_component(found.name) : item->name, key, item, ret, err);
+}
+
+/* ---- deleting ---- */
+
+static int add_whiteout(struct wcow_tree *tree, struct wcow_tree_node *dir, const char *name,
+                        const char *key, struct wcow_error *err)
+{
+    const struct wcow_entry whiteout = {.type = WCOW_ENTRY_WHITEOUT,
+                                        .mtime = WCOW_FILETIME_UNIX_EPOCH,
+                                        .atime = WCOW_FILETIME_UNIX_EPOCH,
+                                        .ctime = WCOW_FILETIME_UNIX_EPOCH,
+                                        .creation = WCOW_FILETIME_UNIX_EPOCH};
+    const struct wcow_tree_new_node of = {.name = name, .key = key, .entry = &whiteout};
+    struct wcow_tree_node *node = NULL;
+    return wcow_tree_add_node(tree, dir, &of, &node, err);
+}
+
+static int hide_below(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wcow_error *err);
+
+/* @param name as the layers below have it, where they are known */
+static int hide_name(struct wcow_tree *tree, struct wcow_tree_node *dir, const char *name,
+                     struct wcow_error *err)
+{
+    wcow_autofree char *key = NULL;
+    int r = key_of(dir, name, &key, err);
+    if (r < 0)
+        return r;
+    struct wcow_tree_node *node = child_of(tree, dir, key);
+    if (!node)
+        return add_whiteout(tree, dir, name, key, err);
+    return wcow_tree_type(node) == WCOW_ENTRY_DIR ? hide_below(tree, node, err) : WCOW_OK;
+}
+
+struct hiding {
+    struct wcow_tree *tree;
+    struct wcow_tree_node *dir;
+};
+
+static int hide_child(void *arg, const struct wcow_entry *child, struct wcow_error *err)
+{
+    const struct hiding *h = arg;
+    return hide_name(h->tree, h->dir, last_component(child->name), err);
+}
+
+/* All that the layers below have in a directory of the tree. */
+static int hide_below(struct wcow_tree *tree, struct wcow_tree_node *dir, struct wcow_error *err)
+{
+    wcow_autofree char *name = NULL;
+    struct hiding hiding = {.tree = tree, .dir = dir};
+    int r = wcow_tree_name(dir, &name, err);
+    if (r < 0)
+        return r;
+    if (!tree->options.below)
+        return WCOW_FAIL(err, WCOW_E_PRECONDITION,
+                         "%s replaces what the layers below have, which are not known", name);
+    return wcow_tree_is_below(dir)
+               ? wcow_chain_children(tree->options.below, name, hide_child, &hiding, err)
+               : WCOW_OK;
+}
+
+int wcow_tree_hide(struct wcow_tree *tree, const char *dir, const char *name,
+                   struct wcow_error *err)
+{
+    struct wcow_tree_node *node = NULL;
+    wcow_autoentry found = {0};
+    int r = wcow_name_check_component(name, strlen(name), err);
+    if (r == WCOW_OK)
+        r = wcow_tree_dir(tree, dir, &node, err);
+    if (r < 0)
+        return r;
+    if (!tree->options.below)
+        return hide_name(tree, node, name, err);
+    r = lookup_below(tree, node, name, &found, err);
+    return r <= 0 ? r : hide_name(tree, node, last_component(found.name), err);
+}
+
+int wcow_tree_hide_all(struct wcow_tree *tree, const char *dir, struct wcow_error *err)
+{
+    struct wcow_tree_node *node = NULL;
+    int r = wcow_tree_dir(tree, dir, &node, err);
+    return r < 0 ? r : hide_below(tree, node, err);
 }
 
 int wcow_tree_top(struct wcow_tree *tree, const char *name, struct wcow_entry *entry,

@@ -82,6 +82,16 @@ WCOW_NODISCARD int wcow_tree_put(struct wcow_tree *tree, struct wcow_tree_node *
                                  const struct wcow_tree_item *item, struct wcow_tree_node **ret,
                                  struct wcow_error *err);
 
+/** Let the layer delete what the layers below have as @p name in directory @p dir ("Files/app"),
+ *  which is made where it is missing. What the tree itself has of that name stays, a directory
+ *  without what is below. Nothing is written where it is known that there is nothing to delete. */
+WCOW_NODISCARD int wcow_tree_hide(struct wcow_tree *tree, const char *dir, const char *name,
+                                  struct wcow_error *err);
+/** The same for all that the layers below have in @p dir. WCOW_E_PRECONDITION where they are not
+ *  known. */
+WCOW_NODISCARD int wcow_tree_hide_all(struct wcow_tree *tree, const char *dir,
+                                      struct wcow_error *err);
+
 /** A node of which one is told already: its times are those of the build. */
 void wcow_tree_mark_stamped(struct wcow_tree_node *node);
 /** A directory that stands for one that is copied. */

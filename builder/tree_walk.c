@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "builder/tree_nodes.h"
+#include "layer/names.h"
 
 enum wcow_entry_type wcow_tree_type(const struct wcow_tree_node *node)
 {
@@ -17,10 +18,16 @@ bool wcow_tree_is_below(const struct wcow_tree_node *node)
 
 /* ---- one node ---- */
 
+/* Of a whiteout's last component; its node has the name that it hides. */
+static const char *prefix_of(const struct wcow_tree_node *node)
+{
+    return node->traits->type == WCOW_ENTRY_WHITEOUT ? WCOW_WHITEOUT_PREFIX : "";
+}
+
 /* With what stands before the last component: "/", ":", or nothing for a top directory. */
 static size_t name_len(const struct wcow_tree_node *node)
 {
-    return strlen(node->name) + (node->parent->parent != NULL);
+    return strlen(node->name) + strlen(prefix_of(node)) + (node->parent->parent != NULL);
 }
 
 /* The full name of @p node, which is not the root, into @p out. */
@@ -42,6 +49,10 @@ static int write_name(const struct wcow_tree_node *node, struct wcow_buf *out,
         size_t own = strlen(n->name);
         len -= own;
         memcpy(at + len, n->name, own);
+        const char *prefix = prefix_of(n);
+        size_t prefix_len = strlen(prefix);
+        len -= prefix_len;
+        memcpy(at + len, prefix, prefix_len);
         if (n->parent->parent)
             at[--len] = n->flags & WCOW_NODE_STREAM ? ':' : '/';
     }

@@ -12,6 +12,7 @@
 #include "builder/layer_hives.h"
 #include "builder/layer_write.h"
 #include "cli/plain.h"
+#include "cli/tar_archive.h"
 #include "cli/verbs.h"
 #include "layer/filetime.h"
 
@@ -53,11 +54,24 @@ static int read_clock(struct tar *t, struct wcow_error *err)
     return WCOW_OK;
 }
 
-/* A folder's content, an archive's, or one file, as COPY and ADD would put it. */
-static int fill(const struct tar *t, struct wcow_tree *tree, struct wcow_context *context,
-                const char *name, struct wcow_error *err)
+struct source {
+    const char *path;
+    bool is_file; /* which may be an archive */
+    struct wcow_context *context;
+    const char *name; /* in it */
+};
+
+static void source_done(struct source *source)
 {
-    const char *sources[] = {name};
+    wcow_context_free(source->context);
+}
+
+/* A folder's content, an archive's, or one file, as COPY and ADD would put it. */
+static int fill(const struct tar *t, struct wcow_tree *tree, const struct source *source,
+                struct wcow_error *err)
+{
+    const char *sources[] = {source->name};
+    bool unpacked = false;
     wcow_autobuf dest = {0};
     int r = wcow_buf_addf(&dest, err, "%s/", t->dest);
     if (r < 0)
@@ -67,33 +81,34 @@ static int fill(const struct tar *t, struct wcow_tree *tree, struct wcow_context
     copy.sources.count = 1;
     const struct wcow_copying copying = {
         .tree = tree, .copy = &copy, .workdir = "", .now = t->now, .is_add = true};
-    return wcow_copy_from_context(&copying, context, err);
+    if (source->is_file)
+        r = wcow_tar_archive(source->path, &copying, t->is_base, &unpacked, err);
+    return r < 0 || unpacked ? r : wcow_copy_from_context(&copying, source->context, err);
 }
 
-static int open_source(const char *source, struct wcow_context **ret, const char **ret_name,
-                       struct wcow_error *err)
+static int open_source(const char *path, struct source *ret, struct wcow_error *err)
 {
     struct stat st;
-    if (stat(source, &st) < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_NOT_FOUND, "\"%s\"", source);
+    if (stat(path, &st) < 0)
+        return WCOW_FAIL_ERRNO(err, WCOW_E_NOT_FOUND, "\"%s\"", path);
+    ret->path = path;
+    ret->is_file = S_ISREG(st.st_mode);
     if (S_ISDIR(st.st_mode)) {
-        const struct wcow_context_options options = {.path = source};
-        *ret_name = ".";
-        return wcow_context_open(&options, ret, err);
+        const struct wcow_context_options options = {.path = path};
+        ret->name = ".";
+        return wcow_context_open(&options, &ret->context, err);
     }
-    const char *slash = strrchr(source, '/');
-    wcow_autofree char *folder =
-        slash ? strndup(source, (size_t)(slash - source) + 1) : strdup(".");
+    const char *slash = strrchr(path, '/');
+    wcow_autofree char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     if (!folder)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
     const struct wcow_context_options options = {.path = folder};
-    *ret_name = slash ? slash + 1 : source;
-    return wcow_context_open(&options, ret, err);
+    ret->name = slash ? slash + 1 : path;
+    return wcow_context_open(&options, &ret->context, err);
 }
 
 static int make_tree(const struct tar *t, const struct wcow_tree_options *options,
-                     struct wcow_context *context, const char *name, struct wcow_tree **ret,
-                     struct wcow_error *err)
+                     const struct source *source, struct wcow_tree **ret, struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     struct wcow_tree_node *files = NULL;
@@ -101,7 +116,7 @@ static int make_tree(const struct tar *t, const struct wcow_tree_options *option
     if (r == WCOW_OK)
         r = wcow_tree_dir(tree, "Files", &files, err);
     if (r == WCOW_OK)
-        r = fill(t, tree, context, name, err);
+        r = fill(t, tree, source, err);
     if (r >= 0 && !t->is_base)
         r = wcow_layer_add_hives(tree, t->now, err);
     if (r < 0)
@@ -130,16 +145,15 @@ static int finish(struct wcow_tar_output *out, struct wcow_error *err)
     return r;
 }
 
-static int to_layer(const struct tar *t, const char *source, struct wcow_error *err)
+static int to_layer(const struct tar *t, const char *path, struct wcow_error *err)
 {
     wcow_autotarget parents = {0};
     wcow_autobuf owner = {0};
-    WCOW_CLEANUP(wcow_context_free_p) struct wcow_context *context = NULL;
+    WCOW_CLEANUP(source_done) struct source source = {0};
     WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
     WCOW_CLEANUP(wcow_tar_output_free_p) struct wcow_tar_output *out = NULL;
-    const char *name = NULL;
     bool known = false;
-    int r = open_source(source, &context, &name, err);
+    int r = open_source(path, &source, err);
     if (r == WCOW_OK)
         r = open_parents(t, &parents, err);
     if (r == WCOW_OK)
@@ -152,7 +166,7 @@ static int to_layer(const struct tar *t, const char *source, struct wcow_error *
     const struct wcow_tree_options options = {
         .below = parents.n ? &chain : NULL, .owner = {owner.data, owner.len}, .now = t->now};
     if (r == WCOW_OK)
-        r = make_tree(t, &options, context, name, &tree, err);
+        r = make_tree(t, &options, &source, &tree, err);
     if (r == WCOW_OK)
         r = wcow_tar_output_new(t->output, t->compression, &out, err);
     if (r < 0)

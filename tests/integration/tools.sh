@@ -293,7 +293,17 @@ mkdir -p "$PARTS/whiteouts/sub"
 touch "$PARTS/whiteouts/sub/a" "$PARTS/whiteouts/sub/.wh.gone"
 tar cf "$PARTS/whiteouts.tar" -C "$PARTS/whiteouts" .
 refused "tar of a folder with a file that would delete" 'sub/.wh.gone.*would delete' "$wcow" tar "$PARTS/whiteouts" -o "$PARTS/x.tar"
-refused "tar of a Linux layer with a whiteout" 'sub/.wh.gone.*would delete' "$wcow" tar "$PARTS/whiteouts.tar" -o "$PARTS/x.tar"
+check "tar of a Linux layer with a whiteout" "$wcow" tar "$PARTS/whiteouts.tar" -o "$PARTS/linux.tar"
+equal "which stays one" "$("$wcow" ls "$PARTS/linux.tar" 'C:\sub' | tr '\n' ' ')" 'a .wh.gone '
+refused "not in a base" "nothing below it" "$wcow" tar "$PARTS/whiteouts.tar" --base -o "$PARTS/x.tar"
+mkdir -p "$PARTS/opaque/windows/system32"
+touch "$PARTS/opaque/windows/system32/.wh..wh..opq" "$PARTS/opaque/windows/system32/mine.dll" "$PARTS/opaque/.wh.license.txt"
+tar cf "$PARTS/opaque.tar" -C "$PARTS/opaque" .
+check "an opaque directory over an image" "$wcow" tar "$PARTS/opaque.tar" -p "$IMAGE" -o "$PARTS/linux2.tar"
+equal "has nothing of it any more" "$("$wcow" ls "$PARTS/linux2.tar" -p "$IMAGE" 'C:\Windows\System32')" mine.dll
+equal "and a name goes that the image spells otherwise" "$("$wcow" ls "$PARTS/linux2.tar" -p "$IMAGE" | grep -ci license || :)" 0
+check "as single whiteouts, which Windows imports" "$wcow" verify --strict "$PARTS/linux2.tar" -p "$IMAGE"
+refused "opaque over nobody knows what" "say with --parent" "$wcow" tar "$PARTS/opaque.tar" -o "$PARTS/x.tar"
 refused "tar without a place to write to" "where to" "$wcow" tar "$PARTS/plain"
 refused "tar of nothing" "No such file" "$wcow" tar "$PARTS/nothing" -o "$PARTS/x.tar"
 equal "a tar that fails leaves no file" "$(find "$PARTS" -maxdepth 1 -name '*.partial*' | wc -l)" 0

@@ -534,6 +534,53 @@ static void what_is_new_inherits_from_the_base_below_an_update(void **state)
     assert_sddl(tree, "Files", ""); /* it stands in the layer as the nearest has it */
 }
 
+static void what_the_layers_below_have_can_be_deleted(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_ok(put_file(tree, "Files/Users", "a.txt", "x", &err));
+    assert_ok(wcow_tree_hide(tree, "Files/windows/system32", "CMD.EXE", &err));
+    assert_ok(wcow_tree_hide(tree, "Files", "nothing of that name", &err));
+    assert_ok(wcow_tree_hide(tree, "Files/Users", "a.txt", &err)); /* it is the tree's alone */
+    assert_ok(wcow_tree_hide(tree, "Files", "away", &err));
+    assert_ok(wcow_tree_hide(tree, "Files", "AWAY", &err));
+    assert_fails(wcow_tree_hide(tree, "Files", "con", &err), WCOW_E_INVALID);
+    assert_names(tree, "Files\nFiles/Users\nFiles/Users/a.txt\nFiles/Windows\n"
+                       "Files/Windows/System32\nFiles/Windows/System32/.wh.cmd.exe\n"
+                       "Files/.wh.away\n");
+    const struct wcow_layer_view view = wcow_tree_view(tree);
+    const struct base *b = *state;
+    const struct wcow_layer_view views[] = {view, b->view};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    wcow_autoentry gone = {0};
+    assert_int_equal(wcow_chain_lookup(&chain, "Files/away", &gone, NULL, NULL), 0);
+    wcow_tree_free(tree);
+}
+
+static void a_directory_can_be_emptied_of_what_is_below(void **state)
+{
+    struct wcow_tree *tree = new_tree(*state, 3000);
+    assert_ok(put_file(tree, "Files/Windows/System32", "new.exe", "x", &err));
+    assert_ok(wcow_tree_hide_all(tree, "Files", &err));
+    assert_names(tree, "Files\nFiles/.wh.Documents and Settings\nFiles/.wh.Users\n"
+                       "Files/Windows\nFiles/Windows/System32\n"
+                       "Files/Windows/System32/.wh.cmd.exe\nFiles/Windows/System32/new.exe\n"
+                       "Files/.wh.away\nFiles/.wh.loop\n");
+    wcow_tree_free(tree);
+}
+
+static void without_the_layers_below_only_names_can_be_deleted(void **state)
+{
+    (void)state;
+    const struct wcow_tree_options options = {.now = 3000};
+    WCOW_CLEANUP(wcow_tree_free_p) struct wcow_tree *tree = NULL;
+    assert_ok(wcow_tree_new(&options, &tree, &err));
+    assert_ok(put_file(tree, "Files/d", "a", "x", &err));
+    assert_ok(wcow_tree_hide(tree, "Files", "gone", &err));
+    assert_fails(wcow_tree_hide(tree, "Files", "d", &err), WCOW_E_PRECONDITION);
+    assert_fails(wcow_tree_hide_all(tree, "Files/d", &err), WCOW_E_PRECONDITION);
+    assert_names(tree, "Files\nFiles/d\nFiles/d/a\nFiles/.wh.gone\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +594,9 @@ int main(void)
         cmocka_unit_test(an_epoch_is_the_latest_time_of_what_is_new),
         cmocka_unit_test(a_key_changes_with_bytes_and_not_with_the_clock),
         cmocka_unit_test(what_is_new_inherits_from_the_base_below_an_update),
+        cmocka_unit_test(what_the_layers_below_have_can_be_deleted),
+        cmocka_unit_test(a_directory_can_be_emptied_of_what_is_below),
+        cmocka_unit_test(without_the_layers_below_only_names_can_be_deleted),
         cmocka_unit_test(a_file_that_shrank_is_told),
         cmocka_unit_test(a_tree_is_a_layer_of_a_chain),
         cmocka_unit_test(every_walk_finds_many_hard_links),
