@@ -12,14 +12,23 @@
 #include "base/cleanup.h"
 #include "base/dir_tree.h"
 
-enum { TRIES = 100, PAUSE_US = 1000 };
+enum { TRIES = 100 };
+
+static int lock_patiently(int fd, int lock)
+{
+    int r = flock(fd, lock);
+    while (r < 0 && errno == EINTR)
+        r = flock(fd, lock);
+    return r;
+}
 
 /* Whether the folder is ours now. Between mkdir and flock another process may have taken it for one
- * without an owner: then it holds the lock, or has removed the folder. */
+ * without an owner: then it holds the lock, on a busy machine for long, or has removed the folder.
+ */
 static bool own(int fd, int lock)
 {
     struct stat st;
-    return flock(fd, lock | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
+    return lock_patiently(fd, lock) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
 static int make(int parent_fd, const char *name, int lock, int *ret_fd, struct wcow_error *err)
@@ -35,7 +44,6 @@ static int make(int parent_fd, const char *name, int lock, int *ret_fd, struct w
             *ret_fd = WCOW_TAKE_FD(fd);
             return WCOW_OK;
         }
-        (void)usleep(PAUSE_US);
     }
     return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the folder %s is taken away time and again", name);
 }
@@ -60,14 +68,6 @@ static bool has_name(int fd, int parent_fd, const char *name)
            st.st_dev == named.st_dev && st.st_ino == named.st_ino;
 }
 
-static int lock_shared(int fd)
-{
-    int r = flock(fd, LOCK_SH);
-    while (r < 0 && errno == EINTR)
-        r = flock(fd, LOCK_SH);
-    return r;
-}
-
 int wcow_owned_dir_share(int parent_fd, const char *name, int *ret_fd, struct wcow_error *err)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -75,7 +75,7 @@ int wcow_owned_dir_share(int parent_fd, const char *name, int *ret_fd, struct wc
             openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
             return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "open the folder %s", name);
-        if (lock_shared(fd) < 0)
+        if (lock_patiently(fd, LOCK_SH) < 0)
             return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "lock the folder %s", name);
         if (has_name(fd, parent_fd, name)) {
             *ret_fd = WCOW_TAKE_FD(fd);

@@ -110,7 +110,7 @@ static void one_that_is_there_is_not_taken(void **state)
 }
 
 /* Sweepers that meet at one folder, while its name is taken anew each time. */
-enum { SWEEPERS = 8, ROUNDS = 5000 };
+enum { SWEEPERS = 8, ROUNDS = 5000, TAKEN = 3, LONG_US = 300000 };
 
 static void *sweep_on(void *arg)
 {
@@ -142,6 +142,49 @@ static void who_comes_late_takes_no_new_one_for_the_old(void **state)
     assert_int_equal(lost, 0);
 }
 
+struct slow_sweeper {
+    atomic_bool stop;
+    atomic_int n_taken;
+};
+
+/* Takes what has no owner yet, and is slow to remove it, as on a busy machine. */
+static void *sweep_slowly(void *arg)
+{
+    struct slow_sweeper *s = arg;
+    while (!atomic_load(&s->stop)) {
+        struct stat st;
+        int fd = openat(top_fd, "run-8", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+            st.st_nlink > 0) {
+            (void)usleep(LONG_US);
+            (void)unlinkat(top_fd, "run-8", AT_REMOVEDIR);
+            (void)atomic_fetch_add(&s->n_taken, 1);
+        }
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    return NULL;
+}
+
+/* How often one comes between is chance: until a few did, or it was tried often enough. */
+static void a_slow_sweeper_is_waited_for(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    struct slow_sweeper s = {0};
+    assert_int_equal(pthread_create(&thread, NULL, sweep_slowly, &s), 0);
+    for (int i = 0; i < ROUNDS && atomic_load(&s.n_taken) < TAKEN; i++) {
+        int fd = -1;
+        assert_ok(wcow_owned_dir_make(top_fd, "run-8", &fd, &err));
+        assert_true(is_there("run-8"));
+        (void)unlinkat(top_fd, "run-8", AT_REMOVEDIR);
+        (void)close(fd);
+    }
+    atomic_store(&s.stop, true);
+    (void)pthread_join(thread, NULL);
+    print_message("%d were taken before they had an owner\n", atomic_load(&s.n_taken));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +195,7 @@ int main(void)
         cmocka_unit_test(who_is_asked_may_keep_it),
         cmocka_unit_test(one_that_is_there_is_not_taken),
         cmocka_unit_test(who_comes_late_takes_no_new_one_for_the_old),
+        cmocka_unit_test(a_slow_sweeper_is_waited_for),
     };
     return cmocka_run_group_tests(tests, make_top, remove_top);
 }
