@@ -14,8 +14,10 @@
 
 static int open_context(struct wcow_build *b, struct wcow_error *err)
 {
-    const struct wcow_context_options options = {
-        .path = b->options->context, .cache = b->cache, .cancel = b->options->cancel};
+    const struct wcow_context_options options = {.path = b->options->context,
+                                                 .name = b->options->context_name,
+                                                 .cache = b->cache,
+                                                 .cancel = b->options->cancel};
     int r = wcow_context_open(&options, &b->context, err);
     if (r < 0)
         return r;

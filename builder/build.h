@@ -17,9 +17,10 @@
 
 /** What `wcow build` was asked for; everything borrowed. NULL or zero: not given. */
 struct wcow_build_options {
-    const char *context;    /**< a folder, or what context_source.h takes: "-", a URL */
-    int64_t context_time_s; /**< what SOURCE_DATE_EPOCH=context stands for; 0: nothing */
-    const char *dockerfile; /**< path; "-" is standard input; NULL: <context>/Dockerfile */
+    const char *context_name; /**< what messages call it; NULL: as it is */
+    const char *context;      /**< a folder, or what context_source.h takes: "-", a URL */
+    int64_t context_time_s;   /**< what SOURCE_DATE_EPOCH=context stands for; 0: nothing */
+    const char *dockerfile;   /**< path; "-" is standard input; NULL: <context>/Dockerfile */
     const char *target;
     const char *platform;            /**< one, or several between commas; NULL: windows/amd64 */
     struct wcow_str_list build_args; /**< "NAME=value", or "NAME" from the environment */

@@ -78,12 +78,14 @@ static int add_url(struct wcow_build *b, const struct wcow_stage_state *s,
 
 /* ---- git ---- */
 
-static int keep_checkout(struct wcow_build *b, struct wcow_git_checkout *checkout,
-                         struct wcow_context **ret, struct wcow_error *err)
+static int keep_checkout(struct wcow_build *b, const struct wcow_git_url *url,
+                         struct wcow_git_checkout *checkout, struct wcow_context **ret,
+                         struct wcow_error *err)
 {
     struct wcow_context *context = NULL;
-    const struct wcow_context_options options = {.path = checkout->path,
-                                                 .cancel = b->options->cancel};
+    const struct wcow_http_shown name = wcow_http_shown(url->repository);
+    const struct wcow_context_options options = {
+        .path = checkout->path, .name = name.text, .cancel = b->options->cancel};
     int r = wcow_context_open(&options, &context, err);
     const struct wcow_build_checkout kept = {.checkout = checkout, .context = context};
     if (r == WCOW_OK)
@@ -176,7 +178,7 @@ static int add_repository(struct wcow_build *b, struct wcow_stage_state *s,
         wcow_git_checkout_free(checkout);
         return r;
     }
-    r = keep_checkout(b, checkout, &context, err);
+    r = keep_checkout(b, &url, checkout, &context, err);
     if (r == WCOW_OK)
         r = check_folder(context, &url, err);
     return r < 0 ? r : add_checkout(&s->arena, copying, context, &url, err);

@@ -24,7 +24,8 @@ static int refuse_warnings(const struct wcow_lint_report *report, struct wcow_er
 /* The warnings first; then what would end the build, which is an error. */
 static int check(struct wcow_build *b, bool json, struct wcow_buf *out, struct wcow_error *err)
 {
-    const struct wcow_context_options options = {.path = b->options->context};
+    const struct wcow_context_options options = {.path = b->options->context,
+                                                 .name = b->options->context_name};
     int r = wcow_context_open(&options, &b->context, err);
     if (r == WCOW_OK)
         r = wcow_context_load_ignore(b->context, b->options->dockerfile, err);

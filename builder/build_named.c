@@ -131,8 +131,10 @@ static int open_folder(struct wcow_build *b, const char *value, struct wcow_buil
     int r = wcow_context_source_open(&fetch, &kept->source, err);
     if (r < 0)
         return r;
-    const struct wcow_context_options options = {
-        .path = kept->source.folder, .cache = b->cache, .cancel = b->options->cancel};
+    const struct wcow_context_options options = {.path = kept->source.folder,
+                                                 .name = kept->source.name,
+                                                 .cache = b->cache,
+                                                 .cancel = b->options->cancel};
     r = wcow_context_open(&options, &kept->context, err);
     return r == WCOW_OK ? wcow_context_load_ignore(kept->context, NULL, err) : r;
 }

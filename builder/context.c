@@ -17,6 +17,17 @@
 
 enum { MAX_SIBLINGS_ASKED = 1000 };
 
+static int name_it(struct wcow_context *c, const char *name, struct wcow_error *err)
+{
+    wcow_autobuf text = {0};
+    int r = name ? wcow_buf_add_str(&text, name, err)
+                 : wcow_buf_addf(&text, err, "the build context %s", c->root);
+    if (r < 0)
+        return r;
+    c->name = wcow_buf_take_str(&text);
+    return c->name ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for the build context");
+}
+
 int wcow_context_open(const struct wcow_context_options *options, struct wcow_context **ret,
                       struct wcow_error *err)
 {
@@ -40,8 +51,10 @@ int wcow_context_open(const struct wcow_context_options *options, struct wcow_co
     if (!c->root)
         return WCOW_FAIL_ERRNO(err, wcow_code_of_errno(errno), "resolve the build context %s",
                                options->path);
-    *ret = WCOW_TAKE_PTR(c);
-    return WCOW_OK;
+    int r = name_it(c, options->name, err);
+    if (r == WCOW_OK)
+        *ret = WCOW_TAKE_PTR(c);
+    return r;
 }
 
 void wcow_context_free(struct wcow_context *c)
@@ -52,6 +65,7 @@ void wcow_context_free(struct wcow_context *c)
     wcow_ignore_free(c->ignore);
     free(c->ignore_name);
     free(c->root);
+    free(c->name);
     free(atomic_load(&c->spare));
     free(c);
 }
@@ -173,7 +187,7 @@ static int path_of_fd(const struct wcow_context *c, int fd, char **ret, struct w
     whole[n] = '\0';
     size_t root = strcmp(c->root, "/") == 0 ? 0 : strlen(c->root);
     if (strncmp(whole, c->root, root) != 0 || (whole[root] != '/' && whole[root] != '\0'))
-        return WCOW_FAIL(err, WCOW_E_INVALID, "%s is outside the build context", whole);
+        return WCOW_FAIL(err, WCOW_E_INVALID, "%s is outside %s", whole, c->name);
     *ret = strdup(whole[root] ? whole + root + 1 : "");
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a path");
 }
@@ -220,8 +234,7 @@ static int not_found(const struct wcow_context *c, const char *path, struct wcow
                       "\"%s\" is not in the build context; did you mean \"%s%s%s\"?", path, parent,
                       *parent ? "/" : "", near);
     else
-        r = WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not in the build context %s", path,
-                      c->root);
+        r = WCOW_FAIL(err, WCOW_E_NOT_FOUND, "\"%s\" is not in %s", path, c->name);
     if (dir)
         (void)closedir(dir);
     return r;

@@ -23,6 +23,7 @@ struct wcow_paged;
 
 struct wcow_context_options {
     const char *path;               /**< of the folder */
+    const char *name;               /**< what messages call it; NULL: "the build context PATH" */
     struct wcow_build_cache *cache; /**< remembers digests of files; borrowed; NULL: none */
     const atomic_bool *cancel;      /**< borrowed; may be NULL */
 };

@@ -78,6 +78,7 @@ void wcow_context_source_done(struct wcow_context_source *source)
     free(source->temporary);
     free(source->folder);
     free(source->dockerfile);
+    free(source->name);
     *source = (struct wcow_context_source){0};
 }
 
@@ -263,6 +264,16 @@ static int take_repository(const struct wcow_context_fetch *fetch,
 
 /* ---- all of them ---- */
 
+/* The folder is a temporary one, which means nothing to whom reads of it. */
+static int name_source(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
+                       struct wcow_error *err)
+{
+    source->name = strdup(strcmp(fetch->from, "-") == 0 ? "the build context on standard input"
+                                                        : wcow_http_shown(fetch->from).text);
+    return source->name ? WCOW_OK
+                        : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a build context");
+}
+
 static int take_remote(const struct wcow_context_fetch *fetch, struct wcow_context_source *source,
                        struct wcow_error *err)
 {
@@ -272,6 +283,8 @@ static int take_remote(const struct wcow_context_fetch *fetch, struct wcow_conte
     int r = is_git ? wcow_buf_addf(&title, err, "[internal] load git source %s",
                                    wcow_http_shown(fetch->from).text)
                    : wcow_buf_add_str(&title, "[internal] load remote build context", err);
+    if (r == WCOW_OK)
+        r = name_source(fetch, source, err);
     if (r < 0)
         return r;
     if (fetch->progress)
@@ -336,6 +349,7 @@ int wcow_context_source_apply(const struct wcow_context_source *source,
         return WCOW_FAIL(err, WCOW_E_INVALID,
                          "-f - with the context -: standard input can be one of them");
     options->context = source->folder;
+    options->context_name = source->name;
     options->context_time_s = source->time_s;
     *ret_dockerfile = NULL;
     if (!source->is_fetched || (name && strcmp(name, "-") == 0))

@@ -29,6 +29,7 @@ struct wcow_context_fetch {
 /** Zero-initialise; release with wcow_context_source_done(). */
 struct wcow_context_source {
     char *folder;     /**< the context's root */
+    char *name;       /**< what messages call it; NULL: as the folder is called */
     char *dockerfile; /**< the text that stood in a context's place; NULL where there was none */
     bool is_fetched;  /**< the folder is none of the user's: paths in it are foreign */
     char *temporary;  /**< removed in the end; NULL: none */

@@ -9,6 +9,7 @@
 struct wcow_context {
     int fd;     /* O_PATH */
     char *root; /* absolute */
+    char *name; /* for messages */
     struct wcow_ignore *ignore;
     char *ignore_name;
     bool may_ignore; /* an ignore file counts here, whether or not there is one */

@@ -151,6 +151,20 @@ static void trim(struct wcow_buf *out)
         out->data[--out->len] = '\0';
 }
 
+/* The folder is a temporary one: to whom reads of it, what lies in it is the repository's. */
+static void hide_folder(const struct wcow_git_run *git, struct wcow_buf *said)
+{
+    const size_t len = strlen(git->folder);
+    char *p = (char *)said->data;
+    while (len > 1 && p && (p = strstr(p, git->folder))) {
+        size_t cut = p[len] == '/' ? len + 1 : len - 1;
+        if (p[len] != '/')
+            *p++ = '.';
+        memmove(p, p + cut, strlen(p + cut) + 1);
+        said->len -= cut;
+    }
+}
+
 int wcow_git_run(const struct wcow_git_run *git, const char *const *args, struct wcow_buf *out,
                  struct wcow_error *err)
 {
@@ -179,6 +193,7 @@ int wcow_git_run(const struct wcow_git_run *git, const char *const *args, struct
         return r;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return WCOW_OK;
+    hide_folder(git, out);
     const char *said = out->data ? (const char *)out->data : "it said nothing";
     const size_t first = strcspn(said, "\n");
     if (!said[first])

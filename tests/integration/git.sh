@@ -98,6 +98,18 @@ refused "what fails" "xxxxx@$server/app.git: git fetch failed" "$wcow" build --p
 built "$context" || :
 check "says where" grep -q "ADD http://xxxxx@$server/app.git#none" "$log"
 equal "without the login" "$(grep -cF "$secret" "$log" || :)" 0
+git -C "$PARTS/app" mv Dockerfile sub/Dockerfile
+printf 'FROM scratch\nCOPY nothing C:/\n' >"$PARTS/app/Dockerfile"
+(
+    cd "$PARTS/app"
+    git add .
+    git -c user.name=a -c user.email=a@b commit -q -m two
+    git push -q ../www/app.git main
+    git -C ../www/app.git update-server-info
+)
+refused "a file that the repository has not got" "\"nothing\" is not in http://xxxxx@$server/app.git" "$wcow" build --progress plain "$url"
+refused "or an archive" '"nothing" is not in the build context on standard input' \
+    bash -c "tar c -C '$PARTS/app' Dockerfile | '$wcow' build --progress plain -"
 printf 'FROM scratch\nADD http://user:wrong%s@%s/app.git C:/kept\n' "$secret" "$server" >"$context/Dockerfile"
 refused "another password" "Authentication failed for 'http://$server/app.git/'" "$wcow" build --progress plain "$context"
 finish

@@ -266,6 +266,31 @@ static void a_repository_that_is_not_there_is_told(void **state)
     assert_non_null(strstr(err.msg, "/nonexistent/app.git: git ls-remote failed"));
 }
 
+/* A submodule that cannot be had: git says where it was to lie. */
+static void what_git_says_names_no_temporary_folder(void **state)
+{
+    (void)state;
+    struct repository repository;
+    struct wcow_git_checkout *checkout = NULL;
+    struct wcow_error err = {0};
+    char script[600];
+    make_repository(&repository);
+    (void)snprintf(script, sizeof(script),
+                   "cd '%s' && printf '[submodule \"sub\"]\\npath = sub\\nurl = ./none\\n' "
+                   ">.gitmodules && git add .gitmodules && "
+                   "git update-index --add --cacheinfo 160000,$(cat first),sub && "
+                   "git -c user.name=a -c user.email=a@b commit -q -m three",
+                   repository.path);
+    assert_int_equal(run_script(script), 0);
+    const struct wcow_git_url url = {.repository = repository.path, .submodules = WCOW_UNSET};
+    assert_int_equal(wcow_git_clone(&url, NULL, NULL, &checkout, &err), WCOW_E_IO);
+    assert_non_null(strstr(err.msg, "git submodule failed"));
+    assert_non_null(strstr(err.msg, "'sub'"));
+    assert_null(strstr(err.msg, "wcow-git-XXXXXX"));
+    assert_null(strstr(err.msg, "/var/tmp/wcow-git-"));
+    assert_int_equal(remove_all(repository.path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +303,7 @@ int main(void)
         cmocka_unit_test(the_callers_own_repository_is_left_alone),
         cmocka_unit_test(what_git_leaves_behind_is_not_waited_for),
         cmocka_unit_test(a_repository_that_is_not_there_is_told),
+        cmocka_unit_test(what_git_says_names_no_temporary_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
