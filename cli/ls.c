@@ -126,6 +126,18 @@ static int print_stream(void *arg, const struct wcow_entry *e, struct wcow_error
     return print_entry(p->ls, e, p->layer, err);
 }
 
+/* The descriptor of a directory that the nearest layer has none for, from further down. */
+static int add_sd(const struct ls *ls, const struct wcow_entry *e, struct wcow_buf *ret,
+                  struct wcow_error *err)
+{
+    struct wcow_chain chain = chain_of(ls);
+    bool is_on_drive = strcmp(e->name, "Files") == 0 || strncmp(e->name, "Files/", 6) == 0;
+    if (!ls->with_sddl || ls->one_layer || e->sd || e->type != WCOW_ENTRY_DIR || !is_on_drive)
+        return WCOW_OK;
+    int r = wcow_chain_dir_sd(&chain, e->name, ret, err);
+    return r < 0 ? r : WCOW_OK;
+}
+
 /* The layer that has @p e, then the entry and its streams. */
 static int show(const struct ls *ls, const struct wcow_entry *e, struct wcow_error *err)
 {
@@ -140,7 +152,16 @@ static int show(const struct ls *ls, const struct wcow_entry *e, struct wcow_err
             return r;
     }
     layer += ls->first;
-    int r = print_entry(ls, e, layer, err);
+    wcow_autobuf sd = {0};
+    struct wcow_entry whole = *e; /* borrows */
+    int r = add_sd(ls, e, &sd, err);
+    if (r < 0)
+        return r;
+    if (sd.len) {
+        whole.sd = sd.data;
+        whole.sd_len_bytes = sd.len;
+    }
+    r = print_entry(ls, &whole, layer, err);
     if (r < 0 || !ls->with_streams || is_marker)
         return r;
     wcow_autofree char *key = NULL;

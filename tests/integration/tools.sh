@@ -43,6 +43,11 @@ check "so does its folder" grep -q .wh.oldtool.exe <("$wcow" ls -R "$top_folder"
 check "-l tells the owner" grep -q 'TrustedInstaller .*kernel32.dll' <("$wcow" ls -l "$IMAGE" /Windows/System32)
 check "-l tells where a junction leads" grep -q '^j-HS.*Documents and Settings -> C:' <("$wcow" ls -l "$IMAGE")
 check "--sddl" grep -q 'O:BAG:SYD:' <("$wcow" ls --sddl "$IMAGE" /Users)
+mkdir -p "$PARTS/bare/Files/Windows"
+tar cf "$PARTS/bare.tar" -C "$PARTS/bare" Files
+equal "a directory without a descriptor has that of the layers below" \
+    "$("$wcow" ls --sddl "$PARTS/bare.tar" -p "$IMAGE" | grep -A 1 '^Windows/')" "$("$wcow" ls --sddl "$IMAGE" | grep -A 1 '^Windows/')"
+equal "but none in its layer alone" "$("$wcow" ls --sddl "$PARTS/bare.tar" | grep -A 1 '^Windows/')" 'Windows/'
 check "--streams" grep -q '[^:]:[A-Za-z]' <("$wcow" ls -R --streams "$IMAGE")
 equal "--json of every file of the base" "$("$wcow" ls --json -R "$base" / | jq -s 'all(.layer == 1)')" true
 equal "--json tells the layer" "$("$wcow" ls --json "$IMAGE" /Windows/System32/newtool.exe | jq -c '[.name,.type,.layer]')" \
