@@ -91,6 +91,7 @@ struct wcow_build_cache {
     bool reading;         /* a transaction is open: files are asked for by the thousand, and each
                              question alone would lock the file anew */
     bool writing;         /* likewise, to remember them */
+    bool waited_in_vain;  /* for another build's: then not for each of thousands of files */
     pthread_mutex_t lock; /* of all above, but not when opening and closing */
 };
 
@@ -459,7 +460,10 @@ int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow
                                    const struct wcow_digest *digest, struct wcow_error *err)
 {
     HOLD(c);
+    if (c->waited_in_vain)
+        return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the build cache: another build writes it");
     int r = begin_writing(c, err);
+    c->waited_in_vain = r < 0;
     return r < 0 ? r : put_file(c, FILE_PUT, stamp, digest, err);
 }
 
@@ -556,8 +560,9 @@ int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest 
     if (r == 1 && !take_layer(stmt, ret))
         r = 0;
     (void)sqlite3_reset(stmt);
-    if (r == 1 && touch(c, key, err) < 0)
-        return WCOW_E_IO;
+    /* Another build may be writing for long: then it is found all the same. */
+    if (r == 1 && !c->waited_in_vain)
+        c->waited_in_vain = touch(c, key, NULL) < 0;
     return r;
 }
 
@@ -568,6 +573,7 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
     HOLD(c);
     sqlite3_stmt *stmt = NULL;
     int r = begin_writing(c, err);
+    c->waited_in_vain = r < 0;
     if (r == WCOW_OK)
         r = begin(c, LAYER_PUT, &stmt, err);
     if (r < 0)

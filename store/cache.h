@@ -59,7 +59,8 @@ struct wcow_cached_layer {
 WCOW_NODISCARD int wcow_build_cache_has_shape(struct wcow_build_cache *c,
                                               const struct wcow_digest *shape,
                                               struct wcow_error *err);
-/** 1 and the layer that a step of this key came to (its time of use is set to now), or 0. */
+/** 1 and the layer that a step of this key came to (its time of use is set to now, unless another
+ *  build writes for so long that this cannot be waited for), or 0. */
 WCOW_NODISCARD int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest *key,
                                           struct wcow_cached_layer *ret, struct wcow_error *err);
 WCOW_NODISCARD int wcow_build_cache_remember_layer(struct wcow_build_cache *c,

@@ -187,7 +187,7 @@ static void one_of_another_version_is_set_aside(void **state)
     assert_int_equal(access(old, F_OK), 0);
 }
 
-enum { N_OPENERS = 6, N_NEW_FILES = 40 };
+enum { N_OPENERS = 6, N_NEW_FILES = 20 };
 
 static pthread_barrier_t begun;
 
@@ -249,6 +249,30 @@ static void one_that_another_is_making_is_not_set_aside(void **state)
     (void)pthread_barrier_destroy(&begun);
 }
 
+/* It has hashed a file, and writes until its layer is made. */
+static void what_another_build_keeps_from_being_written_is_found_all_the_same(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *writes = NULL;
+    struct wcow_build_cache *reads = NULL;
+    const struct wcow_file_stamp stamp = {.ino = 1};
+    const struct wcow_digest key = digest_of("key");
+    const struct wcow_cached_layer layer = {.diff_id = key, .digest = key, .size_bytes = 1};
+    struct wcow_cached_layer found = {0};
+    assert_ok(wcow_build_cache_open(path, &writes, &err));
+    assert_ok(wcow_build_cache_remember_layer(writes, &key, &key, &layer, &err));
+    assert_ok(wcow_build_cache_remember_file(writes, &stamp, &key, &err));
+    assert_ok(wcow_build_cache_open(path, &reads, &err));
+    assert_int_equal(wcow_build_cache_layer(reads, &key, &found, NULL), 1);
+    assert_int_equal(found.size_bytes, 1);
+    struct wcow_error why = {0};
+    assert_int_equal(wcow_build_cache_remember_file(reads, &stamp, &key, &why), WCOW_E_UNAVAILABLE);
+    wcow_build_cache_close(writes);
+    assert_ok(wcow_build_cache_remember_layer(reads, &key, &key, &layer, &err));
+    assert_ok(wcow_build_cache_remember_file(reads, &stamp, &key, &err));
+    wcow_build_cache_close(reads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +285,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_of_another_version_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_another_is_making_is_not_set_aside, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            what_another_build_keeps_from_being_written_is_found_all_the_same, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
