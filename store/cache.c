@@ -19,6 +19,7 @@
 
 /* Of another version it is as good as none: it is set aside. */
 enum { SCHEMA_VERSION = 2, BUSY_MS = 5000, PAUSE_MS = 5, APPLICATION_ID = 0x77636263 /* "wcbc" */ };
+enum { MAX_PENDING = 4096 }; /* files in memory, about 1 MiB: others wait while they are written */
 
 /* The log is not written back when a build ends, for that costs four syncs: the next one reads it,
  * so it is kept short. Losing the last seconds of a cache on power loss costs nothing: NORMAL. */
@@ -29,7 +30,6 @@ static const char modes[] =
 /* Each statement is prepared when first used. */
 enum query {
     FILE_GET,
-    FILE_PUT,
     RECENT_GET,
     RECENT_PUT,
     SHAPE_HAS,
@@ -47,12 +47,10 @@ enum query {
 static const char *const texts[N_QUERIES] = {
     [FILE_GET] = "SELECT digest FROM files WHERE dev = ?1 AND ino = ?2 AND size_bytes = ?3 AND "
                  "mtime_ns = ?4 AND ctime_ns = ?5",
-    [FILE_PUT] = "INSERT OR REPLACE INTO files (dev, ino, size_bytes, mtime_ns, ctime_ns, digest) "
-                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [RECENT_GET] = "SELECT digest FROM temp.recent WHERE dev = ?1 AND ino = ?2 AND "
                    "size_bytes = ?3 AND mtime_ns = ?4 AND ctime_ns = ?5",
     [RECENT_PUT] = "INSERT OR REPLACE INTO temp.recent (dev, ino, size_bytes, mtime_ns, ctime_ns, "
-                   "digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                   "digest, is_pending) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SHAPE_HAS] = "SELECT 1 FROM layers WHERE shape = ?1 LIMIT 1",
     [LAYER_GET] = "SELECT diff_id, digest, size_bytes, tar_bytes, created_s, used_s FROM layers "
                   "WHERE key = ?1",
@@ -78,20 +76,25 @@ static const char schema[] =
     "CREATE INDEX layers_shape ON layers (shape);"
     "CREATE TABLE texts (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID, STRICT;";
 
-/* Of this process, in memory. */
+/* Of this process, in memory: those that are for it alone, and those that are still to be written
+ * to the file. */
 static const char schema_recent[] =
     "CREATE TEMP TABLE recent (dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
     " size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,"
-    " digest TEXT NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID, STRICT;";
+    " digest TEXT NOT NULL, is_pending INTEGER NOT NULL, PRIMARY KEY (dev, ino))"
+    " WITHOUT ROWID, STRICT;";
+
+static const char write_pending[] =
+    "INSERT OR REPLACE INTO files (dev, ino, size_bytes, mtime_ns, ctime_ns, digest) "
+    "SELECT dev, ino, size_bytes, mtime_ns, ctime_ns, digest FROM temp.recent WHERE is_pending;";
 
 struct wcow_build_cache {
     sqlite3 *db;
     bool has_recent;
+    size_t n_pending; /* rows of it */
     sqlite3_stmt *queries[N_QUERIES];
     bool reading;         /* a transaction is open: files are asked for by the thousand, and each
                              question alone would lock the file anew */
-    bool writing;         /* likewise, to remember them */
-    bool waited_in_vain;  /* for another build's: then not for each of thousands of files */
     pthread_mutex_t lock; /* of all above, but not when opening and closing */
 };
 
@@ -117,6 +120,57 @@ static int failed(const struct wcow_build_cache *c, struct wcow_error *err)
 static int exec(struct wcow_build_cache *c, const char *sql, struct wcow_error *err)
 {
     return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK ? WCOW_OK : failed(c, err);
+}
+
+/* ---- transactions ---- */
+
+static int begin_reading(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (c->reading)
+        return WCOW_OK;
+    int r = exec(c, "BEGIN", err);
+    c->reading = r == WCOW_OK;
+    return r;
+}
+
+/* Whoever asks for more than files sees what others have remembered meanwhile. */
+static int end_reading(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    if (!c->reading)
+        return WCOW_OK;
+    c->reading = false;
+    return exec(c, "COMMIT", err);
+}
+
+/* Others wait until it is ended, which is within the same call. The pending files come first. */
+static int begin_writing(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    int r = end_reading(c, err);
+    if (r == WCOW_OK)
+        r = exec(c, "BEGIN IMMEDIATE", err);
+    if (r == WCOW_OK && c->n_pending)
+        r = exec(c, write_pending, err);
+    return r;
+}
+
+/* @param r of what was done in it; below 0 nothing of it stays */
+static int end_writing(struct wcow_build_cache *c, int r, struct wcow_error *err)
+{
+    if (r == WCOW_OK)
+        r = exec(c, "COMMIT", err);
+    if (r < 0) {
+        if (!sqlite3_get_autocommit(c->db))
+            (void)exec(c, "ROLLBACK", NULL);
+        return r;
+    }
+    if (c->n_pending && exec(c, "DELETE FROM temp.recent WHERE is_pending", NULL) == WCOW_OK)
+        c->n_pending = 0;
+    return WCOW_OK;
+}
+
+static int write_files(struct wcow_build_cache *c, struct wcow_error *err)
+{
+    return c->n_pending ? end_writing(c, begin_writing(c, err), err) : WCOW_OK;
 }
 
 /* ---- opening ---- */
@@ -311,8 +365,8 @@ void wcow_build_cache_close(struct wcow_build_cache *c)
         return;
     for (size_t i = 0; i < N_QUERIES; i++)
         (void)sqlite3_finalize(c->queries[i]);
-    if (c->reading || c->writing)
-        (void)exec(c, "COMMIT", NULL);
+    (void)!write_files(c, NULL);
+    (void)!end_reading(c, NULL);
     (void)sqlite3_close(c->db);
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
@@ -358,44 +412,6 @@ static int change(struct wcow_build_cache *c, sqlite3_stmt *stmt, struct wcow_er
     return r < 0 ? r : WCOW_OK;
 }
 
-static int begin_reading(struct wcow_build_cache *c, struct wcow_error *err)
-{
-    if (c->reading || c->writing)
-        return WCOW_OK;
-    int r = exec(c, "BEGIN", err);
-    c->reading = r == WCOW_OK;
-    return r;
-}
-
-/* Whoever asks for more than files sees what others have remembered meanwhile. */
-static int end_reading(struct wcow_build_cache *c, struct wcow_error *err)
-{
-    if (!c->reading)
-        return WCOW_OK;
-    c->reading = false;
-    return exec(c, "COMMIT", err);
-}
-
-/* Others wait for an open transaction: it ends with what a step remembers last, its layer. */
-static int begin_writing(struct wcow_build_cache *c, struct wcow_error *err)
-{
-    if (c->writing)
-        return WCOW_OK;
-    int r = end_reading(c, err);
-    if (r == WCOW_OK)
-        r = exec(c, "BEGIN IMMEDIATE", err);
-    c->writing = r == WCOW_OK;
-    return r;
-}
-
-static int end_writing(struct wcow_build_cache *c, struct wcow_error *err)
-{
-    if (!c->writing)
-        return WCOW_OK;
-    c->writing = false;
-    return exec(c, "COMMIT", err);
-}
-
 static bool take_digest(sqlite3_stmt *stmt, int column, struct wcow_digest *ret)
 {
     const unsigned char *text = sqlite3_column_text(stmt, column);
@@ -433,16 +449,19 @@ static int find_file(struct wcow_build_cache *c, enum query query,
     return r;
 }
 
-static int put_file(struct wcow_build_cache *c, enum query query,
-                    const struct wcow_file_stamp *stamp, const struct wcow_digest *digest,
-                    struct wcow_error *err)
+static int put_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
+                    const struct wcow_digest *digest, bool is_pending, struct wcow_error *err)
 {
     sqlite3_stmt *stmt = NULL;
-    int r = begin(c, query, &stmt, err);
+    int r = c->has_recent ? WCOW_OK : exec(c, schema_recent, err);
+    c->has_recent |= r == WCOW_OK;
+    if (r == WCOW_OK)
+        r = begin(c, RECENT_PUT, &stmt, err);
     if (r < 0)
         return r;
     bind_stamp(stmt, stamp);
     bind_text(stmt, 6, digest->text);
+    (void)sqlite3_bind_int(stmt, 7, is_pending);
     return change(c, stmt, err);
 }
 
@@ -460,20 +479,17 @@ int wcow_build_cache_remember_file(struct wcow_build_cache *c, const struct wcow
                                    const struct wcow_digest *digest, struct wcow_error *err)
 {
     HOLD(c);
-    if (c->waited_in_vain)
-        return WCOW_FAIL(err, WCOW_E_UNAVAILABLE, "the build cache: another build writes it");
-    int r = begin_writing(c, err);
-    c->waited_in_vain = r < 0;
-    return r < 0 ? r : put_file(c, FILE_PUT, stamp, digest, err);
+    int r = put_file(c, stamp, digest, true, err);
+    if (r < 0)
+        return r;
+    return ++c->n_pending % MAX_PENDING == 0 ? write_files(c, err) : WCOW_OK;
 }
 
 int wcow_build_cache_note_file(struct wcow_build_cache *c, const struct wcow_file_stamp *stamp,
                                const struct wcow_digest *digest, struct wcow_error *err)
 {
     HOLD(c);
-    int r = c->has_recent ? WCOW_OK : exec(c, schema_recent, err);
-    c->has_recent |= r == WCOW_OK;
-    return r < 0 ? r : put_file(c, RECENT_PUT, stamp, digest, err);
+    return put_file(c, stamp, digest, false, err);
 }
 
 /* ---- layers ---- */
@@ -541,7 +557,9 @@ int wcow_build_cache_each_layer(struct wcow_build_cache *c, wcow_cached_layer_fn
 int wcow_build_cache_forget_files(struct wcow_build_cache *c, struct wcow_error *err)
 {
     HOLD(c);
-    int r = end_reading(c, err);
+    int r = write_files(c, err);
+    if (r == WCOW_OK)
+        r = end_reading(c, err);
     return r < 0 ? r : exec(c, "DELETE FROM files; DELETE FROM texts", err);
 }
 
@@ -560,22 +578,18 @@ int wcow_build_cache_layer(struct wcow_build_cache *c, const struct wcow_digest 
     if (r == 1 && !take_layer(stmt, ret))
         r = 0;
     (void)sqlite3_reset(stmt);
-    /* Another build may be writing for long: then it is found all the same. */
-    if (r == 1 && !c->waited_in_vain)
-        c->waited_in_vain = touch(c, key, NULL) < 0;
+    /* What is found is found, though another build may write for so long that this is not noted. */
+    if (r == 1)
+        (void)!touch(c, key, NULL);
     return r;
 }
 
-int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wcow_digest *shape,
-                                    const struct wcow_digest *key,
-                                    const struct wcow_cached_layer *layer, struct wcow_error *err)
+static int put_layer(struct wcow_build_cache *c, const struct wcow_digest *shape,
+                     const struct wcow_digest *key, const struct wcow_cached_layer *layer,
+                     struct wcow_error *err)
 {
-    HOLD(c);
     sqlite3_stmt *stmt = NULL;
-    int r = begin_writing(c, err);
-    c->waited_in_vain = r < 0;
-    if (r == WCOW_OK)
-        r = begin(c, LAYER_PUT, &stmt, err);
+    int r = begin(c, LAYER_PUT, &stmt, err);
     if (r < 0)
         return r;
     bind_text(stmt, 1, key->text);
@@ -586,9 +600,18 @@ int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wco
     bind_u64(stmt, 6, layer->tar_bytes);
     (void)sqlite3_bind_int64(stmt, 7, layer->created_s);
     (void)sqlite3_bind_int64(stmt, 8, time(NULL));
-    r = change(c, stmt, err);
-    int end = end_writing(c, err);
-    return r < 0 ? r : end;
+    return change(c, stmt, err);
+}
+
+int wcow_build_cache_remember_layer(struct wcow_build_cache *c, const struct wcow_digest *shape,
+                                    const struct wcow_digest *key,
+                                    const struct wcow_cached_layer *layer, struct wcow_error *err)
+{
+    HOLD(c);
+    int r = begin_writing(c, err);
+    if (r == WCOW_OK)
+        r = put_layer(c, shape, key, layer, err);
+    return end_writing(c, r, err);
 }
 
 int wcow_build_cache_other_key(struct wcow_build_cache *c, const struct wcow_digest *digest,

@@ -33,6 +33,8 @@ struct wcow_file_stamp {
 WCOW_NODISCARD int wcow_build_cache_file(struct wcow_build_cache *c,
                                          const struct wcow_file_stamp *stamp,
                                          struct wcow_digest *ret, struct wcow_error *err);
+/** Written to the file with the next layer, with thousands of others, or at the end: until then
+ * this cache alone knows it. */
 WCOW_NODISCARD int wcow_build_cache_remember_file(struct wcow_build_cache *c,
                                                   const struct wcow_file_stamp *stamp,
                                                   const struct wcow_digest *digest,

@@ -249,28 +249,58 @@ static void one_that_another_is_making_is_not_set_aside(void **state)
     (void)pthread_barrier_destroy(&begun);
 }
 
-/* It has hashed a file, and writes until its layer is made. */
-static void what_another_build_keeps_from_being_written_is_found_all_the_same(void **state)
+static bool knows_file(struct wcow_build_cache *c, uint64_t ino)
+{
+    const struct wcow_file_stamp stamp = {.ino = ino};
+    struct wcow_digest found = {0};
+    return wcow_build_cache_file(c, &stamp, &found, NULL) == 1;
+}
+
+/* From its first file to its layer it may take minutes. */
+static void a_build_that_hashes_files_keeps_no_other_waiting(void **state)
 {
     (void)state;
-    struct wcow_build_cache *writes = NULL;
-    struct wcow_build_cache *reads = NULL;
-    const struct wcow_file_stamp stamp = {.ino = 1};
+    struct wcow_build_cache *one = NULL;
+    struct wcow_build_cache *other = NULL;
     const struct wcow_digest key = digest_of("key");
     const struct wcow_cached_layer layer = {.diff_id = key, .digest = key, .size_bytes = 1};
-    struct wcow_cached_layer found = {0};
-    assert_ok(wcow_build_cache_open(path, &writes, &err));
-    assert_ok(wcow_build_cache_remember_layer(writes, &key, &key, &layer, &err));
-    assert_ok(wcow_build_cache_remember_file(writes, &stamp, &key, &err));
-    assert_ok(wcow_build_cache_open(path, &reads, &err));
-    assert_int_equal(wcow_build_cache_layer(reads, &key, &found, NULL), 1);
-    assert_int_equal(found.size_bytes, 1);
-    struct wcow_error why = {0};
-    assert_int_equal(wcow_build_cache_remember_file(reads, &stamp, &key, &why), WCOW_E_UNAVAILABLE);
-    wcow_build_cache_close(writes);
-    assert_ok(wcow_build_cache_remember_layer(reads, &key, &key, &layer, &err));
-    assert_ok(wcow_build_cache_remember_file(reads, &stamp, &key, &err));
-    wcow_build_cache_close(reads);
+    assert_ok(wcow_build_cache_open(path, &one, &err));
+    assert_ok(wcow_build_cache_open(path, &other, &err));
+    assert_ok(wcow_build_cache_remember_file(one, &(struct wcow_file_stamp){.ino = 1}, &key, &err));
+    assert_true(knows_file(one, 1));
+    assert_ok(
+        wcow_build_cache_remember_file(other, &(struct wcow_file_stamp){.ino = 2}, &key, &err));
+    assert_ok(wcow_build_cache_remember_layer(other, &key, &key, &layer, &err));
+    assert_true(knows_file(one, 1));
+    assert_ok(wcow_build_cache_remember_layer(one, &key, &key, &layer, &err));
+    assert_true(knows_file(other, 1));
+    assert_true(knows_file(one, 2));
+    wcow_build_cache_close(one);
+    wcow_build_cache_close(other);
+}
+
+enum { N_FILES = 5000 };
+
+/* Memory does not grow with them; a build that is interrupted leaves what it had hashed. */
+static void very_many_files_are_written_before_their_layer_and_the_rest_at_the_end(void **state)
+{
+    (void)state;
+    struct wcow_build_cache *one = NULL;
+    struct wcow_build_cache *other = NULL;
+    const struct wcow_digest digest = digest_of("content");
+    assert_ok(wcow_build_cache_open(path, &one, &err));
+    for (uint64_t i = 1; i <= N_FILES; i++)
+        assert_ok(wcow_build_cache_remember_file(one, &(struct wcow_file_stamp){.ino = i}, &digest,
+                                                 &err));
+    assert_ok(wcow_build_cache_open(path, &other, &err));
+    assert_true(knows_file(other, 1));
+    assert_false(knows_file(other, N_FILES));
+    assert_true(knows_file(one, 1) && knows_file(one, N_FILES));
+    wcow_build_cache_close(other);
+    wcow_build_cache_close(one);
+    assert_ok(wcow_build_cache_open(path, &other, &err));
+    assert_true(knows_file(other, N_FILES));
+    wcow_build_cache_close(other);
 }
 
 int main(void)
@@ -285,8 +315,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_of_another_version_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_another_is_making_is_not_set_aside, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_build_that_hashes_files_keeps_no_other_waiting, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(
-            what_another_build_keeps_from_being_written_is_found_all_the_same, setup, teardown),
+            very_many_files_are_written_before_their_layer_and_the_rest_at_the_end, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
