@@ -80,50 +80,60 @@ static bool is_there(const char *top, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* In a mount namespace of this test's own, on a tmpfs, for an overlay takes no other for its upper.
- */
+static char base[32];
+
+/* A tmpfs in a mount namespace of this program's own: an overlay takes no overlay for its upper. */
+static bool enter_namespace(void)
+{
+    (void)snprintf(base, sizeof(base), "/tmp/wcow-mounts-XXXXXX");
+    assert_non_null(mkdtemp(base));
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", base, "tmpfs", 0, NULL) == 0;
+}
+
+static int leave(void **state)
+{
+    (void)state;
+    (void)umount2(base, MNT_DETACH);
+    (void)rmdir(base);
+    return 0;
+}
+
+static void mount_below(const char *name)
+{
+    char folders[96];
+    char target[112];
+    make_folder(base, name);
+    (void)snprintf(folders, sizeof(folders), "%s/%s", base, name);
+    (void)snprintf(target, sizeof(target), "%s/target", folders);
+    make_layers(folders);
+    struct wcow_row row = overlay_row(WCOW_KIND_ACTIVE);
+    wcow_automount it = {0};
+    assert_ok(wcow_layer_mount_of(folders, &row, true, &it, &err));
+    if (!mounts(&it, target))
+        fail_msg("%s: errno %d", it.options[it.n_options - 1], errno);
+    make_folder(target, "new");
+    assert_true(is_there(target, "first"));
+    assert_true(is_there(target, "second"));
+    assert_true(is_there(folders, "3/Files/new"));
+    assert_int_equal(umount2(target, MNT_DETACH), 0);
+}
+
 static void linux_mounts_an_overlay_whatever_its_root_is_called(void **state)
 {
     (void)state;
     static const char *const names[] = {"plain", "a:b", "a,b", "a\\b", "a\\:b,\\,c", "end\\", ":"};
-    char base[] = "/tmp/wcow-mounts-XXXXXX";
-    assert_non_null(mkdtemp(base));
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("tmpfs", base, "tmpfs", 0, NULL) < 0) {
-        (void)rmdir(base);
-        skip();
-    }
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        char folders[96];
-        char target[112];
-        make_folder(base, names[i]);
-        (void)snprintf(folders, sizeof(folders), "%s/%s", base, names[i]);
-        (void)snprintf(target, sizeof(target), "%s/target", folders);
-        make_layers(folders);
-        struct wcow_row row = overlay_row(WCOW_KIND_ACTIVE);
-        wcow_automount it = {0};
-        assert_ok(wcow_layer_mount_of(folders, &row, true, &it, &err));
-        if (!mounts(&it, target)) {
-            if (i > 0) /* for this name's sake */
-                fail_msg("%s: errno %d", it.options[it.n_options - 1], errno);
-            (void)umount2(base, MNT_DETACH);
-            (void)rmdir(base);
-            skip();
-        }
-        make_folder(target, "new");
-        assert_true(is_there(target, "first") && is_there(target, "second"));
-        assert_true(is_there(folders, "3/Files/new"));
-        assert_int_equal(umount2(target, MNT_DETACH), 0);
-    }
-    assert_int_equal(umount2(base, MNT_DETACH), 0);
-    (void)rmdir(base);
+    if (!enter_namespace())
+        cannot_run("a mount namespace wants root");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        mount_below(names[i]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_among_options_are_escaped_and_sources_are_not),
-        cmocka_unit_test(linux_mounts_an_overlay_whatever_its_root_is_called),
+        cmocka_unit_test_teardown(linux_mounts_an_overlay_whatever_its_root_is_called, leave),
     };
     return cmocka_run_group_tests_name("snapshotter/mounts", tests, NULL, NULL);
 }
