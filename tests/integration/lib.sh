@@ -10,6 +10,7 @@
 #
 # Environment: WCOW_TEST_CONTAINERD  1.7 or 2.x (default), as scripts/fetch-containerd names them
 #              WCOW_BUILD            build folder with wcowd, wcow and tests/mklayer
+#              WCOW_TEST_VERBOSE     each check that passes is told, as on a terminal
 set -euo pipefail
 # shellcheck source=scripts/parts.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/parts.sh"
@@ -18,6 +19,8 @@ WCOW_TEST_CONTAINERD=${WCOW_TEST_CONTAINERD:-2.x}
 wcow=$WCOW_BUILD/wcow
 checks=0
 failures=0
+last_passed='the start'
+trap 'echo "line $LINENO: $BASH_COMMAND failed (after: $last_passed)" >&2' ERR
 
 begin() {
     parts_begin
@@ -53,9 +56,15 @@ finish() {
     exit
 }
 
+# Told where somebody looks on; else what fails would be hard to find among them.
+passed() {
+    last_passed=$1
+    [ ! -t 1 ] && [ -z "${WCOW_TEST_VERBOSE:-}" ] || echo "ok: $1"
+}
+
 fail() {
     failures=$((failures + 1))
-    echo "FAIL: $1" >&2
+    echo "FAIL: $1 (after: $last_passed)" >&2
     shift
     [ $# -eq 0 ] || printf '      %s\n' "$@" >&2
 }
@@ -66,7 +75,7 @@ check() {
     shift
     checks=$((checks + 1))
     if said=$("$@" 2>&1); then
-        echo "ok: $name"
+        passed "$name"
     else
         fail "$name" "$* failed:" "$(tail -n 8 <<<"$said")"
     fi
@@ -76,7 +85,7 @@ check() {
 equal() {
     checks=$((checks + 1))
     if [ "$2" = "$3" ]; then
-        echo "ok: $1"
+        passed "$1"
     else
         fail "$1" "got:  $2" "want: $3"
     fi
@@ -93,7 +102,7 @@ refused() {
     elif [[ ! $said =~ $want ]]; then
         fail "$name" "said: $(tail -n 8 <<<"$said")" "want: $want"
     else
-        echo "ok: $name"
+        passed "$name"
     fi
 }
 
@@ -104,7 +113,7 @@ eventually() {
     checks=$((checks + 1))
     while [ $SECONDS -lt $end ]; do
         if "$@" >/dev/null 2>&1; then
-            echo "ok: $name"
+            passed "$name"
             return
         fi
         sleep 0.03

@@ -39,7 +39,7 @@ says() {
     elif ! tr -d '\r' <"$PARTS/said" | grep -E -- "$want" >/dev/null; then
         fail "$name" "want: $want" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
     else
-        echo "ok: $name"
+        passed "$name"
     fi
 }
 
@@ -47,7 +47,7 @@ says() {
 said() {
     checks=$((checks + 1))
     if tr -d '\r' <"$PARTS/said" | grep -E -- "$2" >/dev/null; then
-        echo "ok: $1"
+        passed "$1"
     else
         fail "$1" "want: $2" "$(grep -E '^#[5-9]|^#1' "$PARTS/said" | tail -n 12)"
     fi
