@@ -15,6 +15,20 @@ enum {
     N_SLOTS = 128, /* descriptors that are open at once */
     HANDFUL = 8,
     START_AT_BYTES = 32 * 1024, /* smaller files are better written together, by the sync */
+    KEPT_BYTES = 64 << 20,      /* of a layer that stay in the page cache */
+    N_UNDER_WAY = 128,          /* more descriptors, of files that leave it once they are written */
+};
+
+struct file {
+    int fd;
+    uint64_t size_bytes;
+};
+
+/* Files whose writeback has begun, oldest first; the thread's own. */
+struct under_way {
+    struct file files[N_UNDER_WAY];
+    unsigned from;
+    unsigned n;
 };
 
 struct wcow_writeback {
@@ -27,7 +41,9 @@ struct wcow_writeback {
     atomic_bool ended; /* set under the lock */
     int sys_errno;     /* of the thread's first failure */
     int giver_errno;   /* of the giver's own */
-    int slots[N_SLOTS];
+    struct file slots[N_SLOTS];
+    uint64_t n_kept_bytes; /* the thread's, as what follows */
+    struct under_way under_way;
 };
 
 static int close_file(int fd)
@@ -36,12 +52,48 @@ static int close_file(int fd)
 }
 
 /* Once all is given somebody waits: what the disk has not taken by then is left to the sync. */
-static int send_off(const struct wcow_writeback *w, int fd)
+static bool is_awaited(const struct wcow_writeback *w)
+{
+    return atomic_load_explicit(&w->ended, memory_order_relaxed);
+}
+
+/* The oldest is closed, and where nobody waits it leaves the page cache: its pages take the next
+ * files, so that a large layer neither pushes out what others use nor takes memory that was not in
+ * use, which costs a virtual machine several times as much to write to. */
+static int let_go(struct wcow_writeback *w)
+{
+    struct under_way *u = &w->under_way;
+    int fd = u->files[u->from].fd;
+    u->from = (u->from + 1) % N_UNDER_WAY;
+    u->n--;
+    if (!is_awaited(w) && sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
+        (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return close_file(fd);
+}
+
+static int send_off(struct wcow_writeback *w, const struct file *file)
 {
     /* A file system that cannot is no error: the sync will do it all. */
-    if (!atomic_load_explicit(&w->ended, memory_order_relaxed))
-        (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    return close_file(fd);
+    if (is_awaited(w) || sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0)
+        return close_file(file->fd);
+    if (w->n_kept_bytes + file->size_bytes <= KEPT_BYTES) {
+        w->n_kept_bytes += file->size_bytes;
+        return close_file(file->fd);
+    }
+    struct under_way *u = &w->under_way;
+    int sys_errno = u->n == N_UNDER_WAY ? let_go(w) : 0;
+    u->files[(u->from + u->n++) % N_UNDER_WAY] = *file;
+    return sys_errno;
+}
+
+static int let_all_go(struct wcow_writeback *w)
+{
+    int first_errno = 0;
+    while (w->under_way.n) {
+        int sys_errno = let_go(w);
+        first_errno = first_errno ? first_errno : sys_errno;
+    }
+    return first_errno;
 }
 
 /* Takes all that waits at once, so that the giver is not held up by the lock. */
@@ -59,7 +111,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&w->lock);
         int sys_errno = 0;
         for (uint64_t i = from; i < to; i++) {
-            int e = send_off(w, w->slots[i % N_SLOTS]);
+            int e = send_off(w, &w->slots[i % N_SLOTS]);
             sys_errno = sys_errno ? sys_errno : e;
         }
         pthread_mutex_lock(&w->lock);
@@ -67,6 +119,8 @@ static void *run(void *arg)
         w->sys_errno = w->sys_errno ? w->sys_errno : sys_errno;
     }
     pthread_mutex_unlock(&w->lock);
+    int sys_errno = let_all_go(w);
+    w->sys_errno = w->sys_errno ? w->sys_errno : sys_errno;
     return NULL;
 }
 
@@ -87,12 +141,12 @@ int wcow_writeback_new(struct wcow_writeback **ret, struct wcow_error *err)
 }
 
 /* A place in the queue; none where the disk cannot keep up. */
-static bool queue(struct wcow_writeback *w, int fd)
+static bool queue(struct wcow_writeback *w, struct file file)
 {
     pthread_mutex_lock(&w->lock);
     bool has_room = w->n_given - w->n_taken < N_SLOTS;
     if (has_room) {
-        w->slots[w->n_given % N_SLOTS] = fd;
+        w->slots[w->n_given % N_SLOTS] = file;
         /* The thread is woken for a handful, not for each: a wake-up costs more than a close. */
         if (++w->n_given - w->n_taken == HANDFUL)
             pthread_cond_signal(&w->given);
@@ -103,7 +157,8 @@ static bool queue(struct wcow_writeback *w, int fd)
 
 void wcow_writeback_give(struct wcow_writeback *w, int fd, uint64_t size_bytes)
 {
-    if (size_bytes >= START_AT_BYTES && queue(w, fd))
+    struct file file = {.fd = fd, .size_bytes = size_bytes};
+    if (size_bytes >= START_AT_BYTES && queue(w, file))
         return;
     int sys_errno = close_file(fd);
     w->giver_errno = w->giver_errno ? w->giver_errno : sys_errno;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file writeback.h
  *  Written files on their way to the disk while others are still being made: a thread starts their
- *  writeback and closes them. It waits for nothing and makes nothing durable; the sync at Commit
- *  does, and finds most of its work done. */
+ *  writeback and closes them. Nobody waits for it and it makes nothing durable; the sync at Commit
+ *  does, and finds most of its work done. The first 64 MiB of a layer stay in the page cache, and
+ *  so do small files; the rest leaves it once it is written. */
 #ifndef WCOW_DIFFER_WRITEBACK_H
 #define WCOW_DIFFER_WRITEBACK_H
 

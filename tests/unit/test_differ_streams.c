@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What overlaps work: the outflow, the writeback, the gate. */
+/* What overlaps work: the outflow, the gate. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -8,7 +8,6 @@
 #include "base/bytes.h"
 #include "differ/gate.h"
 #include "differ/outflow.h"
-#include "differ/writeback.h"
 #include "wcow_test.h"
 
 struct taken {
@@ -113,37 +112,6 @@ static void an_outflow_may_be_left_unfinished(void **state)
     give_back(&taken);
 }
 
-static void every_file_given_is_closed(void **state)
-{
-    (void)state;
-    struct wcow_writeback *w = NULL;
-    assert_ok(wcow_writeback_new(&w, &err));
-    int low = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    assert_true(low >= 0);
-    for (int i = 0; i < 1000; i++) {
-        int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-        assert_true(fd >= 0);
-        wcow_writeback_give(w, fd, (uint64_t)i * 100);
-    }
-    assert_ok(wcow_writeback_finish(w, &err));
-    wcow_writeback_free(w);
-    assert_int_equal(dup(low), low + 1);
-    close(low + 1);
-    close(low);
-}
-
-static void a_file_that_cannot_be_closed_is_an_error(void **state)
-{
-    (void)state;
-    struct wcow_error error = {0};
-    struct wcow_writeback *w = NULL;
-    assert_ok(wcow_writeback_new(&w, &err));
-    wcow_writeback_give(w, 1 << 20, 1);
-    assert_true(wcow_writeback_finish(w, &error) < 0);
-    assert_non_null(strstr(error.msg, "close a file of the layer"));
-    wcow_writeback_free(w);
-}
-
 struct visitor {
     struct wcow_gate *gate;
     atomic_int *inside;
@@ -203,8 +171,6 @@ int main(void)
         cmocka_unit_test(what_goes_in_comes_out_in_order),
         cmocka_unit_test(an_error_of_the_other_side_reaches_the_filler),
         cmocka_unit_test(an_outflow_may_be_left_unfinished),
-        cmocka_unit_test(every_file_given_is_closed),
-        cmocka_unit_test(a_file_that_cannot_be_closed_is_an_error),
         cmocka_unit_test(never_more_are_inside_than_there_is_room),
         cmocka_unit_test(one_who_is_cancelled_waits_no_longer),
     };
