@@ -16,7 +16,7 @@ enum {
     HANDFUL = 8,
     START_AT_BYTES = 32 * 1024, /* smaller files are better written together, by the sync */
     KEPT_BYTES = 64 << 20,      /* of a layer that stay in the page cache */
-    N_UNDER_WAY = 128,          /* more descriptors, of files that leave it once they are written */
+    N_UNDER_WAY = 64,           /* more descriptors, of files that leave it once they are written */
 };
 
 struct file {

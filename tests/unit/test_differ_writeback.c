@@ -12,8 +12,8 @@
 
 enum {
     N_FILES = 300,
-    N_UNDER_WAY = 128, /* stay open before the first leaves the page cache */
-    N_AHEAD = 63,      /* a queue that is full takes no more */
+    N_UNDER_WAY = 64, /* stay open before the first leaves the page cache */
+    N_AHEAD = 63,     /* a queue that is full takes no more */
     N_AWAITED = N_FILES - N_UNDER_WAY - N_AHEAD - 1,
 };
 
