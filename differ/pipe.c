@@ -138,12 +138,21 @@ static void *look_at_all(void *arg)
     return NULL;
 }
 
+/* What was just read is in this processor's cache yet, so the reader looks at it now, unless so
+ * much waits for it that the other thread will have time to. */
+static bool may_look_now(const struct wcow_pipe *p)
+{
+    return !p->has_looker && p->n_looked < p->n_taken && p->n_filled - p->n_taken < p->n_slots / 2;
+}
+
 static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
 {
     struct wcow_pipe *p = ctx;
     int code = WCOW_OK;
     *ret_len = 0;
     pthread_mutex_lock(&p->lock);
+    while (may_look_now(p) && look_at_one(p))
+        continue;
     if (p->holds) {
         p->holds = false;
         pthread_cond_signal(&p->freed);
