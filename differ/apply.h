@@ -2,9 +2,11 @@
 /** @file apply.h
  *  Unpack a layer blob into a layer's folder: files on disk, everything else in its index.
  *
- *  Three threads overlap: one reads and decompresses, one hashes the tar (its digest is the diff
- *  ID), the caller's parses it and writes files; a fourth makes small objects where many stand in
- *  a row (differ/jobs.h). Memory does not depend on the layer's size. */
+ *  Threads overlap: one reads and decompresses, the caller's parses the tar and writes files, and
+ *  the tar is hashed (its digest is the diff ID) by either of them or, with more than two
+ *  processors, by a third (differ/pipe.h). Others make small objects where many stand in a row
+ *  (differ/jobs.h) and send files to the disk (differ/writeback.h). Memory does not depend on the
+ *  layer's size. */
 #ifndef WCOW_DIFFER_APPLY_H
 #define WCOW_DIFFER_APPLY_H
 
