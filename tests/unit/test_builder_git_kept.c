@@ -43,7 +43,8 @@ static int teardown(void **state)
     return remove_all(root);
 }
 
-static struct wcow_git_checkout *check_out(void)
+/* @param left in its .git before it is settled: a script, or NULL */
+static struct wcow_git_checkout *check_out(const char *left)
 {
     WCOW_CLEANUP(wcow_git_url_done) struct wcow_git_url url = {.submodules = WCOW_UNSET};
     struct wcow_git_checkout *checkout = NULL;
@@ -53,6 +54,11 @@ static struct wcow_git_checkout *check_out(void)
     url.ref = strdup("v1");
     assert_true(url.repository && url.ref);
     assert_ok(wcow_git_clone(&url, NULL, NULL, &checkout, &err));
+    if (left) {
+        char script[1024];
+        (void)snprintf(script, sizeof(script), "cd %s/.git && %s", checkout->path, left);
+        run(script);
+    }
     assert_ok(wcow_git_settle(checkout, NULL, &err));
     return checkout;
 }
@@ -71,21 +77,35 @@ static void describe(const struct wcow_git_checkout *checkout, const char *name)
 static void the_same_commit_gives_the_same_bytes(void **state)
 {
     (void)state;
-    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *first = check_out();
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *first = check_out(NULL);
     /* The server packs otherwise, and has gone on. */
     run("cd app && git repack -q -a -d -f --depth=2 --window=2 && "
         "git -c user.name=a -c user.email=a@b commit -q --allow-empty -m two");
-    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *second = check_out();
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *second = check_out(NULL);
     describe(first, "first");
     describe(second, "second");
     run("grep -q '/.git/modules/sub/index ' first && diff first second");
+}
+
+static void what_a_fetch_left_is_not_kept(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *first = check_out(NULL);
+    WCOW_CLEANUP(wcow_git_checkout_free_p)
+    struct wcow_git_checkout *second = check_out(
+        "mkdir -p objects/ab objects/cd && : >objects/ab/$(printf %038d 0).temp && "
+        "git hash-object -w --stdin <config >/dev/null && cd objects/pack && : >pack-1.idx.temp && "
+        ": >tmp_pack_1 && for i in *.pack; do : >${i%.pack}.keep; done");
+    describe(first, "first");
+    describe(second, "second");
+    run("diff first second");
 }
 
 static void what_is_kept_is_a_repository(void **state)
 {
     (void)state;
     char script[1024];
-    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *checkout = check_out();
+    WCOW_CLEANUP(wcow_git_checkout_free_p) struct wcow_git_checkout *checkout = check_out(NULL);
     (void)snprintf(script, sizeof(script),
                    "cd %s && test -z \"$(git status --porcelain)\" && git fsck --strict 2>&1 && "
                    "test \"$(git log -1 --format=%%s)\" = one && test -f sub/s && "
@@ -98,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_commit_gives_the_same_bytes),
+        cmocka_unit_test(what_a_fetch_left_is_not_kept),
         cmocka_unit_test(what_is_kept_is_a_repository),
     };
     return cmocka_run_group_tests_name("builder/git_kept", tests, setup, teardown);
