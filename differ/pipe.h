@@ -2,8 +2,8 @@
 /** @file pipe.h
  *  Something that is read on a thread of its own and handed to a reader, chunk by chunk, while each
  *  chunk is also looked at (hashed), once and in order, by the reader while it keeps up, else by
- *  whichever of the two would wait otherwise; see docs/decisions/0022. Memory is bounded: the
- * thread waits for the slowest. */
+ *  whichever of the two would wait otherwise; see docs/decisions/0022. Memory is bounded: who is
+ *  ahead waits for the slowest. */
 #ifndef WCOW_DIFFER_PIPE_H
 #define WCOW_DIFFER_PIPE_H
 

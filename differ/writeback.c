@@ -26,7 +26,7 @@ struct file {
 
 /* Files whose writeback has begun, oldest first; the thread's own. */
 struct under_way {
-    struct file files[N_UNDER_WAY];
+    int fds[N_UNDER_WAY];
     unsigned from;
     unsigned n;
 };
@@ -63,7 +63,7 @@ static bool is_awaited(const struct wcow_writeback *w)
 static int let_go(struct wcow_writeback *w)
 {
     struct under_way *u = &w->under_way;
-    int fd = u->files[u->from].fd;
+    int fd = u->fds[u->from];
     u->from = (u->from + 1) % N_UNDER_WAY;
     u->n--;
     if (!is_awaited(w) && sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) == 0)
@@ -82,7 +82,7 @@ static int send_off(struct wcow_writeback *w, const struct file *file)
     }
     struct under_way *u = &w->under_way;
     int sys_errno = u->n == N_UNDER_WAY ? let_go(w) : 0;
-    u->files[(u->from + u->n++) % N_UNDER_WAY] = *file;
+    u->fds[(u->from + u->n++) % N_UNDER_WAY] = file->fd;
     return sys_errno;
 }
 

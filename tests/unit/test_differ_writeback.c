@@ -11,6 +11,7 @@
 #include "differ/writeback.h"
 
 enum {
+    N_MANY = 1000,
     N_FILES = 300,
     N_UNDER_WAY = 64, /* stay open before the first leaves the page cache */
     N_AHEAD = 63,     /* a queue that is full takes no more */
@@ -20,7 +21,7 @@ enum {
 static const uint64_t KEPT_BYTES = 64 << 20;
 static sem_t begun;
 static sem_t dropped;
-static int dropped_fds[N_FILES];
+static int dropped_fds[N_MANY];
 static int n_dropped;
 static int n_ahead;
 
@@ -40,7 +41,7 @@ int posix_fadvise(int fd, off_t offset, off_t len, int advise)
 {
     (void)offset;
     (void)len;
-    if (advise != POSIX_FADV_DONTNEED || n_dropped == N_FILES)
+    if (advise != POSIX_FADV_DONTNEED || n_dropped == N_MANY)
         abort();
     dropped_fds[n_dropped++] = fd;
     (void)sem_post(&dropped);
@@ -81,9 +82,9 @@ static void every_file_given_is_closed(void **state)
     struct wcow_writeback *w = NULL;
     assert_ok(wcow_writeback_new(&w, &err));
     int low = open_one();
-    for (int i = 0; i < 1000; i++) {
-        wcow_writeback_give(w, open_one(), (uint64_t)i * 100);
-    }
+    /* Small ones, some that stay in the page cache, and many that leave it. */
+    for (int i = 0; i < N_MANY; i++)
+        wcow_writeback_give(w, open_one(), (uint64_t)i * 1000);
     assert_ok(wcow_writeback_finish(w, &err));
     wcow_writeback_free(w);
     assert_int_equal(dup(low), low + 1);
