@@ -103,7 +103,7 @@ static bool is_device_name(const char *s, size_t len)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strlen(names[i]) == n && strncasecmp(s, names[i], n) == 0)
             return true;
-    if (n < 4 || (strncasecmp(s, "COM", 3) != 0 && strncasecmp(s, "LPT", 3) != 0))
+    if (n < 4 || n > 5 || (strncasecmp(s, "COM", 3) != 0 && strncasecmp(s, "LPT", 3) != 0))
         return false;
     if (n == 4)
         return s[3] >= '1' && s[3] <= '9';

@@ -77,7 +77,7 @@ static int check_escape(const char *name, struct verdict *v)
     if (strchr(name, '\\'))
         return BREAKS(v, WCOW_RULE_ESCAPE, "the name has a backslash; '/' separates names");
     for (const char *c = name; *c;) {
-        size_t len = strcspn(c, "/");
+        size_t len = (size_t)(strchrnul(c, '/') - c);
         if (len == 2 && memcmp(c, "..", 2) == 0)
             return BREAKS(v, WCOW_RULE_ESCAPE, "the name has a \"..\"");
         bool has_more = c[len] == '/';
@@ -146,7 +146,7 @@ static int check_root(const char *name, size_t name_len, struct verdict *v)
 /* Each component, the last one without its whiteout prefix or stream. */
 static int check_components(const char *name, size_t len, bool last_is_whiteout, struct verdict *v)
 {
-    if (utf16_units(name, len) > MAX_PATH_UNITS)
+    if (len > MAX_PATH_UNITS && utf16_units(name, len) > MAX_PATH_UNITS)
         return BREAKS(v, WCOW_RULE_PATH_TOO_LONG, "the path has more than %d UTF-16 units",
                       MAX_PATH_UNITS);
     const char *end = name + len;
