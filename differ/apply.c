@@ -88,36 +88,34 @@ static int read_tar(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct
     return wcow_decompressor_read(ctx, out, cap, ret_len, err);
 }
 
-static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpacker *unpacker,
-                           struct wcow_decompressor *tar, struct wcow_layer_info *info,
-                           struct wcow_error *err)
+/* Reading begins at once. */
+static int open_pipe(const struct wcow_apply_options *o, struct wcow_decompressor *tar,
+                     struct hasher *hasher, struct wcow_pipe **ret, struct wcow_error *err)
 {
-    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
-    int r = wcow_hash_new(&hash, err);
-    if (r < 0)
-        return r;
-    struct hasher hasher = {.hash = hash};
     struct wcow_pipe_work work = {.read = read_tar,
                                   .read_ctx = tar,
                                   .look = hash_chunk,
-                                  .look_ctx = &hasher,
+                                  .look_ctx = hasher,
                                   .cancel = o->cancel,
                                   .own_looker = sysconf(_SC_NPROCESSORS_ONLN) > 2};
-    WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
-    r = wcow_pipe_new(&work, &pipe, err);
-    if (r < 0)
-        return r;
+    return wcow_pipe_new(&work, ret, err);
+}
+
+static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpacker *unpacker,
+                           struct wcow_pipe *pipe, const struct hasher *hasher,
+                           struct wcow_layer_info *info, struct wcow_error *err)
+{
     struct wcow_source parse = wcow_pipe_reader(pipe);
     struct wcow_tar_limits limits = {0};
     if (o->limits)
         limits = *o->limits;
     limits.max_ratio = o->max_ratio;
-    r = wcow_unpack_tar(unpacker, &parse, &limits, err);
+    int r = wcow_unpack_tar(unpacker, &parse, &limits, err);
     if (r < 0)
         return r;
     wcow_pipe_settle(pipe);
-    info->tar_bytes = hasher.bytes;
-    return wcow_hash_digest(hash, &info->diff_id, err);
+    info->tar_bytes = hasher->bytes;
+    return wcow_hash_digest(hasher->hash, &info->diff_id, err);
 }
 
 static int sync_folder(int fd, struct wcow_error *err)
@@ -146,12 +144,20 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
                                   o->max_ratio ? o->max_ratio : DEFAULT_MAX_RATIO, &d, err);
     if (r < 0)
         return r;
+    WCOW_CLEANUP(wcow_hash_free_p) struct wcow_hash *hash = NULL;
+    r = wcow_hash_new(&hash, err);
+    if (r < 0)
+        return r;
+    struct hasher hasher = {.hash = hash};
+    WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
     WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *unpacker = NULL;
-    r = wcow_unpacker_new(folder_fd, parents, o->need_parents, &unpacker, err);
+    r = open_pipe(o, d, &hasher, &pipe, err);
+    if (r == WCOW_OK)
+        r = wcow_unpacker_new(folder_fd, parents, o->need_parents, &unpacker, err);
     if (r < 0)
         return r;
     struct wcow_layer_info info = {.origin = origin_of(o)};
-    r = unpack_and_hash(o, unpacker, d, &info, err);
+    r = unpack_and_hash(o, unpacker, pipe, &hasher, &info, err);
     if (r == WCOW_OK && o->sync)
         r = sync_folder(folder_fd, err);
     if (r == WCOW_OK)

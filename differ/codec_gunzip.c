@@ -153,7 +153,7 @@ static int gunzip_read(void *state, uint8_t *out, size_t cap, size_t *ret_len,
     uint32_t room = cap < UINT32_MAX ? (uint32_t)cap : UINT32_MAX;
     g->z.next_out = out;
     g->z.avail_out = room;
-    while (g->z.avail_out == room) {
+    while (g->z.avail_out) {
         int r = fill(g, err);
         if (r < 0)
             return r;

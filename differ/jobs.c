@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/sched.h"
+
 enum {
     MAX_WAITING = 128,
     MAX_WAITING_BYTES = 1 << 20,
@@ -84,6 +86,7 @@ static void do_all_by_turns(struct wcow_jobs *j)
 static void *run(void *arg)
 {
     struct wcow_jobs *j = arg;
+    wcow_sched_batch(); /* who unpacks is not pushed aside for it */
     pthread_mutex_lock(&j->lock);
     while (!j->ended) {
         if (j->n_given - j->n_taken < HANDFUL) {

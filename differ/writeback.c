@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "base/sched.h"
 
 enum {
     N_SLOTS = 128, /* descriptors that are open at once */
@@ -100,6 +101,7 @@ static int let_all_go(struct wcow_writeback *w)
 static void *run(void *arg)
 {
     struct wcow_writeback *w = arg;
+    wcow_sched_batch(); /* who unpacks is not pushed aside for it */
     pthread_mutex_lock(&w->lock);
     for (;;) {
         while (w->n_taken == w->n_given && !w->ended)
