@@ -26,7 +26,13 @@
 #include "differ/apply.h"
 #include "differ/compare.h"
 
-enum { CHUNK_BYTES = 1 << 20, MAX_PARENTS = 64, MAX_LINKED = 1 << 16 };
+enum {
+    CHUNK_BYTES = 1 << 20,
+    BLOB_CHUNK_BYTES = 256 << 10, /* of a blob, as wcowd reads it: aligned */
+    BLOB_CHUNK_ALIGN = 4096,
+    MAX_PARENTS = 64,
+    MAX_LINKED = 1 << 16,
+};
 
 static double now(void)
 {
@@ -57,7 +63,7 @@ struct file {
 static int file_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
 {
     const struct file *f = ctx;
-    ssize_t n = read(f->fd, f->chunk, CHUNK_BYTES);
+    ssize_t n = read(f->fd, f->chunk, BLOB_CHUNK_BYTES);
     if (n < 0)
         return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read");
     *ret_data = f->chunk;
@@ -67,7 +73,8 @@ static int file_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struc
 
 static int open_file(const char *path, struct file *ret)
 {
-    *ret = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC), .chunk = malloc(CHUNK_BYTES)};
+    *ret = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC),
+                         .chunk = aligned_alloc(BLOB_CHUNK_ALIGN, BLOB_CHUNK_BYTES)};
     return ret->fd >= 0 && ret->chunk ? 0 : -1;
 }
 
