@@ -362,11 +362,25 @@ static int open_any(const struct wcow_target_options *o, const char *text, struc
     return S_ISDIR(st.st_mode) ? open_folder(text, t, err) : open_tar(text, t, err);
 }
 
+/* As if they were unpacked: from the bottom up, for a layer asks those below it. */
+static int imply_dirs(const struct wcow_target *t, struct wcow_error *err)
+{
+    int r = WCOW_OK;
+    for (size_t i = t->n; r == WCOW_OK && i-- > 0;) {
+        struct wcow_chain below = wcow_target_chain(t, i + 1);
+        if (t->layers[i].list)
+            r = wcow_entry_list_imply(t->layers[i].list, &below, err);
+    }
+    return r;
+}
+
 int wcow_target_open(const struct wcow_target_options *options, const char *text,
                      struct wcow_target *ret, struct wcow_error *err)
 {
     wcow_autotarget t = {0};
     int r = open_any(options, text, &t, err);
+    if (r == WCOW_OK)
+        r = imply_dirs(&t, err);
     if (r < 0)
         return r;
     t.n_own = t.n;
@@ -411,6 +425,8 @@ int wcow_target_open_over(const struct wcow_target_options *options, const char 
         if (r == WCOW_OK && below.backend && !t.backend)
             t.backend = WCOW_TAKE_PTR(below.backend);
     }
+    if (r == WCOW_OK && options->parents.n)
+        r = imply_dirs(&t, err);
     if (r < 0)
         return r;
     *ret = t;

@@ -5,11 +5,15 @@
 
 #include <string.h>
 
+#include "layer/memlayer.h"
+#include "layer/rules.h"
+
 struct wcow_entry_list {
     struct wcow_listed **items; /* by ordinal */
     size_t n;
     size_t cap;
     struct wcow_listed **sorted;
+    struct wcow_entry_list *implied; /* directories; NULL: none */
 };
 
 int wcow_entry_list_new(struct wcow_entry_list **ret, struct wcow_error *err)
@@ -39,34 +43,34 @@ void wcow_entry_list_free(struct wcow_entry_list *list)
         listed_free(list->items[i]);
     free(list->items);
     free(list->sorted);
+    wcow_entry_list_free(list->implied);
     free(list);
 }
 
-static int grow(struct wcow_entry_list *list, struct wcow_error *err)
+static bool grow(struct wcow_entry_list *list)
 {
     if (list->n < list->cap)
-        return WCOW_OK;
+        return true;
     size_t cap = list->cap ? list->cap * 2 : 256;
     struct wcow_listed **items = reallocarray(list->items, cap, sizeof(struct wcow_listed *));
     if (!items)
-        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu entries", cap);
+        return false;
     list->items = items;
     list->cap = cap;
-    return WCOW_OK;
+    return true;
 }
 
 int wcow_entry_list_add(struct wcow_entry_list *list, const struct wcow_entry *entry,
                         uint64_t offset, struct wcow_error *err)
 {
-    int r = grow(list, err);
-    if (r < 0)
-        return r;
+    if (!grow(list))
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for %zu entries", list->n + 1);
     WCOW_CLEANUP(listed_free_p) struct wcow_listed *item = calloc(1, sizeof(*item));
     if (!item)
         return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an entry");
     item->offset = offset;
     item->ordinal = list->n;
-    r = wcow_entry_copy(entry, &item->entry, err);
+    int r = wcow_entry_copy(entry, &item->entry, err);
     if (r < 0)
         return r;
     /* A key that no look-up asks for: keys are upper case. */
@@ -172,11 +176,87 @@ const struct wcow_listed *wcow_entry_list_stream(const struct wcow_entry_list *l
     return NULL;
 }
 
+/* ---- directories that only their content testifies to ---- */
+
+struct implying {
+    const struct wcow_entry_list *list;
+    const struct wcow_chain *below;
+    struct wcow_entry_list *implied;
+    struct wcow_memlayer *known; /* those, and the ones that are below */
+};
+
+/* @param name of a directory that @p item needs, which borrows its time */
+static int imply_dir(struct implying *i, const struct wcow_listed *item, char *name,
+                     struct wcow_error *err)
+{
+    const uint64_t time = item->entry.mtime;
+    const struct wcow_entry dir = {.type = WCOW_ENTRY_DIR,
+                                   .name = name,
+                                   .attributes = WCOW_ATTR_DIRECTORY,
+                                   .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME,
+                                   .mtime = time,
+                                   .atime = time,
+                                   .ctime = time,
+                                   .creation = time};
+    wcow_autoentry below = {0};
+    int r = wcow_chain_lookup(i->below, name, &below, NULL, err);
+    if (r == 0 || (r > 0 && below.type != WCOW_ENTRY_DIR))
+        r = wcow_entry_list_add(i->implied, &dir, item->offset, err);
+    return r < 0 ? r : wcow_memlayer_put(i->known, &dir, err);
+}
+
+/* From the nearest one up; what has an entry of its own has been asked for by that. */
+static int imply_dirs_of(struct implying *i, const struct wcow_listed *item, struct wcow_error *err)
+{
+    wcow_autofree char *key = strdup(item->key);
+    wcow_autofree char *name = strdup(item->entry.name);
+    if (!key || !name)
+        return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for an entry");
+    for (;;) {
+        char *key_end = strrchr(key, '/');
+        char *name_end = strrchr(name, '/');
+        if (!key_end || !name_end)
+            return WCOW_OK;
+        *key_end = *name_end = '\0';
+        if (wcow_entry_list_find(i->list, key) || wcow_memlayer_get(i->known, key))
+            return WCOW_OK;
+        int r = imply_dir(i, item, name, err);
+        if (r < 0)
+            return r;
+    }
+}
+
+int wcow_entry_list_imply(struct wcow_entry_list *list, const struct wcow_chain *below,
+                          struct wcow_error *err)
+{
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *implied = NULL;
+    WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *known = NULL;
+    int r = wcow_entry_list_new(&implied, err);
+    if (r == WCOW_OK)
+        r = wcow_memlayer_new(&known, err);
+    struct implying i = {.list = list, .below = below, .implied = implied, .known = known};
+    for (size_t k = 0; r == WCOW_OK && k < list->n; k++) {
+        /* What breaks the rules is not unpacked at all. */
+        if (wcow_rules_check_entry(&list->items[k]->entry, NULL, NULL) == WCOW_OK)
+            r = imply_dirs_of(&i, list->items[k], err);
+    }
+    if (r == WCOW_OK)
+        r = wcow_entry_list_seal(implied, err);
+    if (r < 0)
+        return r;
+    wcow_entry_list_free(list->implied);
+    list->implied = WCOW_TAKE_PTR(implied);
+    return WCOW_OK;
+}
+
 /* ---- as a layer of a chain ---- */
 
 static int view_lookup(void *layer, const char *key, struct wcow_entry *ret, struct wcow_error *err)
 {
-    const struct wcow_listed *item = wcow_entry_list_find(layer, key);
+    const struct wcow_entry_list *list = layer;
+    const struct wcow_listed *item = wcow_entry_list_find(list, key);
+    if (!item && list->implied)
+        item = wcow_entry_list_find(list->implied, key);
     if (!item)
         return 0;
     int r = wcow_entry_copy(&item->entry, ret, err);
@@ -200,10 +280,9 @@ static size_t first_in(const struct wcow_entry_list *list, const char *dir)
     return low;
 }
 
-static int view_children(void *layer, const char *key, wcow_view_child_fn fn, void *arg,
-                         struct wcow_error *err)
+static int give_children(const struct wcow_entry_list *list, const char *key, wcow_view_child_fn fn,
+                         void *arg, struct wcow_error *err)
 {
-    const struct wcow_entry_list *list = layer;
     size_t len = strlen(key);
     for (size_t i = first_in(list, key); i < list->n; i++) {
         const struct wcow_listed *item = list->sorted[i];
@@ -216,6 +295,14 @@ static int view_children(void *layer, const char *key, wcow_view_child_fn fn, vo
             return r;
     }
     return WCOW_OK;
+}
+
+static int view_children(void *layer, const char *key, wcow_view_child_fn fn, void *arg,
+                         struct wcow_error *err)
+{
+    const struct wcow_entry_list *list = layer;
+    int r = give_children(list, key, fn, arg, err);
+    return r < 0 || !list->implied ? r : give_children(list->implied, key, fn, arg, err);
 }
 
 bool wcow_entry_list_has_below(const struct wcow_entry_list *list, const char *key)

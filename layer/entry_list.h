@@ -28,6 +28,12 @@ WCOW_NODISCARD int wcow_entry_list_add(struct wcow_entry_list *list, const struc
 /** Call once, after the last entry and before the look-ups. */
 WCOW_NODISCARD int wcow_entry_list_seal(struct wcow_entry_list *list, struct wcow_error *err);
 
+/** Directories of which only the content stands in the layer are in the list's view from now on, as
+ *  unpacking would make them, but not where @p below, the layers under it, has the directory: then
+ *  that one's metadata counts. Call it behind seal(); again where there are other layers below. */
+WCOW_NODISCARD int wcow_entry_list_imply(struct wcow_entry_list *list,
+                                         const struct wcow_chain *below, struct wcow_error *err);
+
 size_t wcow_entry_list_count(const struct wcow_entry_list *list);
 /** By ordinal. */
 const struct wcow_listed *wcow_entry_list_at(const struct wcow_entry_list *list, size_t ordinal);

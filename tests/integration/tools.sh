@@ -123,6 +123,15 @@ mkdir -p "$PARTS/broken/Files/app" "$PARTS/broken/Files/Windows/System32/drivers
     tar --format=pax --pax-option=delete=atime,delete=ctime -cf "$PARTS/broken.tar" \
         Files/app/a.txt Files/app/near Files/app/dir Files/Windows/System32/drivers
 )
+equal "files are seen whose directories have no entries" \
+    "$("$wcow" ls "$PARTS/broken.tar" 'C:\')-$("$wcow" ls "$PARTS/broken.tar" 'C:\app' | tr '\n' ' ')" \
+    $'app/\nWindows/-a.txt dir near '
+echo b >"$PARTS/broken/Files/app/a.txt"
+tar -C "$PARTS/broken" --format=pax -cf "$PARTS/broken-b.tar" Files/app/a.txt
+equal "and compared" \
+    "$("$wcow" diff --ignore times "$PARTS/broken.tar" "$PARTS/broken-b.tar" | grep 'a.txt')" "~ Files/app/a.txt: content"
+"$wcow" tar --extract "$PARTS/extracted" "$PARTS/broken-b.tar" 2>/dev/null
+equal "and extracted" "$(cat "$PARTS/extracted/app/a.txt")" b
 refused "verify names what is broken" "missing-parent.*" "$wcow" verify "$PARTS/broken.tar"
 equal "verify --json" "$("$wcow" verify --json "$PARTS/broken.tar" | jq -r .rule | sort -u | tr '\n' ' ')" \
     "link-without-attributes missing-hives missing-parent missing-times opaque-marker prefixed-link-target "

@@ -143,6 +143,60 @@ static void it_is_a_layer_of_a_chain(void **state)
     assert_int_equal(n, 1);
 }
 
+static bool shows_dir(const struct wcow_layer_view *view, const char *key, const char *name)
+{
+    wcow_autoentry e = {0};
+    int r = view->ops->lookup(view->layer, key, &e, NULL);
+    assert_return_code(r, 0);
+    return r > 0 && e.type == WCOW_ENTRY_DIR && strcmp(e.name, name) == 0;
+}
+
+static void directories_without_an_entry_are_implied(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = make();
+    const struct wcow_layer_view view = wcow_entry_list_view(list);
+    const struct wcow_chain nothing = {0};
+    size_t n = 0;
+    assert_false(shows_dir(&view, "FILES/A", "Files/A"));
+    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
+    assert_true(shows_dir(&view, "FILES/A", "Files/A"));
+    assert_true(shows_dir(&view, "FILES/A/DEEP", "Files/A/deep"));
+    assert_true(shows_dir(&view, "FILES/A/DEEP/ER", "Files/A/deep/er"));
+    assert_ok(view.ops->children(view.layer, "FILES", count_child, &n, &err));
+    assert_int_equal(n, 9);
+    n = 0;
+    assert_ok(view.ops->children(view.layer, "FILES/A", count_child, &n, &err));
+    assert_int_equal(n, 1);
+    /* The layer itself has no more than before. */
+    assert_int_equal(wcow_entry_list_count(list), N);
+    assert_null(wcow_entry_list_find(list, "FILES/A"));
+}
+
+static void a_directory_that_the_layers_below_have_is_not_implied(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = make();
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *base = NULL;
+    static const struct named below[] = {
+        {"Files", WCOW_ENTRY_DIR}, {"Files/a", WCOW_ENTRY_DIR}, {"Files/a/DEEP", WCOW_ENTRY_FILE}};
+    assert_ok(wcow_entry_list_new(&base, &err));
+    for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
+        const struct wcow_entry e = {.type = below[i].type, .name = borrow(below[i].name)};
+        assert_ok(wcow_entry_list_add(base, &e, 0, &err));
+    }
+    assert_ok(wcow_entry_list_seal(base, &err));
+    const struct wcow_layer_view base_view = wcow_entry_list_view(base);
+    const struct wcow_chain chain = {.layers = &base_view, .n_layers = 1};
+    const struct wcow_chain nothing = {0};
+    const struct wcow_layer_view view = wcow_entry_list_view(list);
+    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
+    assert_ok(wcow_entry_list_imply(list, &chain, &err));
+    assert_false(shows_dir(&view, "FILES/A", "Files/A"));
+    assert_true(shows_dir(&view, "FILES/A/DEEP", "Files/A/deep"));
+    assert_true(shows_dir(&view, "FILES/A/DEEP/ER", "Files/A/deep/er"));
+}
+
 static void an_empty_list_has_nothing(void **state)
 {
     (void)state;
@@ -161,6 +215,8 @@ int main(void)
         cmocka_unit_test(streams_follow_their_file),
         cmocka_unit_test(what_is_below_is_known_however_deep),
         cmocka_unit_test(it_is_a_layer_of_a_chain),
+        cmocka_unit_test(directories_without_an_entry_are_implied),
+        cmocka_unit_test(a_directory_that_the_layers_below_have_is_not_implied),
         cmocka_unit_test(an_empty_list_has_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
