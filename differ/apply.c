@@ -158,6 +158,7 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
         return r;
     struct wcow_layer_info info = {.origin = origin_of(o)};
     r = unpack_and_hash(o, unpacker, pipe, &hasher, &info, err);
+    wcow_pipe_free(WCOW_TAKE_PTR(pipe));
     if (r == WCOW_OK && o->sync)
         r = sync_folder(folder_fd, err);
     if (r == WCOW_OK)

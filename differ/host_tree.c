@@ -306,14 +306,7 @@ int wcow_host_tree_implied(const struct wcow_host_tree *tree, wcow_host_implied_
 {
     int r = WCOW_OK;
     for (const struct wcow_host_dir *d = tree->implied; r == WCOW_OK && d; d = d->next_implied) {
-        struct wcow_entry e = {.type = WCOW_ENTRY_DIR,
-                               .name = d->name,
-                               .attributes = WCOW_ATTR_DIRECTORY,
-                               .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME,
-                               .mtime = d->mtime,
-                               .atime = d->mtime,
-                               .ctime = d->mtime,
-                               .creation = d->mtime};
+        const struct wcow_entry e = wcow_entry_implied_dir(d->name, d->mtime);
         if (d->name)
             r = fn(arg, &e, d->key, d->host_path, err);
     }

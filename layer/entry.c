@@ -98,6 +98,18 @@ static int copy_str(const char *from, char **ret, struct wcow_error *err)
     return *ret ? WCOW_OK : WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a name");
 }
 
+struct wcow_entry wcow_entry_implied_dir(char *name, uint64_t time)
+{
+    return (struct wcow_entry){.type = WCOW_ENTRY_DIR,
+                               .name = name,
+                               .attributes = WCOW_ATTR_DIRECTORY,
+                               .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME,
+                               .mtime = time,
+                               .atime = time,
+                               .ctime = time,
+                               .creation = time};
+}
+
 int wcow_entry_copy(const struct wcow_entry *from, struct wcow_entry *ret, struct wcow_error *err)
 {
     wcow_autoentry to = *from;

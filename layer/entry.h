@@ -80,6 +80,10 @@ struct wcow_entry {
 };
 
 void wcow_entry_done(struct wcow_entry *entry);
+/** A directory of which only the content stands in a layer, as unpacking makes it.
+ *  @param name borrowed
+ *  @param time a FILETIME, of the first entry that needs the directory */
+struct wcow_entry wcow_entry_implied_dir(char *name, uint64_t time);
 /** Deep copy into a zeroed @p ret. */
 WCOW_NODISCARD int wcow_entry_copy(const struct wcow_entry *from, struct wcow_entry *ret,
                                    struct wcow_error *err);

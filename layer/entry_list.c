@@ -189,15 +189,7 @@ struct implying {
 static int imply_dir(struct implying *i, const struct wcow_listed *item, char *name,
                      struct wcow_error *err)
 {
-    const uint64_t time = item->entry.mtime;
-    const struct wcow_entry dir = {.type = WCOW_ENTRY_DIR,
-                                   .name = name,
-                                   .attributes = WCOW_ATTR_DIRECTORY,
-                                   .has = WCOW_HAS_FILEATTR | WCOW_HAS_CREATION | WCOW_HAS_ATIME,
-                                   .mtime = time,
-                                   .atime = time,
-                                   .ctime = time,
-                                   .creation = time};
+    const struct wcow_entry dir = wcow_entry_implied_dir(name, item->entry.mtime);
     wcow_autoentry below = {0};
     int r = wcow_chain_lookup(i->below, name, &below, NULL, err);
     if (r == 0 || (r > 0 && below.type != WCOW_ENTRY_DIR))
