@@ -182,22 +182,20 @@ struct implying {
     const struct wcow_entry_list *list;
     const struct wcow_chain *below;
     struct wcow_entry_list *implied;
-    struct wcow_memlayer *known; /* those, and the ones that are below */
+    struct wcow_memlayer *known; /* directories that were asked for before */
 };
 
-/* @param name of a directory that @p item needs, which borrows its time */
-static int imply_dir(struct implying *i, const struct wcow_listed *item, char *name,
-                     struct wcow_error *err)
+/* @p dir is needed, and has no entry in the layer. */
+static int imply_dir(const struct implying *i, const struct wcow_entry *dir, struct wcow_error *err)
 {
-    const struct wcow_entry dir = wcow_entry_implied_dir(name, item->entry.mtime);
     wcow_autoentry below = {0};
-    int r = wcow_chain_lookup(i->below, name, &below, NULL, err);
-    if (r == 0 || (r > 0 && below.type != WCOW_ENTRY_DIR))
-        r = wcow_entry_list_add(i->implied, &dir, item->offset, err);
-    return r < 0 ? r : wcow_memlayer_put(i->known, &dir, err);
+    int r = wcow_chain_lookup(i->below, dir->name, &below, NULL, err);
+    if (r < 0 || (r > 0 && below.type == WCOW_ENTRY_DIR))
+        return r < 0 ? r : WCOW_OK;
+    return wcow_entry_list_add(i->implied, dir, 0, err);
 }
 
-/* From the nearest one up; what has an entry of its own has been asked for by that. */
+/* From the nearest one up; they have the time of the first entry that needs them. */
 static int imply_dirs_of(struct implying *i, const struct wcow_listed *item, struct wcow_error *err)
 {
     wcow_autofree char *key = strdup(item->key);
@@ -210,9 +208,12 @@ static int imply_dirs_of(struct implying *i, const struct wcow_listed *item, str
         if (!key_end || !name_end)
             return WCOW_OK;
         *key_end = *name_end = '\0';
-        if (wcow_entry_list_find(i->list, key) || wcow_memlayer_get(i->known, key))
+        if (wcow_memlayer_get(i->known, key))
             return WCOW_OK;
-        int r = imply_dir(i, item, name, err);
+        const struct wcow_entry dir = wcow_entry_implied_dir(name, item->entry.mtime);
+        int r = wcow_entry_list_find(i->list, key) ? WCOW_OK : imply_dir(i, &dir, err);
+        if (r == WCOW_OK)
+            r = wcow_memlayer_put(i->known, &dir, err);
         if (r < 0)
             return r;
     }

@@ -197,6 +197,26 @@ static void a_directory_that_the_layers_below_have_is_not_implied(void **state)
     assert_true(shows_dir(&view, "FILES/A/DEEP/ER", "Files/A/deep/er"));
 }
 
+static void an_implied_directory_has_the_time_of_what_needs_it_first(void **state)
+{
+    (void)state;
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = NULL;
+    const struct wcow_entry file = {
+        .type = WCOW_ENTRY_FILE, .name = borrow("Files/in/x.txt"), .mtime = 7};
+    const struct wcow_entry its_dir = {
+        .type = WCOW_ENTRY_DIR, .name = borrow("Files/in"), .mtime = 9};
+    const struct wcow_chain nothing = {0};
+    wcow_autoentry files = {0};
+    assert_ok(wcow_entry_list_new(&list, &err));
+    assert_ok(wcow_entry_list_add(list, &file, 0, &err));
+    assert_ok(wcow_entry_list_add(list, &its_dir, 0, &err));
+    assert_ok(wcow_entry_list_seal(list, &err));
+    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
+    const struct wcow_layer_view view = wcow_entry_list_view(list);
+    assert_int_equal(view.ops->lookup(view.layer, "FILES", &files, NULL), 1);
+    assert_int_equal(files.mtime, 7);
+}
+
 static void an_empty_list_has_nothing(void **state)
 {
     (void)state;
@@ -217,6 +237,7 @@ int main(void)
         cmocka_unit_test(it_is_a_layer_of_a_chain),
         cmocka_unit_test(directories_without_an_entry_are_implied),
         cmocka_unit_test(a_directory_that_the_layers_below_have_is_not_implied),
+        cmocka_unit_test(an_implied_directory_has_the_time_of_what_needs_it_first),
         cmocka_unit_test(an_empty_list_has_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
