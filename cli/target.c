@@ -367,9 +367,9 @@ static int imply_dirs(const struct wcow_target *t, struct wcow_error *err)
 {
     int r = WCOW_OK;
     for (size_t i = t->n; r == WCOW_OK && i-- > 0;) {
-        struct wcow_chain below = wcow_target_chain(t, i + 1);
+        struct wcow_chain chain = wcow_target_chain(t, i);
         if (t->layers[i].list)
-            r = wcow_entry_list_imply(t->layers[i].list, &below, err);
+            r = wcow_entry_list_imply(t->layers[i].list, &chain, err);
     }
     return r;
 }

@@ -263,6 +263,8 @@ static int make_whiteout(struct wcow_host_tree *t, const struct object *o, struc
 static int mark_opaque(struct wcow_host_tree *t, const struct object *o, struct wcow_error *err)
 {
     int dirfd = -1;
+    if (o->dir)
+        o->dir->is_opaque = true;
     int r = wcow_host_dir_fd(t, o->dir, &dirfd, err);
     if (r < 0)
         return r;

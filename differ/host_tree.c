@@ -301,14 +301,26 @@ int wcow_host_tree_place(struct wcow_host_tree *tree, const struct wcow_entry *e
     return WCOW_OK;
 }
 
+static bool is_below_opaque(const struct wcow_host_dir *d)
+{
+    for (d = d->parent; d; d = d->parent)
+        if (d->is_opaque)
+            return true;
+    return false;
+}
+
 int wcow_host_tree_implied(const struct wcow_host_tree *tree, wcow_host_implied_fn fn, void *arg,
                            struct wcow_error *err)
 {
     int r = WCOW_OK;
     for (const struct wcow_host_dir *d = tree->implied; r == WCOW_OK && d; d = d->next_implied) {
-        const struct wcow_entry e = wcow_entry_implied_dir(d->name, d->mtime);
+        const struct wcow_host_implied implied = {.entry =
+                                                      wcow_entry_implied_dir(d->name, d->mtime),
+                                                  .key = d->key,
+                                                  .host_path = d->host_path,
+                                                  .is_below_opaque = is_below_opaque(d)};
         if (d->name)
-            r = fn(arg, &e, d->key, d->host_path, err);
+            r = fn(arg, &implied, err);
     }
     return r;
 }

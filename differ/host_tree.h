@@ -67,10 +67,16 @@ WCOW_NODISCARD int wcow_host_leaf(const char *leaf, char **ret, struct wcow_erro
 /** Whether it looks like such a short name. */
 bool wcow_host_leaf_is_short(const char *leaf);
 
-/** Each directory that was made because of what is in it, without an entry of its own: as the entry
- *  it could have had (no descriptor: it inherits one), with the time of what needed it first. */
-typedef int (*wcow_host_implied_fn)(void *arg, const struct wcow_entry *dir, const char *key,
-                                    const char *host_path, struct wcow_error *err);
+/** A directory that was made because of what is in it, without an entry of its own. */
+struct wcow_host_implied {
+    struct wcow_entry entry; /**< that it could have had (no descriptor: it inherits one), with the
+                                time of what needed it first; borrowed */
+    const char *key;
+    const char *host_path;
+    bool is_below_opaque; /**< the parents' directory of this name does not count */
+};
+typedef int (*wcow_host_implied_fn)(void *arg, const struct wcow_host_implied *dir,
+                                    struct wcow_error *err);
 WCOW_NODISCARD int wcow_host_tree_implied(const struct wcow_host_tree *tree,
                                           wcow_host_implied_fn fn, void *arg,
                                           struct wcow_error *err);

@@ -19,6 +19,7 @@ struct wcow_host_dir {
     char *name;      /* as written by the entry that needed it; NULL once it has one of its own */
     uint64_t mtime;  /* of that entry */
     struct wcow_host_dir *next_implied;
+    bool is_opaque; /* what the parents have in it does not count */
     char key[];
 };
 

@@ -196,18 +196,18 @@ static int take_entry(struct wcow_unpacker *u, struct wcow_tar_reader *tar,
                                             : add_entry(u, tar, &row, err);
 }
 
-/* A directory of which only the content stands in the tar. Where a parent has it, the parent's
- * metadata counts. */
-static int add_implied(void *arg, const struct wcow_entry *dir, const char *key,
-                       const char *host_path, struct wcow_error *err)
+/* A directory of which only the content stands in the tar. Where a parent's shows through the
+ * layer, that one's metadata counts. */
+static int add_implied(void *arg, const struct wcow_host_implied *dir, struct wcow_error *err)
 {
     struct wcow_unpacker *u = arg;
     wcow_autoentry below = {0};
-    int r = wcow_chain_lookup(&u->names, dir->name, &below, NULL, err);
+    int r =
+        dir->is_below_opaque ? 0 : wcow_chain_lookup(&u->names, dir->entry.name, &below, NULL, err);
     if (r < 0 || (r > 0 && below.type == WCOW_ENTRY_DIR))
         return r < 0 ? r : WCOW_OK;
     struct wcow_index_row row = {
-        .entry = dir, .key = key, .host_path = host_path, .is_implied = true};
+        .entry = &dir->entry, .key = dir->key, .host_path = dir->host_path, .is_implied = true};
     return wcow_layer_index_add(u->index, &row, err);
 }
 

@@ -180,7 +180,7 @@ const struct wcow_listed *wcow_entry_list_stream(const struct wcow_entry_list *l
 
 struct implying {
     const struct wcow_entry_list *list;
-    const struct wcow_chain *below;
+    const struct wcow_chain *chain;
     struct wcow_entry_list *implied;
     struct wcow_memlayer *known; /* directories that were asked for before */
 };
@@ -189,7 +189,7 @@ struct implying {
 static int imply_dir(const struct implying *i, const struct wcow_entry *dir, struct wcow_error *err)
 {
     wcow_autoentry below = {0};
-    int r = wcow_chain_lookup(i->below, dir->name, &below, NULL, err);
+    int r = wcow_chain_lookup(i->chain, dir->name, &below, NULL, err);
     if (r < 0 || (r > 0 && below.type == WCOW_ENTRY_DIR))
         return r < 0 ? r : WCOW_OK;
     return wcow_entry_list_add(i->implied, dir, 0, err);
@@ -219,15 +219,16 @@ static int imply_dirs_of(struct implying *i, const struct wcow_listed *item, str
     }
 }
 
-int wcow_entry_list_imply(struct wcow_entry_list *list, const struct wcow_chain *below,
+int wcow_entry_list_imply(struct wcow_entry_list *list, const struct wcow_chain *chain,
                           struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *implied = NULL;
     WCOW_CLEANUP(wcow_memlayer_free_p) struct wcow_memlayer *known = NULL;
+    wcow_entry_list_free(WCOW_TAKE_PTR(list->implied));
     int r = wcow_entry_list_new(&implied, err);
     if (r == WCOW_OK)
         r = wcow_memlayer_new(&known, err);
-    struct implying i = {.list = list, .below = below, .implied = implied, .known = known};
+    struct implying i = {.list = list, .chain = chain, .implied = implied, .known = known};
     for (size_t k = 0; r == WCOW_OK && k < list->n; k++) {
         /* What breaks the rules is not unpacked at all. */
         if (wcow_rules_check_entry(&list->items[k]->entry, NULL, NULL) == WCOW_OK)
@@ -237,7 +238,6 @@ int wcow_entry_list_imply(struct wcow_entry_list *list, const struct wcow_chain 
         r = wcow_entry_list_seal(implied, err);
     if (r < 0)
         return r;
-    wcow_entry_list_free(list->implied);
     list->implied = WCOW_TAKE_PTR(implied);
     return WCOW_OK;
 }

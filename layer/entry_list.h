@@ -29,10 +29,12 @@ WCOW_NODISCARD int wcow_entry_list_add(struct wcow_entry_list *list, const struc
 WCOW_NODISCARD int wcow_entry_list_seal(struct wcow_entry_list *list, struct wcow_error *err);
 
 /** Directories of which only the content stands in the layer are in the list's view from now on, as
- *  unpacking would make them, but not where @p below, the layers under it, has the directory: then
- *  that one's metadata counts. Call it behind seal(); again where there are other layers below. */
+ *  unpacking would make them, but not where the layers below show the directory through this one:
+ *  then that one's metadata counts. Call it behind seal(); again where there are other layers
+ * below.
+ *  @param chain the list's own view first, then the layers below it */
 WCOW_NODISCARD int wcow_entry_list_imply(struct wcow_entry_list *list,
-                                         const struct wcow_chain *below, struct wcow_error *err);
+                                         const struct wcow_chain *chain, struct wcow_error *err);
 
 size_t wcow_entry_list_count(const struct wcow_entry_list *list);
 /** By ordinal. */

@@ -132,6 +132,39 @@ static void a_parent_s_directory_keeps_its_metadata(void **state)
     remove_folder(base);
 }
 
+static void an_opaque_directory_hides_a_parent_s(void **state)
+{
+    (void)state;
+    static const struct made below[] = {
+        {.name = "Files", .type = '5'},
+        {.name = "Files/App", .type = '5', .pax = {"MSWINDOWS.fileattr=18"}},
+        {.name = "Files/App/old.txt", .size = 1},
+    };
+    static const struct made above[] = {{.name = "Files", .type = '5'},
+                                        {.name = "Files/.wh..wh..opq"},
+                                        {.name = "Files/App/new.txt", .size = 1}};
+    wcow_autobuf tar = {0};
+    wcow_autobuf upper = {0};
+    char *base = apply_made(below, 3, NULL, 0, &tar);
+    const char *parents[] = {base};
+    char *folder = apply_made(above, 3, parents, 1, &upper);
+    {
+        const char *folders[] = {folder, base};
+        wcow_autochain layers = {0};
+        assert_ok(wcow_differ_open_chain(folders, 2, &layers, &err));
+        struct wcow_chain chain = wcow_layer_chain_names(&layers);
+        wcow_autoentry e = {0};
+        assert_int_equal(wcow_chain_lookup(&chain, "Files/App", &e, NULL, NULL), 1);
+        assert_int_equal(e.attributes, WCOW_ATTR_DIRECTORY);
+        struct seen seen = {0};
+        assert_ok(wcow_chain_children(&chain, "Files", see, &seen, &err));
+        assert_int_equal(seen.n, 1);
+        assert_string_equal(seen.names[0], "Files/App");
+    }
+    remove_folder(folder);
+    remove_folder(base);
+}
+
 static void what_windows_cannot_import_is_refused_where_asked(void **state)
 {
     (void)state;
@@ -174,6 +207,7 @@ int main(void)
         cmocka_unit_test(the_tar_leaves_as_it_came),
         cmocka_unit_test(its_directories_are_found),
         cmocka_unit_test(a_parent_s_directory_keeps_its_metadata),
+        cmocka_unit_test(an_opaque_directory_hides_a_parent_s),
         cmocka_unit_test(what_windows_cannot_import_is_refused_where_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

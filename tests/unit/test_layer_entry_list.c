@@ -37,16 +37,21 @@ static const struct named layer[] = {
 };
 enum { N = sizeof(layer) / sizeof(layer[0]) };
 
-static struct wcow_entry_list *make(void)
+static struct wcow_entry_list *make_of(const struct named *entries, size_t n)
 {
     struct wcow_entry_list *list = NULL;
     assert_ok(wcow_entry_list_new(&list, &err));
-    for (size_t i = 0; i < N; i++) {
-        const struct wcow_entry e = {.type = layer[i].type, .name = borrow(layer[i].name)};
+    for (size_t i = 0; i < n; i++) {
+        const struct wcow_entry e = {.type = entries[i].type, .name = borrow(entries[i].name)};
         assert_ok(wcow_entry_list_add(list, &e, 100 * i, &err));
     }
     assert_ok(wcow_entry_list_seal(list, &err));
     return list;
+}
+
+static struct wcow_entry_list *make(void)
+{
+    return make_of(layer, N);
 }
 
 static void entries_stay_in_order(void **state)
@@ -156,10 +161,10 @@ static void directories_without_an_entry_are_implied(void **state)
     (void)state;
     WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = make();
     const struct wcow_layer_view view = wcow_entry_list_view(list);
-    const struct wcow_chain nothing = {0};
+    const struct wcow_chain alone = {.layers = &view, .n_layers = 1};
     size_t n = 0;
     assert_false(shows_dir(&view, "FILES/A", "Files/A"));
-    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
+    assert_ok(wcow_entry_list_imply(list, &alone, &err));
     assert_true(shows_dir(&view, "FILES/A", "Files/A"));
     assert_true(shows_dir(&view, "FILES/A/DEEP", "Files/A/deep"));
     assert_true(shows_dir(&view, "FILES/A/DEEP/ER", "Files/A/deep/er"));
@@ -177,24 +182,33 @@ static void a_directory_that_the_layers_below_have_is_not_implied(void **state)
 {
     (void)state;
     WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = make();
-    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *base = NULL;
     static const struct named below[] = {
         {"Files", WCOW_ENTRY_DIR}, {"Files/a", WCOW_ENTRY_DIR}, {"Files/a/DEEP", WCOW_ENTRY_FILE}};
-    assert_ok(wcow_entry_list_new(&base, &err));
-    for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++) {
-        const struct wcow_entry e = {.type = below[i].type, .name = borrow(below[i].name)};
-        assert_ok(wcow_entry_list_add(base, &e, 0, &err));
-    }
-    assert_ok(wcow_entry_list_seal(base, &err));
-    const struct wcow_layer_view base_view = wcow_entry_list_view(base);
-    const struct wcow_chain chain = {.layers = &base_view, .n_layers = 1};
-    const struct wcow_chain nothing = {0};
-    const struct wcow_layer_view view = wcow_entry_list_view(list);
-    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *base = make_of(below, 3);
+    const struct wcow_layer_view views[] = {wcow_entry_list_view(list), wcow_entry_list_view(base)};
+    const struct wcow_layer_view view = views[0];
+    const struct wcow_chain alone = {.layers = views, .n_layers = 1};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    assert_ok(wcow_entry_list_imply(list, &alone, &err));
     assert_ok(wcow_entry_list_imply(list, &chain, &err));
     assert_false(shows_dir(&view, "FILES/A", "Files/A"));
     assert_true(shows_dir(&view, "FILES/A/DEEP", "Files/A/deep"));
     assert_true(shows_dir(&view, "FILES/A/DEEP/ER", "Files/A/deep/er"));
+}
+
+static void below_an_opaque_directory_all_are_implied(void **state)
+{
+    (void)state;
+    static const struct named above[] = {{"Files", WCOW_ENTRY_DIR},
+                                         {"Files/.wh..wh..opq", WCOW_ENTRY_OPAQUE},
+                                         {"Files/app/new.txt", WCOW_ENTRY_FILE}};
+    static const struct named below[] = {{"Files", WCOW_ENTRY_DIR}, {"Files/app", WCOW_ENTRY_DIR}};
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *list = make_of(above, 3);
+    WCOW_CLEANUP(wcow_entry_list_free_p) struct wcow_entry_list *base = make_of(below, 2);
+    const struct wcow_layer_view views[] = {wcow_entry_list_view(list), wcow_entry_list_view(base)};
+    const struct wcow_chain chain = {.layers = views, .n_layers = 2};
+    assert_ok(wcow_entry_list_imply(list, &chain, &err));
+    assert_true(shows_dir(&views[0], "FILES/APP", "Files/app"));
 }
 
 static void an_implied_directory_has_the_time_of_what_needs_it_first(void **state)
@@ -205,14 +219,14 @@ static void an_implied_directory_has_the_time_of_what_needs_it_first(void **stat
         .type = WCOW_ENTRY_FILE, .name = borrow("Files/in/x.txt"), .mtime = 7};
     const struct wcow_entry its_dir = {
         .type = WCOW_ENTRY_DIR, .name = borrow("Files/in"), .mtime = 9};
-    const struct wcow_chain nothing = {0};
     wcow_autoentry files = {0};
     assert_ok(wcow_entry_list_new(&list, &err));
     assert_ok(wcow_entry_list_add(list, &file, 0, &err));
     assert_ok(wcow_entry_list_add(list, &its_dir, 0, &err));
     assert_ok(wcow_entry_list_seal(list, &err));
-    assert_ok(wcow_entry_list_imply(list, &nothing, &err));
     const struct wcow_layer_view view = wcow_entry_list_view(list);
+    const struct wcow_chain alone = {.layers = &view, .n_layers = 1};
+    assert_ok(wcow_entry_list_imply(list, &alone, &err));
     assert_int_equal(view.ops->lookup(view.layer, "FILES", &files, NULL), 1);
     assert_int_equal(files.mtime, 7);
 }
@@ -237,6 +251,7 @@ int main(void)
         cmocka_unit_test(it_is_a_layer_of_a_chain),
         cmocka_unit_test(directories_without_an_entry_are_implied),
         cmocka_unit_test(a_directory_that_the_layers_below_have_is_not_implied),
+        cmocka_unit_test(below_an_opaque_directory_all_are_implied),
         cmocka_unit_test(an_implied_directory_has_the_time_of_what_needs_it_first),
         cmocka_unit_test(an_empty_list_has_nothing),
     };
