@@ -12,9 +12,13 @@
 #include "base/error.h"
 
 /** Gives chunks. `next` sets *ret_data and *ret_len; a length of 0 is the end, and stays so.
- *  The chunk stays valid until the following call. Nothing is copied on the way. */
+ *  The chunk stays valid until the following call. Nothing is copied on the way.
+ *  `ahead`, where there is one, may be called by any other thread that has nothing else to do while
+ *  the source is in use: it does a piece of what `next` will need, and returns false where it
+ *  cannot. */
 struct wcow_source {
     int (*next)(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err);
+    bool (*ahead)(void *ctx);
     void *ctx;
 };
 
@@ -46,6 +50,11 @@ WCOW_NODISCARD static inline int wcow_source_next(const struct wcow_source *s,
                                                   struct wcow_error *err)
 {
     return s->next(s->ctx, ret_data, ret_len, err);
+}
+
+static inline bool wcow_source_ahead(const struct wcow_source *s)
+{
+    return s->ahead && s->ahead(s->ctx);
 }
 
 WCOW_NODISCARD static inline int wcow_sink_write(const struct wcow_sink *s, const void *data,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layers-load: Apply and Compare without containerd, and what the machine allows.
- *
- *   layers-load apply BLOB FOLDER            unpack a gzip blob into the empty layer folder
- *   layers-load compare FOLDER KIND [PARENT...]   tar of a folder to nowhere; KIND: tar, gzip, zstd
- *   layers-load diff SOCKET SNAPSHOTTER UPPER LOWER KIND   one Diff call to containerd, timed
- *   layers-load send SOCKET BLOB             what containerd takes to receive a blob; it keeps
- * nothing layers-load unpack SOCKET SNAPSHOTTER KEY DIGEST SIZE  one Apply call to containerd,
- * timed layers-load files BYTES_OF FOLDER N SIZE  make N files with SIZE bytes in all, cut from
- * BYTES_OF layers-load floor BLOB FOLDER SCRATCH    inflate BLOB, hash its tar, and make the files
- * of the unpacked FOLDER again in SCRATCH, one after the other
- *
- * Prints seconds. bench/apply and bench/compare run it. */
+/* layers-load: Apply and Compare without containerd, and what the machine allows. It prints
+ * seconds; bench/apply and bench/compare run it. */
+/* clang-format off */
+/*   apply BLOB FOLDER                          unpack a gzip blob into the empty layer folder
+ *   compare FOLDER KIND [PARENT...]            its tar to nowhere; KIND: tar, gzip, zstd
+ *   diff SOCKET SNAPSHOTTER UPPER LOWER KIND   a Diff call to containerd
+ *   send SOCKET BLOB                           what containerd takes to receive a blob
+ *   unpack SOCKET SNAPSHOTTER KEY DIGEST SIZE  an Apply call to containerd
+ *   files BYTES_OF FOLDER N SIZE               N files with SIZE bytes in all, cut from BYTES_OF
+ *   floor BLOB FOLDER SCRATCH                  inflate BLOB, hash its tar, and make the files of the
+ *                                              unpacked FOLDER in SCRATCH, one after the other */
+/* clang-format on */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/read_ahead.h"
 #include "containerd/client.h"
 #include "containerd/snapshots.h"
 #include "differ/apply.h"
@@ -28,8 +29,6 @@
 
 enum {
     CHUNK_BYTES = 1 << 20,
-    BLOB_CHUNK_BYTES = 256 << 10, /* of a blob, as wcowd reads it: aligned */
-    BLOB_CHUNK_ALIGN = 4096,
     MAX_PARENTS = 64,
     MAX_LINKED = 1 << 16,
 };
@@ -55,27 +54,42 @@ static int told(const struct wcow_error *err)
     return 1;
 }
 
+/* A blob, read as wcowd reads it. */
 struct file {
     int fd;
-    uint8_t *chunk;
+    struct wcow_read_ahead *chunks;
 };
 
 static int file_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
 {
     const struct file *f = ctx;
-    ssize_t n = read(f->fd, f->chunk, BLOB_CHUNK_BYTES);
-    if (n < 0)
-        return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "read");
-    *ret_data = f->chunk;
-    *ret_len = (size_t)n;
-    return WCOW_OK;
+    return wcow_read_ahead_next(f->chunks, ret_data, ret_len, err);
+}
+
+static bool file_ahead(void *ctx)
+{
+    const struct file *f = ctx;
+    return wcow_read_ahead_help(f->chunks);
+}
+
+static struct wcow_source file_source(struct file *f)
+{
+    return (struct wcow_source){.next = file_next, .ahead = file_ahead, .ctx = f};
 }
 
 static int open_file(const char *path, struct file *ret)
 {
-    *ret = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC),
-                         .chunk = aligned_alloc(BLOB_CHUNK_ALIGN, BLOB_CHUNK_BYTES)};
-    return ret->fd >= 0 && ret->chunk ? 0 : -1;
+    struct wcow_error err = {0};
+    *ret = (struct file){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    if (ret->fd < 0)
+        return -1;
+    return wcow_read_ahead_new(ret->fd, NULL, NULL, &ret->chunks, &err) < 0 ? told(&err) : 0;
+}
+
+static void close_file(struct file *f)
+{
+    wcow_read_ahead_free(f->chunks);
+    (void)close(f->fd);
 }
 
 /* ---- apply, compare ---- */
@@ -84,9 +98,9 @@ static int apply(const char *blob, const char *folder)
 {
     struct wcow_error err = {0};
     struct file file;
-    if (open_file(blob, &file) < 0)
+    if (open_file(blob, &file) != 0)
         return 1;
-    struct wcow_source source = {.next = file_next, .ctx = &file};
+    struct wcow_source source = file_source(&file);
     struct wcow_apply_options options = {
         .blob = &source, .compression = WCOW_COMPRESSION_GZIP, .folder = folder};
     struct wcow_applied applied = {0};
@@ -94,7 +108,7 @@ static int apply(const char *blob, const char *folder)
     if (wcow_apply(&options, &applied, &err) < 0)
         return told(&err);
     (void)printf("apply=%.3f\n", now() - from);
-    free(file.chunk);
+    close_file(&file);
     return 0;
 }
 
@@ -228,9 +242,9 @@ static double inflate_seconds(const char *blob, bool hash_it)
     struct file file;
     struct wcow_decompressor *d = NULL;
     struct wcow_hash *hash = NULL;
-    if (open_file(blob, &file) < 0 || wcow_hash_new(&hash, &err) < 0)
+    if (open_file(blob, &file) != 0 || wcow_hash_new(&hash, &err) < 0)
         return -1;
-    struct wcow_source source = {.next = file_next, .ctx = &file};
+    struct wcow_source source = file_source(&file);
     if (wcow_decompressor_new(&source, WCOW_COMPRESSION_GZIP, 0, &d, &err) < 0)
         return -1;
     struct wcow_source tar = wcow_decompressor_source(d);
@@ -246,7 +260,7 @@ static double inflate_seconds(const char *blob, bool hash_it)
     double whole = now() - from;
     wcow_hash_free(hash);
     wcow_decompressor_free(d);
-    free(file.chunk);
+    close_file(&file);
     return hash_it ? spent : whole - spent;
 }
 

@@ -33,7 +33,10 @@ WCOW_NODISCARD int wcow_content_reader_open(const struct wcow_containerd_ctx *ct
                                             const char *content_root, const char *digest,
                                             uint64_t size_bytes, struct wcow_content_reader **ret,
                                             struct wcow_error *err);
+/** Its bytes, once. A large file is read ahead and hashed by a thread for that. */
 struct wcow_source wcow_content_reader_source(struct wcow_content_reader *reader);
+/** The same without such a thread, for who has others call `ahead`. */
+struct wcow_source wcow_content_reader_helped_source(struct wcow_content_reader *reader);
 void wcow_content_reader_free(struct wcow_content_reader *reader);
 WCOW_DEFINE_CLEANUP(struct wcow_content_reader, wcow_content_reader_free)
 

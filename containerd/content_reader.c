@@ -10,16 +10,12 @@
 #include <sys/stat.h>
 
 #include "base/beneath.h"
+#include "base/read_ahead.h"
 #include "containerd/content.h"
-#include "containerd/file_hash.h"
 #include "containerd/internal.h"
 #include "proto/content.pb-c.h"
 
-enum {
-    CHUNK_BYTES = 256 << 10, /* two of them stay in a core's cache until they are used */
-    CHUNK_ALIGN = 4096,      /* the processor copies to such addresses fastest */
-    BESIDE_BYTES = 4 << 20,  /* a file this large is hashed on a thread of its own */
-};
+enum { LARGE_BYTES = 4 << 20 }; /* a file worth a thread of its own */
 
 struct wcow_content_reader {
     struct wcow_digest digest;
@@ -30,13 +26,13 @@ struct wcow_content_reader {
     bool ended;
     int failed; /* an error stays */
 
-    int fd;                        /* -1: over gRPC */
-    struct wcow_file_hash *beside; /* or NULL: hashed as it is read */
-    uint8_t *chunks[2];
-    unsigned turn;
+    int fd; /* -1: over gRPC */
+    bool is_large;
+    struct wcow_read_ahead *file; /* hashes what it reads */
 
     struct wcow_rpc_stream *stream;
     ProtobufCMessage *messages[2];
+    unsigned turn;
 
     const uint8_t *held; /* read, hashed, not given out yet */
     size_t held_len;
@@ -48,27 +44,14 @@ struct wcow_content_reader {
 static int next_of_file(struct wcow_content_reader *reader, const uint8_t **ret, size_t *ret_len,
                         struct wcow_error *err)
 {
-    uint8_t *chunk = reader->chunks[reader->turn];
-    size_t len = 0;
-    while (len < CHUNK_BYTES) {
-        ssize_t n =
-            pread(reader->fd, chunk + len, CHUNK_BYTES - len, (off_t)(reader->read_bytes + len));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return WCOW_FAIL_ERRNO(err, WCOW_E_IO, "cannot read blob %s", reader->digest.text);
-        if (n == 0)
-            break;
-        len += (size_t)n;
-    }
-    *ret = chunk;
-    *ret_len = len;
-    return WCOW_OK;
+    int r = wcow_read_ahead_next(reader->file, ret, ret_len, err);
+    return r < 0 ? wcow_error_wrap(r, err, "blob %s", reader->digest.text) : r;
 }
 
 static int next_of_stream(struct wcow_content_reader *reader, const uint8_t **ret, size_t *ret_len,
                           struct wcow_error *err)
 {
+    reader->turn ^= 1U;
     ProtobufCMessage **slot = &reader->messages[reader->turn];
     for (;;) {
         if (*slot)
@@ -103,8 +86,9 @@ static int check_whole(struct wcow_content_reader *reader, struct wcow_error *er
                          ": the content store is damaged; remove the blob and pull it again",
                          reader->digest.text, reader->read_bytes, reader->size_bytes);
     struct wcow_digest digest;
-    int r = reader->beside ? wcow_file_hash_digest(reader->beside, &digest, err)
-                           : wcow_hash_digest(reader->hash, &digest, err);
+    if (reader->file)
+        wcow_read_ahead_settle(reader->file);
+    int r = wcow_hash_digest(reader->hash, &digest, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "blob %s", reader->digest.text);
     if (strcmp(digest.text, reader->digest.text) != 0)
@@ -122,7 +106,6 @@ static int fetch(struct wcow_content_reader *reader, const uint8_t **ret, size_t
     if (reader->cancel && atomic_load(reader->cancel))
         return WCOW_FAIL(err, WCOW_E_CANCELLED, "reading of blob %s was cancelled",
                          reader->digest.text);
-    reader->turn ^= 1U;
     int r = reader->fd >= 0 ? next_of_file(reader, ret, ret_len, err)
                             : next_of_stream(reader, ret, ret_len, err);
     if (r < 0)
@@ -132,7 +115,7 @@ static int fetch(struct wcow_content_reader *reader, const uint8_t **ret, size_t
         reader->ended = true;
         return check_whole(reader, err);
     }
-    if (!reader->beside)
+    if (!reader->file)
         wcow_hash_add(reader->hash, *ret, *ret_len);
     return WCOW_OK;
 }
@@ -168,12 +151,31 @@ static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, str
     return r;
 }
 
+static bool reader_ahead(void *ctx)
+{
+    const struct wcow_content_reader *reader = ctx;
+    return wcow_read_ahead_help(reader->file);
+}
+
 struct wcow_source wcow_content_reader_source(struct wcow_content_reader *reader)
 {
+    if (reader->is_large)
+        wcow_read_ahead_start(reader->file);
     return (struct wcow_source){.next = reader_next, .ctx = reader};
 }
 
+struct wcow_source wcow_content_reader_helped_source(struct wcow_content_reader *reader)
+{
+    return (struct wcow_source){
+        .next = reader_next, .ahead = reader->file ? reader_ahead : NULL, .ctx = reader};
+}
+
 /* ---- opening ---- */
+
+static void hash_chunk(void *ctx, const uint8_t *data, size_t len)
+{
+    wcow_hash_add(ctx, data, len);
+}
 
 /* 1 with the file open, 0 where gRPC must serve. */
 static int open_file(struct wcow_content_reader *reader, const char *content_root,
@@ -188,15 +190,11 @@ static int open_file(struct wcow_content_reader *reader, const char *content_roo
     if (dir < 0 || wcow_open_beneath(dir, path, O_RDONLY | O_NONBLOCK, 0, &fd, NULL) < 0 ||
         fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
-    for (int i = 0; i < 2; i++) {
-        reader->chunks[i] = aligned_alloc(CHUNK_ALIGN, CHUNK_BYTES);
-        if (!reader->chunks[i])
-            return WCOW_FAIL(err, WCOW_E_NOMEM, "out of memory for a chunk of a blob");
-    }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    int r = st.st_size < BESIDE_BYTES ? WCOW_OK : wcow_file_hash_new(fd, &reader->beside, err);
+    int r = wcow_read_ahead_new(fd, hash_chunk, reader->hash, &reader->file, err);
     if (r < 0)
         return r;
+    reader->is_large = st.st_size >= LARGE_BYTES;
     reader->fd = WCOW_TAKE_FD(fd);
     return 1;
 }
@@ -258,12 +256,10 @@ void wcow_content_reader_free(struct wcow_content_reader *reader)
     if (!reader)
         return;
     wcow_rpc_stream_free(reader->stream);
-    for (int i = 0; i < 2; i++) {
-        free(reader->chunks[i]);
+    for (int i = 0; i < 2; i++)
         if (reader->messages[i])
             protobuf_c_message_free_unpacked(reader->messages[i], NULL);
-    }
-    wcow_file_hash_free(reader->beside);
+    wcow_read_ahead_free(reader->file);
     wcow_closep_(&reader->fd);
     wcow_hash_free(reader->hash);
     free(reader);

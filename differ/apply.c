@@ -101,6 +101,23 @@ static int open_pipe(const struct wcow_apply_options *o, struct wcow_decompresso
     return wcow_pipe_new(&work, ret, err);
 }
 
+struct spare_work {
+    const struct wcow_source *blob;
+    struct wcow_unpacker *unpacker;
+};
+
+/* What keeps others from waiting comes first. */
+static bool help(void *ctx)
+{
+    const struct spare_work *work = ctx;
+    return wcow_source_ahead(work->blob) || wcow_unpacker_help(work->unpacker);
+}
+
+static void call_help(void *ctx)
+{
+    wcow_pipe_call(ctx);
+}
+
 static int unpack_and_hash(const struct wcow_apply_options *o, struct wcow_unpacker *unpacker,
                            struct wcow_pipe *pipe, const struct hasher *hasher,
                            struct wcow_layer_info *info, struct wcow_error *err)
@@ -157,6 +174,9 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     if (r < 0)
         return r;
     struct wcow_layer_info info = {.origin = origin_of(o)};
+    struct spare_work spare_work = {.blob = o->blob, .unpacker = unpacker};
+    wcow_pipe_help(pipe, help, &spare_work);
+    wcow_unpacker_on_many(unpacker, call_help, pipe);
     r = unpack_and_hash(o, unpacker, pipe, &hasher, &info, err);
     wcow_pipe_free(WCOW_TAKE_PTR(pipe));
     if (r == WCOW_OK && o->sync)

@@ -157,10 +157,28 @@ static int run_job(void *ctx, void *job, struct wcow_error *err)
     }
 }
 
+static void call_help(void *ctx)
+{
+    const struct wcow_host_tree *t = ctx;
+    if (t->call)
+        t->call(t->call_ctx);
+}
+
 int wcow_host_make_new(struct wcow_host_tree *t, struct wcow_error *err)
 {
-    static const struct wcow_job_ops ops = {.run = run_job, .free = free};
+    static const struct wcow_job_ops ops = {.run = run_job, .free = free, .call = call_help};
     return wcow_jobs_new(&ops, t, &t->jobs, err);
+}
+
+bool wcow_host_tree_help(struct wcow_host_tree *tree)
+{
+    return wcow_jobs_help(tree->jobs);
+}
+
+void wcow_host_tree_on_many(struct wcow_host_tree *tree, void (*call)(void *ctx), void *ctx)
+{
+    tree->call = call;
+    tree->call_ctx = ctx;
 }
 
 int wcow_host_tree_settle(struct wcow_host_tree *tree, struct wcow_error *err)

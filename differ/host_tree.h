@@ -6,7 +6,7 @@
  *  Windows would; a component that the host cannot hold (over 255 bytes) gets a short one. Nothing
  *  below a link is ever opened: each directory is opened from its parent's descriptor without
  *  following links, and descriptors of directories are kept. One thread at a time; what it asks
- *  for may be made by another (differ/jobs.h), in order and in a while. */
+ *  for may be made by others that help (differ/jobs.h), in order and in a while. */
 #ifndef WCOW_DIFFER_HOST_TREE_H
 #define WCOW_DIFFER_HOST_TREE_H
 
@@ -53,6 +53,11 @@ WCOW_NODISCARD int wcow_host_tree_make_small(struct wcow_host_tree *tree,
                                              const struct wcow_host_place *place,
                                              struct wcow_bytes data, struct wcow_error *err);
 
+/** Make the next thing that was asked for, on any thread; false where there is none, or somebody is
+ *  at one. */
+bool wcow_host_tree_help(struct wcow_host_tree *tree);
+/** Have @p call told where many wait to be made, by the thread that asks for them. */
+void wcow_host_tree_on_many(struct wcow_host_tree *tree, void (*call)(void *ctx), void *ctx);
 /** Until all that was asked for is made. @return WCOW_OK, or the error of the first that was not */
 WCOW_NODISCARD int wcow_host_tree_settle(struct wcow_host_tree *tree, struct wcow_error *err);
 

@@ -35,6 +35,8 @@ struct wcow_host_tree {
     struct wcow_host_dir *implied; /* those made without an entry, the last one first */
     bool has_whiteouts;            /* as devices */
     struct wcow_jobs *jobs;        /* objects that are to be made */
+    void (*call)(void *ctx);       /* where many are; NULL: nobody helps */
+    void *call_ctx;
 };
 
 /* ---- host_tree.c ---- */

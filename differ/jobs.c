@@ -6,12 +6,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/sched.h"
-
 enum {
     MAX_WAITING = 128,
     MAX_WAITING_BYTES = 1 << 20,
-    HANDFUL = 16, /* that many are worth waking the thread */
+    HANDFUL = 16, /* that many are worth calling for help */
 };
 
 struct waiting {
@@ -27,17 +25,11 @@ struct wcow_jobs {
     struct wcow_error error;
 
     pthread_mutex_t lock; /* of what follows; taken after turn */
-    pthread_cond_t given;
     struct waiting waiting[MAX_WAITING];
     uint64_t n_given;
     uint64_t n_taken;
     size_t bytes;
     bool failed; /* one of them did: the giver is to know soon */
-    bool ended;
-
-    bool asked; /* for a thread; these are the giver's alone */
-    bool running;
-    pthread_t thread;
 };
 
 /* The next one, or NULL. */
@@ -73,32 +65,13 @@ static bool do_next(struct wcow_jobs *j)
     return true;
 }
 
-static void do_all_by_turns(struct wcow_jobs *j)
+bool wcow_jobs_help(struct wcow_jobs *jobs)
 {
-    bool more = true;
-    while (more) {
-        pthread_mutex_lock(&j->turn);
-        more = do_next(j);
-        pthread_mutex_unlock(&j->turn);
-    }
-}
-
-static void *run(void *arg)
-{
-    struct wcow_jobs *j = arg;
-    wcow_sched_batch(); /* who unpacks is not pushed aside for it */
-    pthread_mutex_lock(&j->lock);
-    while (!j->ended) {
-        if (j->n_given - j->n_taken < HANDFUL) {
-            pthread_cond_wait(&j->given, &j->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&j->lock);
-        do_all_by_turns(j);
-        pthread_mutex_lock(&j->lock);
-    }
-    pthread_mutex_unlock(&j->lock);
-    return NULL;
+    if (pthread_mutex_trylock(&jobs->turn) != 0)
+        return false;
+    bool did = do_next(jobs);
+    pthread_mutex_unlock(&jobs->turn);
+    return did;
 }
 
 int wcow_jobs_new(const struct wcow_job_ops *ops, void *ctx, struct wcow_jobs **ret,
@@ -111,19 +84,8 @@ int wcow_jobs_new(const struct wcow_job_ops *ops, void *ctx, struct wcow_jobs **
     j->ctx = ctx;
     (void)pthread_mutex_init(&j->turn, NULL);
     (void)pthread_mutex_init(&j->lock, NULL);
-    (void)pthread_cond_init(&j->given, NULL);
     *ret = j;
     return WCOW_OK;
-}
-
-/* A small layer has no need of the thread. Where there is none to be had the giver does it all. */
-static void wake(struct wcow_jobs *j)
-{
-    if (!j->asked) {
-        j->asked = true;
-        j->running = pthread_create(&j->thread, NULL, run, j) == 0;
-    }
-    pthread_cond_signal(&j->given);
 }
 
 static bool must_settle(struct wcow_jobs *j, size_t bytes)
@@ -148,7 +110,7 @@ int wcow_jobs_add(struct wcow_jobs *jobs, void *job, size_t bytes, struct wcow_e
     bool handful = jobs->n_given - jobs->n_taken == HANDFUL;
     pthread_mutex_unlock(&jobs->lock);
     if (handful)
-        wake(jobs);
+        jobs->ops->call(jobs->ctx);
     return WCOW_OK;
 }
 
@@ -168,15 +130,8 @@ void wcow_jobs_free(struct wcow_jobs *jobs)
 {
     if (!jobs)
         return;
-    pthread_mutex_lock(&jobs->lock);
-    jobs->ended = true;
-    pthread_cond_signal(&jobs->given);
-    pthread_mutex_unlock(&jobs->lock);
-    if (jobs->running)
-        (void)pthread_join(jobs->thread, NULL);
     for (void *job = take(jobs); job; job = take(jobs))
         jobs->ops->free(job);
-    (void)pthread_cond_destroy(&jobs->given);
     (void)pthread_mutex_destroy(&jobs->lock);
     (void)pthread_mutex_destroy(&jobs->turn);
     free(jobs);

@@ -12,6 +12,12 @@ static int next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wco
     return WCOW_OK;
 }
 
+static bool ahead(void *ctx)
+{
+    const struct wcow_peeked *p = ctx;
+    return wcow_source_ahead(&p->bytes);
+}
+
 int wcow_peeked_compression(struct wcow_peeked *peeked, enum wcow_compression *ret,
                             struct wcow_error *err)
 {
@@ -25,5 +31,5 @@ int wcow_peeked_compression(struct wcow_peeked *peeked, enum wcow_compression *r
 
 struct wcow_source wcow_peeked_source(struct wcow_peeked *peeked)
 {
-    return (struct wcow_source){.next = next, .ctx = peeked};
+    return (struct wcow_source){.next = next, .ahead = ahead, .ctx = peeked};
 }

@@ -36,6 +36,14 @@ WCOW_NODISCARD int wcow_pipe_new(const struct wcow_pipe_work *work, struct wcow_
 /** What was read; one thread uses it. An error of the source comes behind the last good chunk. */
 struct wcow_source wcow_pipe_reader(struct wcow_pipe *pipe);
 
+/** Have @p help called by each thread that would wait otherwise: it does a piece of other work,
+ * which should be small, and returns false where there is none. Several may call it at once, on the
+ *  pipe's threads and the reader's, until the pipe is freed. */
+void wcow_pipe_help(struct wcow_pipe *pipe, bool (*help)(void *ctx), void *ctx);
+
+/** There is such work: wakes those who wait. */
+void wcow_pipe_call(struct wcow_pipe *pipe);
+
 /** Wait, or rather help, until all that was read has been looked at. By the reader's thread, once
  *  it has come to the end: all that the source gave has been looked at then. */
 void wcow_pipe_settle(struct wcow_pipe *pipe);

@@ -22,7 +22,7 @@ static int apply_blob(struct wcow_differ_service *s, const struct wcow_container
                                  (uint64_t)q->diff->size, &reader, err);
     if (r < 0)
         return wcow_error_wrap(r, err, "layer %s", q->diff->digest);
-    struct wcow_peeked peeked = {.bytes = wcow_content_reader_source(reader)};
+    struct wcow_peeked peeked = {.bytes = wcow_content_reader_helped_source(reader)};
     const struct wcow_source source = wcow_peeked_source(&peeked);
     r = detect ? wcow_peeked_compression(&peeked, &o->compression, err) : WCOW_OK;
     o->blob = &source;

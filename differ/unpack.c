@@ -68,6 +68,16 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool
     return r;
 }
 
+bool wcow_unpacker_help(struct wcow_unpacker *u)
+{
+    return wcow_host_tree_help(u->tree) || wcow_writeback_help(u->writeback);
+}
+
+void wcow_unpacker_on_many(struct wcow_unpacker *u, void (*call)(void *ctx), void *ctx)
+{
+    wcow_host_tree_on_many(u->tree, call, ctx);
+}
+
 /* ---- data ---- */
 
 static int size_is_here(int fd, const char *name, struct wcow_error *err)

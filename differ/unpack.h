@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file unpack.h
  *  The entries of a layer tar onto the disk and into the index; the part of Apply that runs on one
- *  thread. */
+ *  thread, which others may help. */
 #ifndef WCOW_DIFFER_UNPACK_H
 #define WCOW_DIFFER_UNPACK_H
 
@@ -22,6 +22,11 @@ WCOW_NODISCARD int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain
 /** Read @p tar to its very end. What was made stays on an error: the caller clears the folder. */
 WCOW_NODISCARD int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
                                    const struct wcow_tar_limits *limits, struct wcow_error *err);
+/** Do a piece of what wcow_unpack_tar() leaves to whoever has nothing else to do, on any thread;
+ * false where there is nothing. */
+bool wcow_unpacker_help(struct wcow_unpacker *u);
+/** Have @p call told where help is wanted, by the thread that unpacks. */
+void wcow_unpacker_on_many(struct wcow_unpacker *u, void (*call)(void *ctx), void *ctx);
 /** Make the index visible. @param info diff_id and tar_bytes are the caller's, n_entries is set */
 WCOW_NODISCARD int wcow_unpacker_finish(struct wcow_unpacker *u, struct wcow_layer_info *info,
                                         bool sync, struct wcow_error *err);

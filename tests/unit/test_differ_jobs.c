@@ -3,6 +3,8 @@
  * done; each is freed once. */
 #include "wcow_test.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "differ/jobs.h"
@@ -15,6 +17,7 @@ struct log {
     int done[MANY];
     int n_done;
     int fails_at;
+    int n_calls; /* for help */
 };
 
 static int n_freed; /* of all logs; jobs are freed one at a time, or when their thread has ended */
@@ -35,7 +38,22 @@ static void free_job(void *job)
     free(job);
 }
 
-static const struct wcow_job_ops ops = {.run = run, .free = free_job};
+static void call(void *ctx)
+{
+    struct log *log = ctx;
+    log->n_calls++;
+}
+
+static const struct wcow_job_ops ops = {.run = run, .free = free_job, .call = call};
+
+static atomic_bool over;
+
+static void *help(void *arg)
+{
+    while (!atomic_load(&over))
+        (void)wcow_jobs_help(arg);
+    return NULL;
+}
 
 static int add(struct wcow_jobs *jobs, int number, size_t bytes, struct wcow_error *error)
 {
@@ -54,12 +72,17 @@ static struct log *new_log(int fails_at)
     return log;
 }
 
-/* Whoever settles in between finds all done that it gave. */
-static void done_in_order(size_t bytes, int settle_each)
+/* Whoever settles in between finds all done that it gave, whether others help or not. */
+static void done_in_order(size_t bytes, int settle_each, int n_helpers)
 {
+    enum { HELPERS = 2 };
+    pthread_t helpers[HELPERS];
     wcow_autofree struct log *log = new_log(NONE);
     struct wcow_jobs *jobs = NULL;
     assert_ok(wcow_jobs_new(&ops, log, &jobs, &err));
+    atomic_store(&over, false);
+    for (int i = 0; i < n_helpers; i++)
+        assert_int_equal(pthread_create(&helpers[i], NULL, help, jobs), 0);
     for (int i = 0; i < MANY; i++) {
         assert_ok(add(jobs, i, bytes, &err));
         if (i % settle_each)
@@ -69,6 +92,9 @@ static void done_in_order(size_t bytes, int settle_each)
     }
     assert_ok(wcow_jobs_settle(jobs, &err));
     assert_int_equal(log->n_done, MANY);
+    atomic_store(&over, true);
+    for (int i = 0; i < n_helpers; i++)
+        assert_int_equal(pthread_join(helpers[i], NULL), 0);
     for (int i = 0; i < MANY; i++)
         assert_int_equal(log->done[i], i);
     wcow_jobs_free(jobs);
@@ -78,11 +104,35 @@ static void done_in_order(size_t bytes, int settle_each)
 static void all_are_done_in_order(void **state)
 {
     (void)state;
-    done_in_order(8, MANY);
-    done_in_order(8, 1);
-    done_in_order(8, 7);
-    done_in_order(8, 100);
-    done_in_order(300 << 10, MANY); /* few of them may wait */
+    for (int n_helpers = 0; n_helpers <= 2; n_helpers++) {
+        done_in_order(8, MANY, n_helpers);
+        done_in_order(8, 1, n_helpers);
+        done_in_order(8, 7, n_helpers);
+        done_in_order(8, 100, n_helpers);
+        done_in_order(300 << 10, MANY, n_helpers); /* few of them may wait */
+    }
+}
+
+static void help_is_called_where_many_wait(void **state)
+{
+    (void)state;
+    enum { HANDFUL = 16 };
+    wcow_autofree struct log *log = new_log(NONE);
+    struct wcow_jobs *jobs = NULL;
+    assert_ok(wcow_jobs_new(&ops, log, &jobs, &err));
+    assert_false(wcow_jobs_help(jobs));
+    for (int i = 0; i < HANDFUL; i++) {
+        assert_int_equal(log->n_calls, 0);
+        assert_ok(add(jobs, i, 8, &err));
+    }
+    assert_int_equal(log->n_calls, 1);
+    for (int i = 0; i < HANDFUL; i++) {
+        assert_int_equal(log->n_done, i);
+        assert_true(wcow_jobs_help(jobs));
+    }
+    assert_false(wcow_jobs_help(jobs));
+    assert_int_equal(log->n_done, HANDFUL);
+    wcow_jobs_free(jobs);
 }
 
 static void the_first_that_fails_is_told(void **state)
@@ -128,6 +178,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_done_in_order),
+        cmocka_unit_test(help_is_called_where_many_wait),
         cmocka_unit_test(the_first_that_fails_is_told),
         cmocka_unit_test(what_waits_at_the_end_is_freed),
     };

@@ -102,7 +102,7 @@ static void all_was_seen(const struct use *u)
     assert_int_equal(u->looked.bytes, u->numbers.end);
 }
 
-/* Several at once: the first has a long ring, the others short ones. */
+/* Several at once, which share what is more than the chunks of each. */
 static void reader_and_looker_see_every_byte_in_order(void **state)
 {
     (void)state;
@@ -178,6 +178,61 @@ static void a_pipe_that_is_not_read_to_its_end_can_be_freed(void **state)
     }
 }
 
+/* Pieces of other work. */
+struct pieces {
+    atomic_int waiting;
+    atomic_int done;
+};
+
+static bool do_a_piece(void *ctx)
+{
+    struct pieces *p = ctx;
+    int n = atomic_load(&p->waiting);
+    while (n > 0 && !atomic_compare_exchange_weak(&p->waiting, &n, n - 1))
+        continue;
+    if (n > 0)
+        atomic_fetch_add(&p->done, 1);
+    return n > 0;
+}
+
+/* None of them is forgotten, whether the tar is at its end or the ring full. */
+static void who_waits_helps_when_called(void **state)
+{
+    (void)state;
+    enum { N = 2000 };
+    static const uint64_t ends[] = {0, UINT64_MAX};
+    for (int i = 0; i < 4; i++) {
+        struct pieces pieces = {0};
+        struct use u = {.numbers = {.end = ends[i / 2]}};
+        open_pipe(&u, i % 2 > 0, false);
+        wcow_pipe_help(u.pipe, do_a_piece, &pieces);
+        for (int n = 1; n <= N; n++) {
+            atomic_fetch_add(&pieces.waiting, 1);
+            wcow_pipe_call(u.pipe);
+            while (atomic_load(&pieces.done) < n)
+                (void)sched_yield();
+        }
+        wcow_pipe_free(u.pipe);
+        assert_int_equal(atomic_load(&pieces.done), N);
+        assert_false(u.looked.wrong);
+    }
+}
+
+/* The reader has no work of its own: it helps while it waits for slow chunks. */
+static void helping_loses_no_byte(void **state)
+{
+    (void)state;
+    struct pieces pieces = {.waiting = 100000};
+    struct use u = {.numbers = {.end = UINT64_C(30) << 20}};
+    open_pipe(&u, false, true);
+    wcow_pipe_help(u.pipe, do_a_piece, &pieces);
+    assert_null(take_all(&u));
+    assert_int_equal(u.code, WCOW_OK);
+    all_was_seen(&u);
+    wcow_pipe_free(u.pipe);
+    assert_true(atomic_load(&pieces.done) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +240,8 @@ int main(void)
         cmocka_unit_test(an_error_comes_behind_the_last_good_byte),
         cmocka_unit_test(a_cancelled_pipe_says_so),
         cmocka_unit_test(a_pipe_that_is_not_read_to_its_end_can_be_freed),
+        cmocka_unit_test(who_waits_helps_when_called),
+        cmocka_unit_test(helping_loses_no_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
