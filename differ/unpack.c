@@ -59,8 +59,10 @@ int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents, bool
     if (r == WCOW_OK) {
         /* Not is_base, even without parents: a whiteout that hides nothing does no harm here, and
          * the tar has to leave as it came. `wcow verify` tells what Windows would refuse. */
-        struct wcow_check_options options = {
-            .parents = &u->names, .need_parents = need_parents, .scratch = &u->layer_fd};
+        struct wcow_check_options options = {.parents = &u->names,
+                                             .need_parents = need_parents,
+                                             .entries_are_checked = true,
+                                             .scratch = &u->layer_fd};
         r = wcow_check_new(&options, &u->check, err);
     }
     if (r == WCOW_OK)

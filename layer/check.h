@@ -36,6 +36,7 @@ struct wcow_check_options {
     /** Treat a directory that is missing before what is in it as an error, unless it is a root.
      *  Importers fail on it, but some builders on Linux write such layers. */
     bool need_parents;
+    bool entries_are_checked; /**< each for itself (layer/rules.h), as the tar reader does */
     const int *scratch;       /**< a descriptor of the folder for a temporary file; NULL: TMPDIR */
     wcow_violation_fn report; /**< NULL: the first violation of severity ERROR is the error */
     void *arg;
