@@ -88,12 +88,20 @@ static int read_tar(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct
     return wcow_decompressor_read(ctx, out, cap, ret_len, err);
 }
 
+static bool read_blob_ahead(void *ctx)
+{
+    return wcow_source_ahead(ctx);
+}
+
 /* Reading begins at once. */
-static int open_pipe(const struct wcow_apply_options *o, struct wcow_decompressor *tar,
-                     struct hasher *hasher, struct wcow_pipe **ret, struct wcow_error *err)
+static int open_pipe(const struct wcow_apply_options *o, struct wcow_source *blob,
+                     struct wcow_decompressor *tar, struct hasher *hasher, struct wcow_pipe **ret,
+                     struct wcow_error *err)
 {
     struct wcow_pipe_work work = {.read = read_tar,
                                   .read_ctx = tar,
+                                  .supply = read_blob_ahead,
+                                  .supply_ctx = blob,
                                   .look = hash_chunk,
                                   .look_ctx = hasher,
                                   .cancel = o->cancel,
@@ -101,16 +109,9 @@ static int open_pipe(const struct wcow_apply_options *o, struct wcow_decompresso
     return wcow_pipe_new(&work, ret, err);
 }
 
-struct spare_work {
-    const struct wcow_source *blob;
-    struct wcow_unpacker *unpacker;
-};
-
-/* What keeps others from waiting comes first. */
-static bool help(void *ctx)
+static bool help_to_unpack(void *ctx)
 {
-    const struct spare_work *work = ctx;
-    return wcow_source_ahead(work->blob) || wcow_unpacker_help(work->unpacker);
+    return wcow_unpacker_help(ctx);
 }
 
 static void call_help(void *ctx)
@@ -157,7 +158,8 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
                       struct wcow_error *err)
 {
     WCOW_CLEANUP(wcow_decompressor_free_p) struct wcow_decompressor *d = NULL;
-    int r = wcow_decompressor_new(o->blob, o->compression,
+    struct wcow_source blob = *o->blob;
+    int r = wcow_decompressor_new(&blob, o->compression,
                                   o->max_ratio ? o->max_ratio : DEFAULT_MAX_RATIO, &d, err);
     if (r < 0)
         return r;
@@ -168,14 +170,13 @@ static int apply_into(const struct wcow_apply_options *o, int folder_fd,
     struct hasher hasher = {.hash = hash};
     WCOW_CLEANUP(wcow_pipe_free_p) struct wcow_pipe *pipe = NULL;
     WCOW_CLEANUP(wcow_unpacker_free_p) struct wcow_unpacker *unpacker = NULL;
-    r = open_pipe(o, d, &hasher, &pipe, err);
+    r = open_pipe(o, &blob, d, &hasher, &pipe, err);
     if (r == WCOW_OK)
         r = wcow_unpacker_new(folder_fd, parents, o->need_parents, &unpacker, err);
     if (r < 0)
         return r;
     struct wcow_layer_info info = {.origin = origin_of(o)};
-    struct spare_work spare_work = {.blob = o->blob, .unpacker = unpacker};
-    wcow_pipe_help(pipe, help, &spare_work);
+    wcow_pipe_help(pipe, help_to_unpack, unpacker);
     wcow_unpacker_on_many(unpacker, call_help, pipe);
     r = unpack_and_hash(o, unpacker, pipe, &hasher, &info, err);
     wcow_pipe_free(WCOW_TAKE_PTR(pipe));

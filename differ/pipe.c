@@ -113,23 +113,28 @@ static bool look_at_one(struct wcow_pipe *p)
     return true;
 }
 
-/* Under the lock, which is given away meanwhile. False where there is nothing to help with, and
- * nothing happened while that was asked. */
-static bool help_once(struct wcow_pipe *p)
+/* Under the lock, which is given away meanwhile. False where there is no such work, and nothing
+ * happened while that was asked. */
+static bool do_other(struct wcow_pipe *p, bool (*work)(void *ctx), void *ctx)
 {
-    if (!p->help || p->stop)
+    if (!work || p->stop)
         return false;
     uint64_t n_events = p->n_events;
     pthread_mutex_unlock(&p->lock);
-    bool did = p->help(p->help_ctx);
+    bool did = work(ctx);
     pthread_mutex_lock(&p->lock);
     return did || p->n_events != n_events;
+}
+
+static bool supply(struct wcow_pipe *p)
+{
+    return do_other(p, p->work.supply, p->work.supply_ctx);
 }
 
 /* Until something was told, or meanwhile do something useful. */
 static void wait_for(struct wcow_pipe *p, pthread_cond_t *told)
 {
-    if (!look_at_one(p) && !help_once(p))
+    if (!look_at_one(p) && !supply(p) && !do_other(p, p->help, p->help_ctx))
         pthread_cond_wait(told, &p->lock);
 }
 
@@ -199,11 +204,20 @@ static void *look_at_all(void *arg)
     return NULL;
 }
 
-/* What was just read is in this processor's cache yet, so the reader looks at it now, unless so
- * much waits for it that the other thread will have time to. */
-static bool may_look_now(const struct wcow_pipe *p)
+/* So much waits for the reader that the other thread will have time. */
+static bool is_behind(const struct wcow_pipe *p)
 {
-    return !p->has_looker && p->n_looked < p->n_taken && p->n_filled - p->n_taken < MANY_WAIT;
+    return p->n_filled - p->n_taken >= MANY_WAIT;
+}
+
+/* The reader that keeps up takes what work it can from the other thread. What was just read is in
+ * this processor's cache yet. */
+static void take_work(struct wcow_pipe *p)
+{
+    while (!p->has_looker && p->n_looked < p->n_taken && !is_behind(p) && look_at_one(p))
+        continue;
+    if (!is_behind(p))
+        (void)supply(p);
 }
 
 static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, struct wcow_error *err)
@@ -212,8 +226,7 @@ static int reader_next(void *ctx, const uint8_t **ret_data, size_t *ret_len, str
     int code = WCOW_OK;
     *ret_len = 0;
     pthread_mutex_lock(&p->lock);
-    while (may_look_now(p) && look_at_one(p))
-        continue;
+    take_work(p);
     if (p->holds) {
         p->holds = false;
         make_room(p);

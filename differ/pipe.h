@@ -19,6 +19,10 @@ struct wcow_pipe_work {
     /** Reads up to @p cap bytes; *ret_len is 0 at the end only. On the pipe's thread. */
     int (*read)(void *ctx, uint8_t *out, size_t cap, size_t *ret_len, struct wcow_error *err);
     void *read_ctx;
+    /** Does a piece of what `read` will need; false where there is nothing to do. On any of the
+     *  pipe's threads and the reader's, several at once; NULL allowed. */
+    bool (*supply)(void *ctx);
+    void *supply_ctx;
     /** Looks at the next bytes. One call at a time, each on any of the threads. */
     void (*look)(void *ctx, const uint8_t *data, size_t len);
     void *look_ctx;

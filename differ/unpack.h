@@ -19,7 +19,8 @@ struct wcow_unpacker;
 WCOW_NODISCARD int wcow_unpacker_new(int layer_fd, const struct wcow_layer_chain *parents,
                                      bool need_parents, struct wcow_unpacker **ret,
                                      struct wcow_error *err);
-/** Read @p tar to its very end. What was made stays on an error: the caller clears the folder. */
+/** Read @p tar to its very end. What was made stays on an error: the caller clears the folder.
+ *  @param limits not with skip_rules */
 WCOW_NODISCARD int wcow_unpack_tar(struct wcow_unpacker *u, const struct wcow_source *tar,
                                    const struct wcow_tar_limits *limits, struct wcow_error *err);
 /** Do a piece of what wcow_unpack_tar() leaves to whoever has nothing else to do, on any thread;

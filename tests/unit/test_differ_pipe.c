@@ -233,6 +233,28 @@ static void helping_loses_no_byte(void **state)
     assert_true(atomic_load(&pieces.done) > 0);
 }
 
+/* One that is never behind, and never waits, supplies the other thread. */
+static void a_reader_that_keeps_up_supplies(void **state)
+{
+    (void)state;
+    enum { MANY_CHUNKS = 20 };
+    struct wcow_error err = {0};
+    struct pieces pieces = {.waiting = 100000};
+    struct use u = {.numbers = {.end = (uint64_t)MANY_CHUNKS * (512 << 10)}};
+    struct wcow_pipe_work work = {.read = read_numbers,
+                                  .read_ctx = &u.numbers,
+                                  .supply = do_a_piece,
+                                  .supply_ctx = &pieces,
+                                  .look = see,
+                                  .look_ctx = &u.looked};
+    assert_int_equal(wcow_pipe_new(&work, &u.pipe, &err), 0);
+    assert_null(take_all(&u));
+    assert_int_equal(u.code, WCOW_OK);
+    all_was_seen(&u);
+    wcow_pipe_free(u.pipe);
+    assert_true(atomic_load(&pieces.done) >= MANY_CHUNKS / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_pipe_that_is_not_read_to_its_end_can_be_freed),
         cmocka_unit_test(who_waits_helps_when_called),
         cmocka_unit_test(helping_loses_no_byte),
+        cmocka_unit_test(a_reader_that_keeps_up_supplies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
