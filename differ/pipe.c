@@ -10,7 +10,7 @@ enum {
     /* What waits evens out stretches of small files, where the reader is the slower, and of large
      * ones. How much may is what bounds the memory of several pipes at once. */
     N_OWN = 4,     /* chunks of each pipe */
-    N_SHARED = 36, /* more, for all pipes together */
+    N_SHARED = 28, /* more, for all pipes together */
     N_CHUNKS = N_OWN + N_SHARED,
     MANY_WAIT = 10,     /* to be read */
     CHUNK_ALIGN = 4096, /* the processor copies whole pages far faster from such addresses */
