@@ -2,7 +2,6 @@
 /* Blobs read chunk by chunk: from containerd's own file where it can be opened (ten times as fast),
  * else over gRPC. Each chunk is held back until the next one has come, so that the last is given
  * out only when the whole is known to be right. */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     CHUNK_BYTES = 512 << 10, /* a hand-over is a wake-up: few of them */
